@@ -1,0 +1,1 @@
+"""What the poller and the worker share; knows neither of them."""

@@ -1,0 +1,157 @@
+"""Keptn's public API, as the plane uses it. Every quirk of the control plane lives here and nowhere else."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote
+
+from execution_plane.clock import Deadline
+from execution_plane.events import Event, EventRef
+from execution_plane.look import Look, read_look
+from execution_plane.transport import (
+    Answer,
+    KeptnError,
+    KeptnIncomprehensible,
+    KeptnLacksEndpoint,
+    KeptnNotFound,
+    KeptnRefused,
+    Transport,
+)
+
+ONE_PAGE = 100_000  # the open list's second page repeats the first, in every release
+REPLY_SECONDS = 15.0  # to wait for the answer to a reply
+LEAST_REPLY_SECONDS = 1.5  # below which a reply is not begun
+
+
+class SendUncertain(Exception):
+    """A reply was sent and nobody can say whether Keptn took it. It must not simply be sent again."""
+
+
+class NotSent(KeptnRefused):
+    """A reply was not begun: it could not have ended before the invocation does."""
+
+
+class LookUnsupported(Exception):
+    """This control plane (before 0.18) cannot be asked about a task."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The open triggered events of one type, as Keptn sent them, and Keptn's own time in epoch seconds."""
+
+    events: Sequence[Any]
+    keptn_time: float | None
+
+
+class ControlPlane:
+    """One Keptn control plane. Safe for threads."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def open_events(self, event_type: str, filters: Mapping[str, str]) -> Listing:
+        """List the open events of one type.
+
+        `filters` may have project, stage, service (one value each) and eventID. An unknown project is an
+        empty list:
+        it may come yet. Raises KeptnError.
+        """
+        path = f"/controlPlane/v1/event/triggered/{_segment(event_type)}"
+        try:
+            answer = self._transport.get(path, {**filters, "pageSize": str(ONE_PAGE)})
+        except KeptnNotFound:
+            if "project" in filters:
+                return Listing((), None)
+            raise
+        events = _member(answer, "events", path)
+        return Listing(events, _epoch_seconds(answer.date))
+
+    def fetch_event(self, ref: EventRef) -> Any | None:
+        """The open event with this id as Keptn sends it, or None if it is not open. Raises KeptnError."""
+        listing = self.open_events(ref.type, {"project": ref.project, "eventID": ref.id})
+        return next((event for event in listing.events if event.get("id") == ref.id), None)
+
+    def look(self, ref: EventRef, source: str) -> Look | None:
+        """Where the task stands, counting replies from `source`; None if its project does not exist.
+
+        Raises LookUnsupported before Keptn 0.18, and KeptnError.
+        """
+        path = "/controlPlane/v1/sequence-execution"
+        params = {"project": ref.project, "keptnContext": ref.context, "pageSize": "1000"}
+        try:
+            answer = self._transport.get(path, params)
+        except KeptnNotFound:
+            return None
+        except KeptnLacksEndpoint as problem:
+            raise LookUnsupported(str(problem)) from None
+        try:
+            return read_look(_member(answer, "sequenceExecutions", path), ref.id, source)
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise KeptnIncomprehensible("GET", path, f"unexpected shape: {problem!r}") from None
+
+    def is_paused(self, ref: EventRef) -> bool:
+        """Whether the sequence as a whole is paused; for control planes that support no look.
+
+        Raises KeptnError.
+        """
+        path = f"/controlPlane/v1/sequence/{_segment(ref.project)}"
+        states = _member(self._transport.get(path, {"keptnContext": ref.context}), "states", path)
+        return any(isinstance(state, dict) and state.get("state") == "paused" for state in states)
+
+    def send(self, event: Event, deadline: Deadline) -> None:
+        """Send a reply, once.
+
+        Raises NotSent if the deadline is too near, another KeptnError whose `had_no_effect` is true if Keptn
+        certainly
+        did not take it, and SendUncertain for everything else.
+        """
+        seconds = min(REPLY_SECONDS, deadline.remaining() - 0.5)
+        if seconds < LEAST_REPLY_SECONDS:
+            raise NotSent("POST", "/v1/event", "not sent: the invocation is about to end")
+        try:
+            self._transport.post("/v1/event", event, seconds=seconds)
+        except KeptnError as problem:
+            if problem.had_no_effect:
+                raise
+            raise SendUncertain(str(problem)) from None
+
+    def resource(self, scope: Sequence[str], uri: str, commit: str = "") -> bytes:
+        """A file of the project's repository at `scope`: (project), (project, stage) or (project, stage,
+        service).
+
+        Raises KeptnNotFound if there is none, and KeptnError.
+        """
+        levels = zip(("project", "stage", "service"), scope, strict=False)
+        place = "/".join(f"{level}/{_segment(name)}" for level, name in levels)
+        # The gateway decodes a path once before the resource service does (reference 1.5): encode twice.
+        path = f"/resource-service/v1/{place}/resource/{_segment(_segment(uri))}"
+        answer = self._transport.get(path, {"gitCommitID": commit} if commit else None)
+        try:
+            return base64.b64decode(answer.body["resourceContent"])
+        except (KeyError, TypeError, binascii.Error):
+            raise KeptnIncomprehensible("GET", path, "the answer has no readable resourceContent") from None
+
+
+def _segment(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _member(answer: Answer, name: str, path: str) -> list[Any]:
+    """A list in an answer; Go writes an empty one as null."""
+    if isinstance(answer.body, dict):
+        members = answer.body.get(name)
+        if members is None and name in answer.body:
+            return []
+        if isinstance(members, list):
+            return members
+    raise KeptnIncomprehensible("GET", path, f"the answer has no list of {name}; is KeptnApiUrl Keptn's API?")
+
+
+def _epoch_seconds(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError):
+        return None

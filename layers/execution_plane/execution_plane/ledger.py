@@ -1,0 +1,215 @@
+"""The DynamoDB table of runs; the only file that talks to DynamoDB.
+
+Every write has the condition that the item still has the state and version that were read. The index of
+active runs
+may be stale: what it says is a hint, and the base table decides.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from execution_plane.events import EventRef, Outcome
+from execution_plane.runs import Run, State
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    Item = dict[str, AttributeValueTypeDef]
+
+SCHEMA = 1
+ACTIVE_INDEX = "active"
+ACTIVE = "1"
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.CLAIMED: frozenset({State.CLAIMED, State.RUNNING, State.DONE, State.CLOSED}),
+    State.RUNNING: frozenset({State.RUNNING, State.CLAIMED, State.DONE, State.CLOSED}),
+    State.DONE: frozenset({State.DONE, State.CLOSED}),
+    State.CLOSED: frozenset({State.CLAIMED, State.DONE}),
+}
+
+
+class LostRace(Exception):
+    """The run has moved on since it was read; `current` is what it is now, as far as DynamoDB said."""
+
+    def __init__(self, event_id: str, current: Run | None) -> None:
+        super().__init__(f"run {event_id} has moved on")
+        self.current = current
+
+
+class LedgerUnavailable(Exception):
+    """DynamoDB did not do what was asked. A write may still have taken effect."""
+
+
+class Ledger:
+    """The runs of one plane."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def active(self) -> list[Run]:
+        """All runs whose event may still be open, oldest first, without labels and outcomes.
+
+        Eventually consistent.
+        """
+        return list(_translated(self._active))
+
+    def get(self, event_id: str) -> Run | None:
+        """The run of a triggered event, whole and as of now."""
+        answer = _translated(
+            lambda: self._client.get_item(
+                TableName=self._table, Key={"event_id": {"S": event_id}}, ConsistentRead=True
+            )
+        )
+        return _decode(answer["Item"]) if "Item" in answer else None
+
+    def create(self, run: Run) -> Run:
+        """Write a run that is new. Raises LostRace if the event has one, which comes with it."""
+        item = {name: value for name, value in _encode(run).items() if value is not None}
+        self._write(
+            run,
+            lambda: self._client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(event_id)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            ),
+            item["writer"],
+        )
+        return run
+
+    def move(self, before: Run, after: Run) -> Run:
+        """Replace what was read by what is to be; returns the whole item as it then stands.
+
+        `before` may come from the index. Raises LostRace if the run is no longer in its state and version.
+        """
+        if after.state not in TRANSITIONS[before.state]:
+            raise ValueError(f"a {before.state} run does not become {after.state}")
+        old, new = _encode(before), _encode(after)
+        changed = [name for name in new if name == "writer" or new[name] != old[name]]
+        sets = ", ".join(f"#{name} = :{name}" for name in changed if new[name] is not None)
+        removes = ", ".join(f"#{name}" for name in changed if new[name] is None)
+        answer = self._write(
+            after,
+            lambda: self._client.update_item(
+                TableName=self._table,
+                Key={"event_id": {"S": after.event.id}},
+                UpdateExpression=f"SET {sets}" + (f" REMOVE {removes}" if removes else ""),
+                ConditionExpression="#state = :from_state AND #version = :from_version",
+                ExpressionAttributeNames={f"#{name}": name for name in {*changed, "state", "version"}},
+                ExpressionAttributeValues={
+                    **{f":{name}": value for name in changed if (value := new[name]) is not None},
+                    ":from_state": {"S": before.state},
+                    ":from_version": {"N": str(before.version)},
+                },
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            ),
+            new["writer"],
+        )
+        return _decode(answer)
+
+    def _active(self) -> list[Run]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=ACTIVE_INDEX,
+            KeyConditionExpression="#active = :active",
+            ExpressionAttributeNames={"#active": "active"},
+            ExpressionAttributeValues={":active": {"S": ACTIVE}},
+        )
+        return [_decode(item) for page in pages for item in page["Items"]]
+
+    def _write(self, run: Run, call: Callable[[], Any], writer: "AttributeValueTypeDef | None") -> "Item":
+        """Make a conditional write; the item after it.
+
+        botocore sends a write again whose answer was lost, and the second then fails on what the first wrote.
+        The
+        writer's mark tells that from a race.
+        """
+        try:
+            item: Item = _translated(call).get("Attributes", {})
+            return item
+        except _ConditionFailed as failed:
+            if failed.item.get("writer") == writer:
+                return failed.item
+            raise LostRace(run.event.id, _decode(failed.item) if failed.item else None) from None
+
+
+class _ConditionFailed(Exception):
+    def __init__(self, item: "Item") -> None:
+        super().__init__()
+        self.item = item
+
+
+def _translated(call: Callable[[], Any]) -> Any:
+    """Make a call to DynamoDB; its errors become ours here and nowhere else."""
+    try:
+        return call()
+    except ClientError as problem:
+        if problem.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            raise _ConditionFailed(problem.response.get("Item", {})) from None  # type: ignore[arg-type]
+        raise LedgerUnavailable(f"DynamoDB: {problem}") from problem
+    except BotoCoreError as problem:
+        raise LedgerUnavailable(f"DynamoDB: {problem}") from problem
+
+
+def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
+    """A run as an item; None stands for an attribute that is absent."""
+    item: dict[str, AttributeValueTypeDef | None] = {
+        "event_id": {"S": run.event.id},
+        "schema": {"N": str(SCHEMA)},
+        "writer": {"S": uuid4().hex},
+        "active": {"S": ACTIVE} if run.is_active else None,
+        "outcome": {"S": json.dumps(asdict(run.outcome))} if run.outcome else None,
+        "labels": {"S": json.dumps(dict(run.event.labels))} if run.event.labels else None,
+    }
+    for name in ("type", "context", "project", "stage", "service", "commit"):
+        item[name] = {"S": getattr(run.event, name)} if getattr(run.event, name) else None
+    for name, value in _plain_fields(run):
+        item[name] = _attribute(value)
+    return item
+
+
+def _attribute(value: object) -> "AttributeValueTypeDef | None":
+    if value is None or value is False or value == "":
+        return None
+    if value is True:
+        return {"BOOL": True}
+    return {"S": value} if isinstance(value, str) else {"N": repr(value)}
+
+
+def _plain_fields(run: Run) -> Iterator[tuple[str, object]]:
+    for run_field in fields(run):
+        if run_field.name not in {"event", "outcome"}:
+            yield run_field.name, getattr(run, run_field.name)
+
+
+def _decode(item: "Item") -> Run:
+    """The run of an item; what the index leaves out has its default."""
+    plain: dict[str, Any] = {name: _value(attribute) for name, attribute in item.items()}
+    event = EventRef(
+        id=plain["event_id"],
+        labels=json.loads(plain.get("labels", "{}")),
+        commit=plain.get("commit", ""),
+        **{name: plain[name] for name in ("type", "context", "project", "stage", "service")},
+    )
+    known = {run_field.name for run_field in fields(Run)}
+    values = {name: value for name, value in plain.items() if name in known}
+    values["outcome"] = Outcome(**json.loads(plain["outcome"])) if "outcome" in plain else None
+    values["state"] = State(plain["state"])
+    values["was"] = State(plain["was"]) if "was" in plain else None
+    return Run(event=event, **values)
+
+
+def _value(attribute: "AttributeValueTypeDef") -> object:
+    kind, value = next(iter(attribute.items()))
+    if kind == "N":
+        text = str(value)
+        return float(text) if "." in text or "e" in text else int(text)
+    return value

@@ -1,0 +1,53 @@
+"""The parts that both functions are built from, made once per execution environment."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from execution_plane.clock import Clock, SystemClock
+from execution_plane.control_plane import ControlPlane
+from execution_plane.credentials import ApiToken
+from execution_plane.ledger import Ledger
+from execution_plane.settings import Settings
+from execution_plane.transport import CONNECTIONS, Transport
+
+AWS_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=CONNECTIONS,
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a handler works with."""
+
+    clock: Clock
+    control_plane: ControlPlane
+    ledger: Ledger
+
+    @classmethod
+    def from_environment(cls) -> "Parts":
+        """Read the settings and build the parts. Raises InvalidSetting; no request is made yet."""
+        settings, clock = Settings.from_environment(), SystemClock()
+        credentials = ApiToken(aws_client("secretsmanager"), settings.token_secret)
+        transport = Transport(settings.api_url, credentials, clock, ca_bundle_path=settings.ca_bundle_path)
+        return cls(
+            settings, clock, ControlPlane(transport), Ledger(aws_client("dynamodb"), settings.ledger_table)
+        )
+
+
+_clients: dict[str, Any] = {}
+_clients_lock = threading.Lock()
+
+
+def aws_client(service: str) -> Any:
+    """A client of an AWS service, made when it is first wanted: an idle tick needs only two."""
+    with _clients_lock:  # making a client is not safe for threads, using one is
+        if service not in _clients:
+            _clients[service] = boto3.client(service, config=AWS_CONFIG)  # type: ignore[call-overload]
+        return _clients[service]

@@ -1,0 +1,230 @@
+"""A run: one triggered event being handled here, from claim to close, as an immutable value.
+
+Each method is one row of the table of states in the design: it returns the run as it is to be written.
+Whether the
+write wins is the ledger's business. Times are epoch seconds by AWS's clocks, never by Keptn's.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from execution_plane.events import EventRef, Outcome
+from execution_plane.look import Look
+
+FIRST_DISPATCH_LEASE = 60.0  # doubled with each further dispatch
+LONGEST_DISPATCH_LEASE = 960.0
+BEGIN_LEASE = 120.0  # for a worker from acquiring a run to sending its started
+REPORT_LEASE = 60.0  # for whoever sends a finished
+RESEND_PAUSE = 20.0  # after a reply that certainly did not arrive
+KEEP_CLOSED = 30 * 24 * 3600  # before DynamoDB may delete a closed run
+MOST_ATTEMPTS = 3
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    CLAIMED = "claimed"
+    """This plane will handle the event; a worker has been invoked."""
+    RUNNING = "running"
+    """A worker has it, until its lease is over."""
+    DONE = "done"
+    """Its outcome is known; the finished is to be sent, or has been."""
+    CLOSED = "closed"
+    """Keptn no longer lists the event: nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One item of the ledger.
+
+    `lease_until` is the end of the time in which somebody is trusted to act: in claimed the invocation that
+    was
+    dispatched, in running the worker, in done whoever sends the finished.
+    """
+
+    event: EventRef
+    source: str
+    state: State
+    claimed_at: float
+    deadline: float
+    version: int = 1
+    lease_until: float = 0.0
+    dispatches: int = 0
+    attempt: int = 0
+    started_at: float | None = None
+    """When a started may have been sent; None if certainly none was."""
+    start_uncertain: bool = False
+    """The started was sent and never answered for."""
+    begun: bool = False
+    """The task itself may have begun, so it must never be run again."""
+    outcome: Outcome | None = None
+    silent: bool = False
+    """No reply is owed: nothing here handles the event, or all that does is silent."""
+    finishes: int = 0
+    """How many finished may have been sent."""
+    reported_at: float | None = None
+    looked_at: float | None = None
+    looked: str = ""
+    """What the first of two agreeing looks counted, as "starts/finishes"."""
+    repairs: int = 0
+    absent_at: float | None = None
+    """When the event's own listing was first empty."""
+    was: State | None = None
+    closed_as: str = ""
+    expires_at: int | None = None
+
+    @classmethod
+    def claimed(cls, event: EventRef, source: str, now: float, deadline: float) -> "Run":
+        """A new run, about to be dispatched for the first time."""
+        return cls(
+            event=event,
+            source=source,
+            state=State.CLAIMED,
+            claimed_at=now,
+            deadline=deadline,
+            dispatches=1,
+            lease_until=now + FIRST_DISPATCH_LEASE,
+        )
+
+    @classmethod
+    def adopted(cls, event: EventRef, source: str, now: float, look: Look) -> "Run":
+        """A task that Keptn says we started while the ledger knows nothing of it: end it, and start
+        nothing.
+        """
+        return cls(
+            event=event,
+            source=source,
+            state=State.DONE,
+            claimed_at=now,
+            deadline=now,
+            started_at=now,
+            outcome=Outcome.errored("This plane lost its record of the task and can't tell how it ended."),
+            finishes=look.finishes,
+            reported_at=now if look.finishes else None,
+        )
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the event may still be open in Keptn."""
+        return self.state is not State.CLOSED
+
+    @property
+    def last_post_at(self) -> float:
+        """When a counted reply may last have been sent."""
+        return max(
+            self.started_at or 0.0, self.reported_at or 0.0, self.lease_until if self.finishes else 0.0
+        )
+
+    def dispatched_again(self, now: float) -> "Run":
+        """Another invocation is on its way; the earlier ones may still come."""
+        lease = min(FIRST_DISPATCH_LEASE * 2**self.dispatches, LONGEST_DISPATCH_LEASE)
+        return self._next(dispatches=self.dispatches + 1, lease_until=now + lease)
+
+    def acquired(self, now: float) -> "Run":
+        """A worker takes the claimed run, for as long as it needs to send its started."""
+        return self._next(state=State.RUNNING, attempt=self.attempt + 1, lease_until=now + BEGIN_LEASE)
+
+    def starting(self, now: float) -> "Run":
+        """Written before a started is sent, by whoever sends it."""
+        return self._next(started_at=now, start_uncertain=False)
+
+    def not_started(self) -> "Run":
+        """The started certainly did not arrive."""
+        return self._next(started_at=None)
+
+    def start_in_doubt(self) -> "Run":
+        """The started may or may not have arrived."""
+        return self._next(start_uncertain=True)
+
+    def beginning(self, lease_until: float) -> "Run":
+        """Written before the task itself begins, by the worker, which keeps the run until its function's
+        deadline.
+        """
+        return self._next(begun=True, lease_until=lease_until)
+
+    def given_back(self, now: float) -> "Run":
+        """Back to claimed by the worker, the task not having begun, through no fault of the task's."""
+        return self._next(state=State.CLAIMED, attempt=self.attempt - 1, lease_until=now + RESEND_PAUSE)
+
+    def taken_back(self, now: float) -> "Run":
+        """Back to claimed by the poller: the worker was lost before the task began."""
+        return self._next(state=State.CLAIMED, lease_until=now)
+
+    def completed(self, outcome: Outcome, now: float) -> "Run":
+        """The run has its outcome, and whoever writes this sends its finished at once."""
+        return self._next(
+            state=State.DONE, outcome=outcome, finishes=self.finishes + 1, lease_until=now + REPORT_LEASE
+        )
+
+    def completed_silently(self) -> "Run":
+        """The run is done and owes Keptn no reply."""
+        return self._next(state=State.DONE, silent=True)
+
+    def reporting(self, now: float) -> "Run":
+        """Written before a finished is sent, by whoever sends it."""
+        return self._next(finishes=self.finishes + 1, lease_until=now + REPORT_LEASE)
+
+    def not_reported(self, now: float) -> "Run":
+        """The finished certainly did not arrive."""
+        return self._next(finishes=self.finishes - 1, lease_until=now + RESEND_PAUSE)
+
+    def reported(self, now: float) -> "Run":
+        """The finished was sent, and answered for or not."""
+        return self._next(reported_at=now, lease_until=now)
+
+    def looked_first(self, look: Look, now: float) -> "Run":
+        """Keep what a look counted, for a later one to agree with."""
+        return self._next(looked_at=now, looked=counts(look), absent_at=None)
+
+    def repairing(self, now: float) -> "Run":
+        """Written before what is missing of our replies is sent again; the next looks start afresh."""
+        claim = self.reporting(now) if self.state is State.DONE else self._next()
+        return replace(
+            claim, repairs=self.repairs + 1, started_at=now, start_uncertain=False, looked_at=None, looked=""
+        )
+
+    def absent_first(self, now: float) -> "Run":
+        """The event's own listing is empty; a second time will prove that it is gone."""
+        return self._next(absent_at=now)
+
+    def present_again(self) -> "Run":
+        """The event is listed after all."""
+        return self._next(absent_at=None)
+
+    def complete_as_counted(self, now: float) -> "Run":
+        """Two looks agree that Keptn has all our replies."""
+        if self.state is State.RUNNING:
+            return self._next(start_uncertain=False, looked_at=None, looked="")
+        return self._next(reported_at=now, repairs=self.repairs + 1, looked_at=None, looked="")
+
+    def closed(self, now: float) -> "Run":
+        """The event is gone; the item expires in a month."""
+        closed_as = {State.CLAIMED: "never begun", State.RUNNING: "cancelled", State.DONE: "acknowledged"}[
+            self.state
+        ]
+        return self._next(
+            state=State.CLOSED, was=self.state, closed_as=closed_as, expires_at=int(now) + KEEP_CLOSED
+        )
+
+    def reopened(self, now: float) -> "Run":
+        """The event is open after all.
+
+        Work that was cancelled can't be resumed: it is reported as errored.
+        """
+        if self.was is State.RUNNING:
+            cancelled = Outcome.errored(
+                "Keptn no longer listed the task, so its work was stopped; then listed it again."
+            )
+            return self._reopened(state=State.DONE, outcome=cancelled, lease_until=now)
+        return self._reopened(state=self.was or State.DONE, lease_until=now)
+
+    def _reopened(self, **changes: object) -> "Run":
+        return self._next(was=None, closed_as="", expires_at=None, absent_at=None, **changes)
+
+    def _next(self, **changes: object) -> "Run":
+        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]
+
+
+def counts(look: Look) -> str:
+    """What a look counted, in the form in which two looks are compared."""
+    return f"{look.starts}/{look.finishes}"

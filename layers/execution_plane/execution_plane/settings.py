@@ -1,0 +1,179 @@
+"""What a deployment is told by its template's parameters, read once from the environment and checked.
+
+Every problem is one sentence that names the template parameter to mend.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from execution_plane import jsonpath
+
+T = TypeVar("T")
+
+TASK_TYPE = re.compile(r"sh\.keptn\.event\.[^.\s,]+\.triggered")
+
+
+class InvalidSetting(Exception):
+    """A template parameter has a value that can't work; the text says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """The one JSONPath and value by which a plane takes only its own region's events."""
+
+    path: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What both functions need."""
+
+    api_url: str
+    token_secret: str
+    ca_bundle_path: str | None
+    ledger_table: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
+        return cls(
+            api_url=_read(environ, "KeptnApiUrl", _url),
+            token_secret=_read(environ, "KeptnApiTokenSecretArn", _text),
+            ca_bundle_path=_read(environ, "CaBundlePath", _file, default=""),
+            ledger_table=_read(environ, "LedgerTableName", _text),
+        )
+
+
+@dataclass(frozen=True)
+class PollerSettings:
+    """What only the poller needs. Durations are in seconds; empty tuples mean "any"."""
+
+    event_types: tuple[str, ...]
+    projects: tuple[str, ...]
+    stages: tuple[str, ...]
+    services: tuple[str, ...]
+    match: Match | None
+    poll_interval: int
+    poll_window: int
+    run_deadline: int
+    drain: bool
+    worker_function: str
+    failure_queue_url: str | None
+    source: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "PollerSettings":
+        """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
+        interval = _read(environ, "PollIntervalSeconds", _whole_number(0, 300), default="10")
+        window = _read(environ, "PollWindowSeconds", _whole_number(0, 840), default="50")
+        if interval > window:
+            raise InvalidSetting(
+                f"PollIntervalSeconds is {interval}, above PollWindowSeconds, which is {window}: "
+                "make it at most the window, or 0 to poll once a tick."
+            )
+        return cls(
+            event_types=_read(environ, "EventTypes", _event_types),
+            projects=_names(environ.get("PROJECTS", "")),
+            stages=_names(environ.get("STAGES", "")),
+            services=_names(environ.get("SERVICES", "")),
+            match=_match(environ.get("MATCH_PROPERTY", ""), environ.get("MATCH_VALUE", "")),
+            poll_interval=interval,
+            poll_window=window,
+            run_deadline=_read(environ, "RunDeadlineSeconds", _whole_number(60, 1_209_600), default="3600"),
+            drain=_read(environ, "Drain", _switch, default="false"),
+            worker_function=_read(environ, "WorkerFunctionName", _text),
+            failure_queue_url=environ.get("FAILURE_QUEUE_URL") or None,
+            source=_read(environ, "PlaneSource", _text),
+        )
+
+
+def variable(parameter: str) -> str:
+    """The environment variable of a template parameter: `KeptnApiUrl` becomes `KEPTN_API_URL`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", parameter).upper()
+
+
+def _read(
+    environ: Mapping[str, str], parameter: str, convert: Callable[[str], T], default: str | None = None
+) -> T:
+    text = environ.get(variable(parameter), "").strip() or default
+    if text is None:
+        raise InvalidSetting(f"{parameter} is not set: give it a value and deploy again.")
+    try:
+        return convert(text)
+    except ValueError as problem:
+        raise InvalidSetting(f"{parameter} is {text!r}: {problem}.") from None
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _file(value: str) -> str | None:
+    if value and not Path(value).is_file():
+        raise ValueError(
+            "there is no such file in the function's package; a file in layers/execution_plane is found at "
+            "/opt/python/NAME"
+        )
+    return value or None
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError("it must begin with https:// (or http://), as in https://keptn.example.com/api")
+    if not parts.hostname:
+        raise ValueError("it names no host; expected something like https://keptn.example.com/api")
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError("it must be a plain base URL, without user, query or fragment")
+    return value.rstrip("/")
+
+
+def _whole_number(low: int, high: int) -> Callable[[str], int]:
+    def convert(value: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", value) or not low <= int(value) <= high:
+            raise ValueError(f"it must be a whole number from {low} to {high}")
+        return int(value)
+
+    return convert
+
+
+def _switch(value: str) -> bool:
+    if value not in {"true", "false"}:
+        raise ValueError("it must be true or false")
+    return value == "true"
+
+
+def _names(value: str) -> tuple[str, ...]:
+    """Split a comma list; what appears twice counts once."""
+    return tuple(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
+
+
+def _event_types(value: str) -> tuple[str, ...]:
+    types = _names(value)
+    if not types:
+        raise ValueError("it lists no event type; expected for example sh.keptn.event.sayhello.triggered")
+    for event_type in types:
+        if not TASK_TYPE.fullmatch(event_type):
+            raise ValueError(
+                f"{event_type} is not a task's triggered event; "
+                "expected sh.keptn.event.TASK.triggered, without wildcards"
+            )
+    return types
+
+
+def _match(path: str, value: str) -> Match | None:
+    if not path:
+        if value:
+            raise InvalidSetting("MatchValue is set but MatchProperty is not: give both or neither.")
+        return None
+    try:
+        jsonpath.compile(path)
+    except jsonpath.InvalidJsonPath as problem:
+        raise InvalidSetting(f"MatchProperty is {path!r}: {problem}.") from None
+    return Match(path, value)

@@ -1,0 +1,29 @@
+"""The one logger and the one set of metrics. Their names are an interface; docs/operations.md lists them."""
+
+from enum import StrEnum
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+logger = Logger()
+metrics = Metrics()
+
+
+class Count(StrEnum):
+    """What is counted, one metric each."""
+
+    RUNS_CLAIMED = "RunsClaimed"
+    RUNS_FINISHED = "RunsFinished"
+    RUNS_ABANDONED = "RunsAbandoned"
+    RUNS_CANCELLED = "RunsCancelled"
+    RUNS_ADOPTED = "RunsAdopted"
+    REPLIES_UNCERTAIN = "RepliesUncertain"
+    REPLIES_REPAIRED = "RepliesRepaired"
+    REPLIES_NOT_COUNTED = "RepliesNotCounted"
+    POLLS_FAILED = "PollsFailed"
+    EVENTS_REFUSED = "EventsRefused"
+
+
+def count(what: Count) -> None:
+    """Count one more; written out by the handler's end."""
+    metrics.add_metric(name=what, unit=MetricUnit.Count, value=1)

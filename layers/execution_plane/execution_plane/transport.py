@@ -1,0 +1,310 @@
+"""HTTP to Keptn's gateway: one pooled session, a limit on everything, and a name for each way to fail."""
+
+import json
+import ssl
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NoReturn, Protocol
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
+
+from execution_plane.clock import Clock
+
+CONNECT_SECONDS = 4.0
+READ_SECONDS = 20.0  # between two bytes of an answer
+ANSWER_SECONDS = 60.0  # for a whole answer
+LARGEST_ANSWER = 64 * 1024 * 1024
+IDLE_SECONDS = (
+    20.0  # after which a pooled connection may be dead: gateways close theirs, a frozen Lambda sees no FIN
+)
+CONNECTIONS = 32
+MESSAGE_LENGTH = 300
+
+
+class KeptnError(Exception):
+    """A request to Keptn failed. The text has the method, path, status and Keptn's message, never a token."""
+
+    had_no_effect: ClassVar[bool] = False
+    """Whether it is certain that Keptn did nothing, so that a POST may be sent again."""
+
+    def __init__(self, method: str, path: str, message: str, status: int | None = None) -> None:
+        super().__init__(f"{method} {path}: {f'{status} ' if status else ''}{message}")
+        self.method, self.path, self.message, self.status = method, path, message, status
+
+
+class KeptnUnreachable(KeptnError):
+    """No connection was made."""
+
+    had_no_effect = True
+
+
+class KeptnSilent(KeptnError):
+    """The request went out, and no whole answer came back in time."""
+
+
+class KeptnBroken(KeptnError):
+    """Keptn or a proxy before it answered 5xx."""
+
+
+class KeptnIncomprehensible(KeptnError):
+    """A 2xx answer that is no JSON, or is too large: most likely not from Keptn."""
+
+
+class KeptnRefused(KeptnError):
+    """Keptn or its gateway turned the request down before doing anything."""
+
+    had_no_effect = True
+
+
+class KeptnUnauthorized(KeptnRefused):
+    """401 or 403: the credentials are not accepted here."""
+
+
+class KeptnNotFound(KeptnRefused):
+    """404 with Keptn's own JSON: the project, stage, service, resource or integration does not exist."""
+
+
+class KeptnLacksEndpoint(KeptnRefused):
+    """404 or 405 from a router: this Keptn has no such endpoint, or the base URL is wrong."""
+
+
+class KeptnContentRefused(KeptnRefused):
+    """400, 413, 415 or 422: Keptn objects to what was sent; the same again is refused again."""
+
+
+class KeptnBusy(KeptnRefused):
+    """429: too many requests, or Keptn's auth service does not answer (reference: the gateway says the
+    same).
+    """
+
+
+class KeptnRedirected(KeptnRefused):
+    """3xx: never followed, since the token would go to another place."""
+
+
+class Credentials(Protocol):
+    """What makes a request ours."""
+
+    def headers(self) -> Mapping[str, str]:
+        """The headers that authenticate a request."""
+        ...
+
+    def renew(self) -> None:
+        """Forget what is cached: it was refused."""
+        ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A 2xx answer: its JSON, and the server's own time (`Date`), where it gave one."""
+
+    body: Any
+    date: str
+
+
+class Transport:
+    """Sends requests to one base URL. Safe for threads."""
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        session: requests.Session | None = None,
+        ca_bundle_path: str | None = None,
+    ) -> None:
+        self._base_url = base_url
+        self._credentials = credentials
+        self._clock = clock
+        self._session = session or _session(ca_bundle_path)
+        self._used_at = clock.monotonic()
+        self._lock = threading.Lock()
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        """GET a JSON document. Raises KeptnError."""
+        return self._request("GET", path, params=params)
+
+    def post(self, path: str, body: object, *, seconds: float = READ_SECONDS) -> Answer:
+        """POST a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
+        return self._request("POST", path, body=body, seconds=seconds)
+
+    def put(self, path: str, body: object = None) -> Answer:
+        """PUT a JSON document. Raises KeptnError."""
+        return self._request("PUT", path, body=body)
+
+    def delete(self, path: str) -> Answer:
+        """DELETE a resource. Raises KeptnError."""
+        return self._request("DELETE", path)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        seconds: float = READ_SECONDS,
+    ) -> Answer:
+        """Send once, and once more with fresh credentials where they were refused: a token may have been
+        rotated.
+        """
+        try:
+            return self._once(method, path, params, body, seconds)
+        except KeptnUnauthorized as refused:
+            if refused.status != requests.codes.unauthorized:
+                raise
+        self._credentials.renew()
+        return self._once(method, path, params, body, seconds)
+
+    def _once(
+        self, method: str, path: str, params: Mapping[str, str] | None, body: object, seconds: float
+    ) -> Answer:
+        headers = {"Accept": "application/json", **self._credentials.headers()}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        self._drop_idle_connections()
+        try:
+            response = self._session.request(
+                method,
+                self._base_url + path,
+                params=params,
+                data=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                timeout=(min(CONNECT_SECONDS, seconds), seconds),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                content = self._read(response, method, path, seconds)
+        except requests.RequestException as problem:
+            raise _connection_error(method, path, problem) from None
+        if not response.ok or response.is_redirect:
+            _raise_for(method, path, response, content)
+        return Answer(_parse(method, path, response, content), response.headers.get("Date", ""))
+
+    def _read(self, response: requests.Response, method: str, path: str, seconds: float) -> bytearray:
+        content = bytearray()
+        give_up = self._clock.monotonic() + min(ANSWER_SECONDS, 3 * seconds)
+        for chunk in response.iter_content(65_536):
+            content += chunk
+            if len(content) > LARGEST_ANSWER:
+                raise KeptnIncomprehensible(
+                    method, path, f"the answer is over {LARGEST_ANSWER} bytes", response.status_code
+                )
+            if self._clock.monotonic() > give_up:
+                raise KeptnSilent(method, path, "the answer did not end in time", response.status_code)
+        return content
+
+    def _drop_idle_connections(self) -> None:
+        with self._lock:
+            now = self._clock.monotonic()
+            if now - self._used_at > IDLE_SECONDS:
+                self._session.close()
+            self._used_at = now
+
+
+def _session(ca_bundle_path: str | None) -> requests.Session:
+    session = requests.Session()
+    adapter = _Adapter(ca_bundle_path)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+class _Adapter(HTTPAdapter):
+    """Trusts what requests trusts and, besides, the certificates of one more file."""
+
+    def __init__(self, ca_bundle_path: str | None) -> None:
+        self._ca_bundle_path = ca_bundle_path
+        super().__init__(pool_connections=2, pool_maxsize=CONNECTIONS, pool_block=True)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **self._trust(kwargs))
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(proxy, **self._trust(kwargs))
+
+    def _trust(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if self._ca_bundle_path:
+            kwargs["ssl_context"] = ssl.create_default_context()
+            kwargs["ssl_context"].load_verify_locations(self._ca_bundle_path)
+        return kwargs
+
+
+def _connection_error(method: str, path: str, problem: requests.RequestException) -> KeptnError:
+    """Name what went wrong below HTTP.
+
+    Only a connection that was never made is certain to have done nothing.
+    """
+    if isinstance(problem, requests.exceptions.SSLError):
+        return KeptnUnreachable(
+            method, path, f"no trusted TLS connection ({_cause(problem)}); see CaBundlePath"
+        )
+    if isinstance(problem, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
+        return KeptnUnreachable(method, path, f"no connection ({_cause(problem)})")
+    if isinstance(getattr(problem.args[0] if problem.args else None, "reason", None), NewConnectionError):
+        return KeptnUnreachable(method, path, f"no connection ({_cause(problem)})")
+    return KeptnSilent(method, path, f"no answer ({_cause(problem)})")
+
+
+def _cause(problem: Exception) -> str:
+    """The innermost reason, without the URL and object addresses that urllib3's texts carry."""
+    inner = problem.args[0] if problem.args else problem
+    inner = getattr(inner, "reason", None) or inner
+    return f"{type(inner).__name__}: {str(inner).rpartition(': ')[2][:MESSAGE_LENGTH]}"
+
+
+def _raise_for(method: str, path: str, response: requests.Response, content: bytearray) -> NoReturn:
+    status = response.status_code
+    keptns_own, message = _message(content, response.reason or "")
+    if status >= requests.codes.server_error:
+        raise KeptnBroken(method, path, message, status)
+    if response.is_redirect or status < requests.codes.bad_request:
+        target = response.headers.get("Location", "nowhere").partition("?")[0]
+        raise KeptnRedirected(
+            method, path, f"redirected to {target}; set KeptnApiUrl to the place itself", status
+        )
+    kinds: dict[int, type[KeptnRefused]] = {
+        400: KeptnContentRefused,
+        401: KeptnUnauthorized,
+        403: KeptnUnauthorized,
+        404: KeptnNotFound if keptns_own else KeptnLacksEndpoint,
+        405: KeptnLacksEndpoint,
+        413: KeptnContentRefused,
+        415: KeptnContentRefused,
+        422: KeptnContentRefused,
+        429: KeptnBusy,
+    }
+    raise kinds.get(status, KeptnRefused)(method, path, message, status)
+
+
+def _message(content: bytearray, reason: str) -> tuple[bool, str]:
+    """Whether the body is one of Keptn's JSON errors, and its message; of HTML only the status line's
+    words.
+    """
+    try:
+        body = json.loads(content)
+    except ValueError:
+        text = content[:MESSAGE_LENGTH].decode("utf-8", "replace").strip()
+        return False, reason if not text or text.startswith("<") else text.splitlines()[0]
+    message = body.get("message") if isinstance(body, dict) else None
+    return (True, message[:MESSAGE_LENGTH]) if isinstance(message, str) else (False, reason)
+
+
+def _parse(method: str, path: str, response: requests.Response, content: bytearray) -> Any:
+    if not content:
+        return None
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        kind = response.headers.get("Content-Type", "of no type")
+        raise KeptnIncomprehensible(
+            method,
+            path,
+            f"the answer ({kind}) is not JSON; is KeptnApiUrl Keptn's API?",
+            response.status_code,
+        ) from None
