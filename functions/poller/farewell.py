@@ -1,0 +1,55 @@
+"""Leaving: what is still open when the stack is deleted is reported, so that no sequence waits for a plane
+that is gone.
+"""
+
+from concurrent.futures import Executor
+
+from execution_plane.clock import Clock, Deadline
+from execution_plane.events import Outcome
+from execution_plane.ledger import Ledger, LedgerUnavailable, LostRace
+from execution_plane.replies import Replies
+from execution_plane.runs import Run, State
+from execution_plane.telemetry import logger
+
+RESERVE = 2.0  # seconds before the deadline in which no more is begun
+DELETED = Outcome.errored("The execution plane that had this task was deleted.")
+
+
+class Farewell:
+    """Ends the runs of a plane that is being deleted."""
+
+    def __init__(self, *, ledger: Ledger, replies: Replies, clock: Clock, pool: Executor) -> None:
+        self._ledger = ledger
+        self._replies = replies
+        self._clock = clock
+        self._pool = pool
+
+    def say(self, deadline: Deadline) -> int:
+        """Report every active run that still owes a finished; how many there were.
+
+        Never raises, never goes on longer.
+        """
+        try:
+            owing = [run for run in self._ledger.active() if _owes_a_finished(run)]
+        except LedgerUnavailable as problem:
+            logger.error("the runs can't be read, so none is reported", reason=str(problem))
+            return 0
+        list(self._pool.map(lambda run: self._end(run, deadline), owing))
+        return len(owing)
+
+    def _end(self, run: Run, deadline: Deadline) -> None:
+        if deadline.remaining() < RESERVE:
+            logger.error("no time left to report a run", event_id=run.event.id)
+            return
+        now = self._clock.now()
+        ended = run.reporting(now) if run.state is State.DONE else run.completed(DELETED, now)
+        try:
+            self._replies.finish(self._ledger.move(run, ended), deadline)
+        except LostRace:
+            logger.info("the run has moved on", event_id=run.event.id)
+        except Exception:
+            logger.exception("a run could not be reported", event_id=run.event.id)
+
+
+def _owes_a_finished(run: Run) -> bool:
+    return not run.silent and run.finishes == 0

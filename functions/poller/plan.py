@@ -1,0 +1,226 @@
+"""What to do about each event and each run: pure decisions, read from one table.
+
+The table is the design's, row by row. The first row that fits a run decides; where none fits there is nothing
+to do.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from execution_plane.events import EventRef, Outcome
+from execution_plane.look import Look, Standing
+from execution_plane.replies import missing
+from execution_plane.runs import MOST_ATTEMPTS, Run, State, counts
+
+START_AFTER = (
+    300.0  # seconds in Lambda's queue, before the poller sends the started: Keptn gives up after 600
+)
+BETWEEN_LOOKS = 60.0  # between two looks that must agree
+QUIET = (90.0, 120.0, 240.0, 480.0)  # after our last reply, before the first, second … repair
+QUIET_LATER = 900.0  # and before all further ones
+PATIENCE = 3  # repairs that may come to nothing before somebody should look into it
+ABSENT = 30.0  # between two empty listings that prove an event gone
+ABSENT_FORGOTTEN = 900.0  # after which the first of the two no longer counts
+PAUSE_BETWEEN_LOOKS = 30.0  # at a paused sequence
+
+
+class Seen(Enum):
+    """What this cycle's listings say of a run's event."""
+
+    OPEN = "open"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Action(Enum):
+    """What the controller can do about one event."""
+
+    START = "start"
+    DISPATCH = "dispatch again"
+    SEND_STARTED = "send started"
+    TAKE_BACK = "take back"
+    ABANDON = "abandon"
+    REPORT = "report"
+    REPAIR = "look, repair"
+    PROVE = "prove gone"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One cycle's observations: what Keptn lists and what AWS gave up on.
+
+    `events` are the listed events that this plane subscribes to and can handle, by id; `failures` says why
+    invocations for
+    a run failed, by event id.
+    """
+
+    seen: Callable[[Run], Seen]
+    events: Mapping[str, EventRef]
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: about a new event, or about a run."""
+
+    action: Action
+    event: EventRef | None = None
+    run: Run | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class _Facts:
+    run: Run
+    now: float
+    failure: str | None
+
+    @property
+    def lease_is_over(self) -> bool:
+        return self.now >= self.run.lease_until
+
+    @property
+    def waits_too_long(self) -> bool:
+        return self.run.started_at is None and self.now >= self.run.claimed_at + START_AFTER
+
+    @property
+    def owes_a_finished(self) -> bool:
+        return not self.run.silent and self.lease_is_over
+
+    @property
+    def look_is_due(self) -> bool:
+        run = self.run
+        if run.looked_at is not None:
+            return self.now >= run.looked_at + BETWEEN_LOOKS
+        quiet = QUIET[run.repairs] if run.repairs < len(QUIET) else QUIET_LATER
+        return self.now >= run.last_post_at + quiet - BETWEEN_LOOKS
+
+
+@dataclass(frozen=True)
+class _Row:
+    seen: Seen
+    state: State
+    fits: Callable[[_Facts], bool]
+    action: Action
+    says: Callable[[_Facts], str] | None = None
+
+
+def _given_up(facts: _Facts) -> str:
+    return facts.failure or ""
+
+
+def _crashed(facts: _Facts) -> str:
+    return f"The worker was lost {facts.run.attempt} times before the task began; see its log group."
+
+
+def _lost(_: _Facts) -> str:
+    return "The worker was lost while the task ran (out of memory, killed, or a crash); see its log group."
+
+
+def _overdue(_: _Facts) -> str:
+    return "No worker took the task before its deadline (RunDeadlineSeconds); see the worker's throttles."
+
+
+ROWS: tuple[_Row, ...] = (
+    #    event        run            and                                               action
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.failure is not None, Action.ABANDON, _given_up),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.run.attempt >= MOST_ATTEMPTS, Action.ABANDON, _crashed),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.now >= f.run.deadline, Action.ABANDON, _overdue),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.waits_too_long, Action.SEND_STARTED),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.lease_is_over, Action.DISPATCH),
+    _Row(Seen.OPEN, State.RUNNING, lambda f: f.lease_is_over and f.run.begun, Action.ABANDON, _lost),
+    _Row(Seen.OPEN, State.RUNNING, lambda f: f.lease_is_over, Action.TAKE_BACK),
+    _Row(Seen.OPEN, State.RUNNING, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
+    _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.run.finishes == 0, Action.REPORT),
+    _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.look_is_due, Action.REPAIR),
+    _Row(Seen.ABSENT, State.CLAIMED, lambda _: True, Action.PROVE),
+    _Row(Seen.ABSENT, State.RUNNING, lambda _: True, Action.PROVE),
+    _Row(Seen.ABSENT, State.DONE, lambda _: True, Action.PROVE),
+)
+
+
+def plan(observed: Observed, active: Sequence[Run], now: float, *, draining: bool = False) -> list[Step]:
+    """What to do in this cycle, runs first: they were here before. A draining plane starts nothing new."""
+    steps = [step for run in active if (step := _step_for(run, observed, now))]
+    if not draining:
+        known = {run.event.id for run in active}
+        steps += [
+            Step(Action.START, event=event) for event in observed.events.values() if event.id not in known
+        ]
+    return steps
+
+
+def _step_for(run: Run, observed: Observed, now: float) -> Step | None:
+    facts = _Facts(run, now, observed.failures.get(run.event.id))
+    seen = observed.seen(run)
+    for row in ROWS:
+        if row.seen is seen and row.state is run.state and row.fits(facts):
+            return Step(row.action, run=run, outcome=Outcome.errored(row.says(facts)) if row.says else None)
+    return None
+
+
+class Start(Enum):
+    """What a look decides about an event that has no run."""
+
+    CLAIM = "claim"
+    ADOPT = "adopt"
+    WAIT_FOR_RESUME = "wait for resume"
+    LEAVE = "leave"
+
+
+def decide_start(look: Look | None) -> Start:
+    """Claim an open task that nobody of ours has started; leave one that is over or that Keptn has yet to
+    note.
+    """
+    if look is None or look.standing is not Standing.OPEN:
+        return Start.LEAVE
+    if look.starts or look.finishes:
+        return Start.ADOPT
+    return Start.WAIT_FOR_RESUME if look.paused else Start.CLAIM
+
+
+class Proof(Enum):
+    """What is known of an event that a listing did not have."""
+
+    GONE = "gone"
+    OPEN = "open"
+    ASK = "ask for the event itself"
+    """Keptn knows nothing of the task: two empty listings of the event alone, some time apart, are the
+    proof.
+    """
+
+
+def prove(look: Look | None) -> Proof:
+    """Whether the event is gone. A deleted project has no tasks (None)."""
+    if look is None or look.standing is Standing.OVER:
+        return Proof.GONE
+    return Proof.OPEN if look.standing is Standing.OPEN else Proof.ASK
+
+
+def is_absent_for_good(run: Run, now: float) -> bool:
+    """Whether an empty listing of the event, now, is the second of two."""
+    return run.absent_at is not None and ABSENT <= now - run.absent_at <= ABSENT_FORGOTTEN
+
+
+class Repair(Enum):
+    """What a look decides about replies that Keptn may not have counted."""
+
+    CLOSE = "close"
+    LEAVE = "leave"
+    LOOK_AGAIN = "look again"
+    SEND = "send"
+    COMPLETE = "complete"
+    """Ours are even: what keeps the task open is another executor's."""
+
+
+def decide_repair(run: Run, look: Look | None) -> Repair:
+    """Send again only what two looks that agree say is missing."""
+    if look is None or look.standing is Standing.OVER:
+        return Repair.CLOSE
+    if look.standing is Standing.GAP:
+        return Repair.LEAVE
+    if run.looked != counts(look):
+        return Repair.LOOK_AGAIN
+    is_complete = look.starts > 0 if run.state is State.RUNNING else missing(look) == (0, 0)
+    return Repair.COMPLETE if is_complete else Repair.SEND

@@ -1,0 +1,59 @@
+"""A tick of the schedule: cycle until the poll window ends, then say what was done."""
+
+from dataclasses import asdict
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from controller import Controller
+from dispatch import Dispatcher, FailureQueue
+from execution_plane.clock import Clock, Deadline
+from execution_plane.parts import Parts, aws_client
+from execution_plane.replies import Replies
+from execution_plane.settings import PollerSettings
+from execution_plane.subscriptions import EventMatch, from_settings
+from execution_plane.telemetry import logger, metrics
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(raise_on_empty_metrics=False)
+def handler(_tick: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    """Serve one tick.
+
+    Raises InvalidSetting, SecretUnreadable, LedgerUnavailable and EveryPollFailed: the invocation fails, and
+    AWS's own
+    error metric and alarm see it. Nothing is lost by that; the next tick finds everything again.
+    """
+    try:
+        settings, clock, controller = build()
+        end = Deadline.from_context(clock, context)
+        report = asdict(
+            controller.cycle_until(Deadline.after(clock, settings.poll_window), settings.poll_interval, end)
+        )
+    except Exception as problem:
+        logger.error("tick failed", reason=str(problem), kind=type(problem).__name__)
+        raise
+    logger.info("tick done", **report)
+    return report
+
+
+@cache
+def build() -> tuple[PollerSettings, Clock, Controller]:
+    """Build the controller, once per execution environment. Raises InvalidSetting."""
+    settings, parts = PollerSettings.from_environment(), Parts.from_environment()
+    controller = Controller(
+        control_plane=parts.control_plane,
+        ledger=parts.ledger,
+        replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=False),
+        dispatcher=Dispatcher(partial(aws_client, "lambda"), settings.worker_function),
+        failures=FailureQueue(partial(aws_client, "sqs"), settings.failure_queue_url),
+        subscriptions=from_settings(settings),
+        match=EventMatch(settings.match),
+        source=settings.source,
+        run_deadline=settings.run_deadline,
+        draining=settings.drain,
+        clock=parts.clock,
+    )
+    return settings, parts.clock, controller

@@ -1,0 +1,68 @@
+"""Runs a Python task of `tasks/` and turns whatever becomes of it into an outcome."""
+
+from execution_plane.clock import Deadline
+from execution_plane.events import Outcome
+from execution_plane.telemetry import logger
+from jobs.model import Task
+from runners.child_process import LONGEST_REPORT, ChildProcess
+from work import Performance, TaskCancelled
+
+WATCH_SECONDS = 10.0  # between two questions whether the run is still wanted
+GRACE_SECONDS = 5.0  # between asking a task to stop and killing it
+MOST_PROGRESS = 100  # status.changed events of one task
+
+
+class PythonFunctionRunner:
+    """Runs tasks whose kind is `function`."""
+
+    def run(self, task: Task, performance: Performance) -> Outcome:
+        """Run the function until it ends, the deadline, or cancellation. Raises TaskCancelled."""
+        name = task.function
+        child = ChildProcess.start(name, performance.event.data)
+        try:
+            ended_by = _follow(child, performance)
+        finally:
+            child.destroy()
+        if child.printed.total:
+            logger.info("the task printed", task=name, bytes=child.printed.total, tail=child.printed.text())
+        if ended_by == "cancelled":
+            raise TaskCancelled
+        if child.outcome is not None:
+            return child.outcome
+        if child.error:
+            reason = child.error
+        elif ended_by == "deadline":
+            reason = f"{name} was still running at its deadline and was stopped."
+        elif child.overflowed:
+            reason = f"{name} returned more than {LONGEST_REPORT} bytes; return less, or a link to it."
+        else:
+            reason = f"{name} {child.death()} without returning an outcome."
+        return Outcome.errored(reason + child.printed.quoted())
+
+
+def _follow(child: ChildProcess, performance: Performance) -> str:
+    """Read what the child says until it ends; returns what ended it: itself, deadline or cancelled."""
+    deadline = performance.deadline
+    reported = 0
+    next_watch = Deadline.after(deadline.clock, WATCH_SECONDS)
+    kill_at: Deadline | None = None
+    ended_by = "itself"
+    while True:
+        is_alive = child.is_alive()
+        for message in child.read(min(1.0, max(0.05, deadline.remaining())) if is_alive else 0):
+            reported += 1
+            if reported <= MOST_PROGRESS and kill_at is None:
+                performance.report(message)
+        if not is_alive or (kill_at and kill_at.is_over()):
+            return ended_by
+        if kill_at:
+            continue
+        if deadline.is_over():
+            ended_by = "deadline"
+        elif next_watch.is_over():
+            next_watch = Deadline.after(deadline.clock, WATCH_SECONDS)
+            if not performance.still_wanted():
+                ended_by = "cancelled"
+        if ended_by != "itself":
+            child.ask_to_stop()
+            kill_at = Deadline.after(deadline.clock, GRACE_SECONDS)

@@ -1,0 +1,73 @@
+"""Fixtures that every kind of test uses."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "POWERTOOLS_SERVICE_NAME": "keptn-lambda-executor",
+    "POWERTOOLS_METRICS_NAMESPACE": "KeptnLambdaExecutor",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+}
+os.environ.update(ENVIRONMENT)  # before the handlers are imported, which read some of it
+
+import boto3  # noqa: E402
+from local.aws import create_table  # noqa: E402
+from moto import mock_aws  # noqa: E402
+
+from execution_plane.settings import Match  # noqa: E402
+from tests.support.world import Plane, World  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    with patch.dict(os.environ, ENVIRONMENT):
+        yield
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """AWS in memory, by moto."""
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def dynamodb(aws: None) -> Any:
+    return boto3.client("dynamodb")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+PlaneMaker = Callable[..., Plane]
+
+
+@pytest.fixture
+def new_plane(world: World, dynamodb: Any) -> PlaneMaker:
+    """Make a plane for a location, with its own ledger: `new_plane("APAC")`."""
+
+    def make(location: str = "APAC", **settings: Any) -> Plane:
+        table = f"ledger-{location}"
+        create_table(dynamodb, table)
+        match = Match("$.data.sayhello.location", location)
+        plane = Plane(
+            world, table, dynamodb, source=f"keptn-lambda-executor/1/{location}/x", match=match, **settings
+        )
+        world.planes.append(plane)
+        return plane
+
+    return make
+
+
+@pytest.fixture
+def plane(new_plane: PlaneMaker) -> Plane:
+    return new_plane()

@@ -1,0 +1,40 @@
+"""Time that passes when a test says so."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import Any
+
+START = 1_790_000_000.0  # in September 2026
+
+
+class SimulatedClock:
+    """A clock that a test moves; sleeping moves it too. `on_advance` is called after each move."""
+
+    def __init__(self, now: float = START) -> None:
+        self._now = now
+        self.on_advance: Callable[[], None] = lambda: None
+
+    def now(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        self._now += max(seconds, 0.0)
+        self.on_advance()
+
+
+class Inline(Executor):
+    """An executor that does everything at once, in the caller's thread and in order."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+    def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **_: Any) -> Iterator[Any]:
+        return iter([fn(*args) for args in zip(*iterables, strict=False)])

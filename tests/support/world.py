@@ -1,0 +1,212 @@
+"""Whole execution planes around one local control plane, in one process and on one clock.
+
+Everything is real but for what only AWS has: the functions' queue is a list, so that a test decides what is invoked when,
+twice, late or never.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from controller import Controller, TickReport
+from dispatch import Dispatcher, FailureQueue
+from execution_plane.clock import Deadline
+from execution_plane.control_plane import ControlPlane
+from execution_plane.events import Outcome, TriggeredEvent
+from execution_plane.ledger import Ledger
+from execution_plane.replies import Replies
+from execution_plane.runs import Run
+from execution_plane.settings import Match
+from execution_plane.subscriptions import EventMatch, Subscription
+from execution_plane.transport import Transport
+from local.keptn import in_process
+from local.keptn.control_plane import Keptn
+from local.keptn.release import RELEASE_1_4, Release
+from run import Worker
+from tests.support.clock import Inline, SimulatedClock
+from work import Performance, Planner, Work
+
+SAYHELLO = "sh.keptn.event.sayhello.triggered"
+FUNCTION_SECONDS = 900.0
+
+SHIPYARD = """\
+apiVersion: spec.keptn.sh/0.2.3
+kind: Shipyard
+metadata: {name: shipyard}
+spec:
+  stages:
+    - name: dev
+      sequences:
+        - name: sequence1
+          tasks:
+            - name: sayhello
+"""
+
+
+class Token:
+    """Credentials that are always the control plane's."""
+
+    def __init__(self, keptn: Keptn) -> None:
+        self._keptn = keptn
+
+    def headers(self) -> Mapping[str, str]:
+        return {"x-token": self._keptn.token}
+
+    def renew(self) -> None:
+        pass
+
+
+@dataclass
+class LambdaQueue:
+    """Lambda's queue of asynchronous invocations; has the one method of boto3's client that we use."""
+
+    invocations: list[dict[str, Any]] = field(default_factory=list)
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, int]:  # noqa: N803
+        assert InvocationType == "Event"
+        self.invocations.append(json.loads(Payload))
+        return {"StatusCode": 202}
+
+
+@dataclass
+class Tasks:
+    """A planner whose work is a function of the test's; notes each event whose task begins."""
+
+    does: Callable[[Performance], Outcome] = lambda _: Outcome("pass", "succeeded", "done")
+    begun: list[str] = field(default_factory=list)
+    is_silent: bool = False
+
+    def find(self, event: TriggeredEvent) -> Work | None:
+        return Work(is_silent=self.is_silent, perform=self._perform)
+
+    def _perform(self, performance: Performance) -> Outcome:
+        self.begun.append(performance.event.ref.id)
+        return self.does(performance)
+
+
+class Plane:
+    """One execution plane: a ledger, any number of pollers, and a worker that runs when the test says so."""
+
+    def __init__(
+        self,
+        world: "World",
+        table: str,
+        dynamodb: Any,
+        *,
+        source: str,
+        match: Match | None = None,
+        planner: Planner | None = None,
+        draining: bool = False,
+        sqs: Any = None,
+        failure_queue_url: str | None = None,
+        event_types: tuple[str, ...] = (SAYHELLO,),
+        run_deadline: float = 3600.0,
+        pool: Executor | None = None,
+        patient: bool = True,
+    ) -> None:
+        self.world = world
+        self.clock = world.clock
+        self.source = source
+        self.queue = LambdaQueue()
+        self.tasks = Tasks()
+        self.ledger = Ledger(dynamodb, table)
+        self.pool = pool or Inline()
+        self._settings: dict[str, Any] = {
+            "subscriptions": tuple(Subscription(event_type) for event_type in event_types),
+            "match": EventMatch(match),
+            "source": source,
+            "run_deadline": run_deadline,
+            "draining": draining,
+        }
+        self._failures = FailureQueue(lambda: sqs, failure_queue_url)
+        self._planner = planner or self.tasks
+        self._patient = patient
+        self.poller = self.new_poller()
+
+    def new_poller(self) -> Controller:
+        """A poller as in a new execution environment."""
+        control_plane = self.world.client()
+        return Controller(
+            control_plane=control_plane,
+            ledger=self.ledger,
+            replies=Replies(control_plane, self.ledger, self.clock, patient=False),
+            dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
+            failures=self._failures,
+            clock=self.clock,
+            pool=self.pool,
+            **self._settings,
+        )
+
+    def cycle(self, poller: Controller | None = None) -> TickReport:
+        """One cycle; nothing else happens."""
+        report = TickReport()
+        (poller or self.poller).cycle(Deadline.after(self.clock, 120), report)
+        return report
+
+    def work(self, payload: Mapping[str, Any], seconds: float = FUNCTION_SECONDS) -> str:
+        """One invocation of the worker, in a new execution environment."""
+        control_plane = self.world.client()
+        worker = Worker(
+            control_plane=control_plane,
+            ledger=self.ledger,
+            replies=Replies(control_plane, self.ledger, self.clock, patient=self._patient),
+            planner=self._planner,
+            clock=self.clock,
+        )
+        return worker.handle(payload["event_id"], Deadline.after(self.clock, seconds))
+
+    def work_all(self) -> list[str]:
+        """Everything in Lambda's queue, once each."""
+        invocations, self.queue.invocations[:] = list(self.queue.invocations), []
+        return [self.work(payload) for payload in invocations]
+
+    def run(self, event_id: str) -> Run:
+        """The ledger's item of an event."""
+        run = self.ledger.get(event_id)
+        assert run is not None
+        return run
+
+
+class World:
+    """A control plane, a clock, and the planes around them."""
+
+    def __init__(
+        self, clock: SimulatedClock | None = None, release: Release = RELEASE_1_4, **keptn: Any
+    ) -> None:
+        self.clock = clock or SimulatedClock()
+        self.keptn = Keptn(self.clock, release, **keptn)
+        self.clock.on_advance = self.keptn.settle
+        self.keptn.create_project("podtato", SHIPYARD, services=("head",))
+        self.planes: list[Plane] = []
+
+    def client(self) -> ControlPlane:
+        """A client of the control plane, with no sockets between."""
+        session: requests.Session = in_process.session(self.keptn)
+        return ControlPlane(Transport(in_process.URL, Token(self.keptn), self.clock, session=session))
+
+    def trigger(self, location: str = "APAC", **data: Any) -> str:
+        """Trigger the sequence of the user's document; gives the id of the sayhello task that it opens."""
+        before = {event["id"] for event in self.keptn.open_events(SAYHELLO)}
+        self.keptn.trigger(
+            "podtato", "dev", "head", "sequence1", {"sayhello": {"location": location}, **data}
+        )
+        self.settle()
+        opened = {event["id"] for event in self.keptn.open_events(SAYHELLO)} - before
+        assert len(opened) == 1
+        return str(opened.pop())
+
+    def settle(self) -> None:
+        """Let Keptn handle what is due."""
+        self.keptn.settle()
+
+    def cycles(self, number: int, seconds: float = 10.0) -> None:
+        """Everything as usual for a while: each cycle polls, works, and time passes."""
+        for _ in range(number):
+            for plane in self.planes:
+                plane.cycle()
+                plane.work_all()
+            self.clock.advance(seconds)
