@@ -1,16 +1,15 @@
 """Whole execution planes around one local control plane, in one process and on one clock.
 
-Everything is real but for what only AWS has: the functions' queue is a list, so that a test decides what is invoked when,
-twice, late or never.
+Everything is real but for what only AWS has: the functions' queue is a list, so that a test decides what is
+invoked when, twice, late or never.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import requests
 
 from controller import Controller, TickReport
 from dispatch import Dispatcher, FailureQueue
@@ -22,13 +21,16 @@ from execution_plane.replies import Replies
 from execution_plane.runs import Run
 from execution_plane.settings import Match
 from execution_plane.subscriptions import EventMatch, Subscription
-from execution_plane.transport import Transport
+from execution_plane.transport import Credentials, Transport
 from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
 from run import Worker
 from tests.support.clock import Inline, SimulatedClock
 from work import Performance, Planner, Work
+
+if TYPE_CHECKING:
+    import requests
 
 SAYHELLO = "sh.keptn.event.sayhello.triggered"
 FUNCTION_SECONDS = 900.0
@@ -94,8 +96,7 @@ class Plane:
     def __init__(
         self,
         world: "World",
-        table: str,
-        dynamodb: Any,
+        ledger: Ledger,
         *,
         source: str,
         match: Match | None = None,
@@ -113,7 +114,7 @@ class Plane:
         self.source = source
         self.queue = LambdaQueue()
         self.tasks = Tasks()
-        self.ledger = Ledger(dynamodb, table)
+        self.ledger = ledger
         self.pool = pool or Inline()
         self._settings: dict[str, Any] = {
             "subscriptions": tuple(Subscription(event_type) for event_type in event_types),
@@ -182,22 +183,35 @@ class World:
         self.clock.on_advance = self.keptn.settle
         self.keptn.create_project("podtato", SHIPYARD, services=("head",))
         self.planes: list[Plane] = []
+        self.contexts: dict[str, str] = {}
+        self.credentials: Credentials = Token(self.keptn)
+        self._session: requests.Session | None = None
+        self.wrap_session: Callable[["requests.Session"], "requests.Session"] = lambda session: session
 
     def client(self) -> ControlPlane:
         """A client of the control plane, with no sockets between."""
-        session: requests.Session = in_process.session(self.keptn)
-        return ControlPlane(Transport(in_process.URL, Token(self.keptn), self.clock, session=session))
+        if self._session is None:
+            self._session = self.wrap_session(in_process.session(self.keptn))
+        return ControlPlane(Transport(in_process.URL, self.credentials, self.clock, session=self._session))
 
     def trigger(self, location: str = "APAC", **data: Any) -> str:
-        """Trigger the sequence of the user's document; gives the id of the sayhello task that it opens."""
+        """Trigger the sequence of the user's document; gives the id of the sayhello task that it opens.
+
+        `contexts` has its Keptn context.
+        """
         before = {event["id"] for event in self.keptn.open_events(SAYHELLO)}
-        self.keptn.trigger(
+        context = self.keptn.trigger(
             "podtato", "dev", "head", "sequence1", {"sayhello": {"location": location}, **data}
         )
         self.settle()
-        opened = {event["id"] for event in self.keptn.open_events(SAYHELLO)} - before
+        while not (opened := {event["id"] for event in self.keptn.open_events(SAYHELLO)} - before):
+            due = self.keptn.next_due()
+            assert due is not None, "Keptn opened no task"
+            self.clock.advance(due - self.clock.now())
         assert len(opened) == 1
-        return str(opened.pop())
+        task = str(opened.pop())
+        self.contexts[task] = context
+        return task
 
     def settle(self) -> None:
         """Let Keptn handle what is due."""

@@ -88,7 +88,9 @@ class ControlPlane:
         except KeptnLacksEndpoint as problem:
             raise LookUnsupported(str(problem)) from None
         try:
-            return read_look(_member(answer, "sequenceExecutions", path), ref.id, source)
+            # Keptn's own types and documents disagree on the first letter.
+            name = next((key for key in answer.body if key.lower() == "sequenceexecutions"), "sequenceExecutions")
+            return read_look(_member(answer, name, path), ref.id, source)
         except (KeyError, TypeError, AttributeError) as problem:
             raise KeptnIncomprehensible("GET", path, f"unexpected shape: {problem!r}") from None
 

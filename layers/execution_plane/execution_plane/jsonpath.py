@@ -16,6 +16,9 @@ __all__ = ["InvalidJsonPath", "JsonPath", "JsonPathError", "compile"]
 MAX_NESTING: Final = 64
 """Parentheses, brackets and signs inside one another; real paths have two or three."""
 
+MAX_LENGTH: Final = 10_000
+"""Characters."""
+
 _RANGE_END: Final = float(2**31 - 1)
 
 
@@ -40,6 +43,8 @@ class JsonPath:
 
 def compile(path: str) -> JsonPath:  # noqa: A001 - as in re.compile
     """Read `path`; raises InvalidJsonPath."""
+    if len(path) > MAX_LENGTH:
+        raise InvalidJsonPath(path, MAX_LENGTH + 1, f"longer than {MAX_LENGTH} characters")
     parser = _Parser(path)
     node, is_list = parser.whole()
     return JsonPath(path, is_list, node)

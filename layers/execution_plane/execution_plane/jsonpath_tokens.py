@@ -3,6 +3,9 @@
 import math
 from typing import Final, NamedTuple
 
+LONGEST_SHOWN: Final = 200
+"""Characters of a path that an error shows."""
+
 _SIMPLE_ESCAPES: Final = dict(zip("abfnrtv\\", b"\a\b\f\n\r\t\v\\", strict=True))
 _CODED_ESCAPES: Final = {"x": (2, 16), "u": (4, 16), "U": (8, 16)}
 _OCTAL_DIGITS: Final = "01234567"
@@ -12,7 +15,8 @@ class InvalidJsonPath(ValueError):
     """A text that is no path of the dialect. `position` counts characters from 1."""
 
     def __init__(self, path: str, position: int, reason: str) -> None:
-        super().__init__(f"invalid JSONPath {path!r}, character {position}: {reason}")
+        shown = path if len(path) <= LONGEST_SHOWN else path[: LONGEST_SHOWN - 1] + "…"
+        super().__init__(f"invalid JSONPath {shown!r}, character {position}: {reason}")
         self.path = path
         self.position = position
         self.reason = reason

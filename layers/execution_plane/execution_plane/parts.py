@@ -36,9 +36,7 @@ class Parts:
         settings, clock = Settings.from_environment(), SystemClock()
         credentials = ApiToken(aws_client("secretsmanager"), settings.token_secret)
         transport = Transport(settings.api_url, credentials, clock, ca_bundle_path=settings.ca_bundle_path)
-        return cls(
-            settings, clock, ControlPlane(transport), Ledger(aws_client("dynamodb"), settings.ledger_table)
-        )
+        return cls(clock, ControlPlane(transport), Ledger(aws_client("dynamodb"), settings.ledger_table))
 
 
 _clients: dict[str, Any] = {}

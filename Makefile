@@ -1,0 +1,71 @@
+# Everything here needs no more than Python 3.11 or later, git and make; the SAM tests also need Docker.
+PYTHON ?= python3
+SOURCES := functions layers local tests bench
+RUN := PYTHONPATH=.:layers/execution_plane:functions/poller:functions/worker .venv/bin/python -m
+UV := 0.13.9
+
+export SAM_CLI_TELEMETRY := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo stand-ins test test-sam bench lint typecheck validate lock clean
+
+help:  ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/ready  ## Run two planes beside a local Keptn; DEMO=--stay keeps them up
+	$(RUN) local.demo $(DEMO)
+
+stand-ins: .venv/ready  ## Serve a local Keptn and AWS for `sam local`
+	$(RUN) local.stand_ins
+
+test: .venv/ready  ## Run all tests but those with the SAM CLI
+	.venv/bin/pytest -n auto --ignore=tests/sam $(PYTEST)
+
+test-sam: .venv/ready .venv-sam/ready  ## Run the functions in containers, by the SAM CLI
+	.venv/bin/pytest tests/sam $(PYTEST)
+
+bench: .venv/ready  ## Measure what it costs
+	$(RUN) bench
+
+lint: .venv/ready  ## Check style and form
+	.venv/bin/ruff check $(SOURCES)
+	.venv/bin/ruff format --check $(SOURCES)
+
+typecheck: .venv/ready  ## Check types
+	.venv/bin/mypy --strict $(SOURCES)
+
+validate: .venv-sam/ready .venv-checkov/ready  ## Check the template
+	.venv-sam/bin/sam validate --lint
+	.venv-checkov/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
+
+# A lock lists everything there is to install, so pip need not resolve anything; it could not either, where a
+# package is wanted with an extra: it does not see that as pinned.
+.venv/ready: requirements/dev.txt
+.venv-sam/ready: requirements/sam.txt
+.venv-checkov/ready: requirements/checkov.txt
+.venv/ready .venv-sam/ready .venv-checkov/ready:
+	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Python 3.11 or later is needed: make PYTHON=...")'
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
+	touch $@
+
+.venv-lock/ready:
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check uv==$(UV)
+	touch $@
+
+LOCK = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --strip-extras $(LOCK_FLAGS)
+
+lock: .venv-lock/ready  ## Lock what is installed; LOCK_FLAGS=--upgrade takes newer versions
+	$(LOCK) requirements/dev.in --output-file requirements/dev.txt
+	$(LOCK) requirements/sam.in --output-file requirements/sam.txt
+	$(LOCK) requirements/checkov.in --output-file requirements/checkov.txt
+	$(LOCK) layers/execution_plane/requirements.in --constraint requirements/dev.txt \
+		--output-file layers/execution_plane/requirements.txt
+	$(LOCK) functions/worker/requirements.in --constraint requirements/dev.txt \
+		--output-file functions/worker/requirements.txt
+
+clean:  ## Remove everything that was made
+	rm -rf .venv .venv-sam .venv-checkov .venv-lock .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

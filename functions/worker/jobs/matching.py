@@ -1,0 +1,47 @@
+"""Which actions of a job config an event is for."""
+
+from collections.abc import Mapping
+
+from execution_plane.jsonpath import JsonPathError
+from jobs import compiled
+from jobs.event_time import EventTime
+from jobs.model import Action, EventFilter, JobConfig
+
+
+def event_root(event: Mapping[str, object]) -> dict[str, object]:
+    """What `$` is in a job config: these eight attributes of a triggered event, and no others.
+
+    `$.type` and `$.source` are texts, as documented; in the job executor's last release they are pointers.
+    """
+    texts = {name: event.get(name, "") for name in ("id", "shkeptncontext", "specversion", "gitcommitid")}
+    return {
+        **texts,
+        "type": event.get("type"),
+        "source": event.get("source"),
+        "time": EventTime.parse(event.get("time")),
+        "data": event.get("data"),
+    }
+
+
+def matching_actions(config: JobConfig, event: Mapping[str, object]) -> tuple[Action, ...]:
+    """The actions for a triggered event, in file order, each once however many of its filters match."""
+    root = event_root(event)
+    return tuple(
+        action for action in config.actions if any(_matches(wanted, root) for wanted in action.events)
+    )
+
+
+def _matches(wanted: EventFilter, root: Mapping[str, object]) -> bool:
+    event_type = str(root["type"] or "").encode(errors="replace").decode()
+    if not compiled.pattern(wanted.name).search(event_type):
+        return False
+    if not wanted.property:
+        return True
+    path = compiled.path(wanted.property)
+    if path.is_list:
+        return False
+    try:
+        value = path.evaluate(root)
+    except JsonPathError:
+        return False
+    return isinstance(value, str) and value == wanted.match

@@ -1,0 +1,133 @@
+"""What a job config says: the job executor's apiVersion v2, with our own task kinds besides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, Literal
+
+from jobs.images import ImageAllowlist
+
+DEFAULT_MAX_POLL_DURATION: Final = 300
+"""Seconds that a task may take unless it says otherwise."""
+
+ValueFrom = Literal["event", "string", "secret"]
+Kind = Literal["image", "function", "lambda"]
+OnError = Literal["fail", "warning"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What this deployment allows in a job config. None allows every name."""
+
+    images: ImageAllowlist = field(default_factory=ImageAllowlist)
+    allow_privileged: bool = False
+    functions: frozenset[str] | None = None
+    lambdas: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Which events an action is for: `name` is an unanchored RE2 pattern; no `property` filters nothing."""
+
+    name: str = ""
+    property: str = ""
+    match: str = ""
+
+
+@dataclass(frozen=True)
+class Env:
+    """One entry of a task's `env`. For a secret, `name` is the secret's and every key becomes a variable."""
+
+    name: str
+    value: str
+    value_from: ValueFrom
+    rendering: str = ""
+    """The field `as`: json or yaml in any case; anything else is the default rendering."""
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """CPU in cores, memory in bytes; None where the task does not say."""
+
+    cpu: Decimal | None = None
+    memory: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Resources:
+    """A task's own resources; where it has any, none of the deployment's defaults apply."""
+
+    limits: Amounts = Amounts()
+    requests: Amounts = Amounts()
+
+
+@dataclass(frozen=True)
+class SecurityContext:
+    """None where the task does not say."""
+
+    privileged: bool | None = None
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    run_as_non_root: bool | None = None
+    read_only_root_filesystem: bool | None = None
+    allow_privilege_escalation: bool | None = None
+    capabilities_add: tuple[str, ...] = ()
+    capabilities_drop: tuple[str, ...] = ()
+    proc_mount: str | None = None
+    seccomp_type: str | None = None
+    seccomp_localhost_profile: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step of an action; `index` counts from 0. A task without a kind is valid, and fails when run."""
+
+    index: int
+    name: str = ""
+    image: str = ""
+    function: str = ""
+    lambda_name: str = ""
+    files: tuple[str, ...] = ()
+    image_pull_policy: str = ""
+    cmd: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[Env, ...] = ()
+    resources: Resources | None = None
+    working_dir: str = ""
+    max_poll_duration: int = DEFAULT_MAX_POLL_DURATION
+    """Seconds; 0 and less time out at once."""
+    namespace: str = ""
+    ttl_seconds_after_finished: int | None = None
+    security_context: SecurityContext = SecurityContext()
+    service_account: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    on_error: OnError = "fail"
+    given: frozenset[str] = frozenset()
+    """The fields that the file has for this task, by their names there."""
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the task runs; None if it says nothing of it."""
+        if self.image:
+            return "image"
+        if self.function:
+            return "function"
+        return "lambda" if self.lambda_name else None
+
+
+@dataclass(frozen=True)
+class Action:
+    """What to do about the events it names; `index` counts from 0."""
+
+    index: int
+    name: str = ""
+    events: tuple[EventFilter, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    silent: bool = False
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """A whole job config."""
+
+    actions: tuple[Action, ...] = ()

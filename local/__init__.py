@@ -1,0 +1,1 @@
+"""A laptop's stand-ins for Keptn and AWS; never deployed."""

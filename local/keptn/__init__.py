@@ -1,0 +1,1 @@
+"""A Keptn control plane for a laptop: one process, in memory, with the real one's quirks."""

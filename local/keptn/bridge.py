@@ -1,0 +1,133 @@
+"""A small bridge: sequences and their events, integrations and their subscriptions, in plain HTML."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+
+from local.keptn.control_plane import Keptn
+from local.keptn.events import PREFIX, Event, kind_of
+from local.keptn.sequence_states import SequenceState
+from local.keptn.uniform import LogQuery, NotRegistered
+
+_SHOWN_SEQUENCES = 100
+_SHOWN_LOGS = 100
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An event on a sequence's time line."""
+
+    time: str
+    stage: str
+    name: str
+    kind: str
+    source: str
+    hue: int
+    result: str
+    status: str
+    message: str
+
+    @classmethod
+    def of(cls, event: Event) -> "Moment":
+        """An event as the time line shows it; the hue tells one source from another at a glance."""
+        data = event["data"] if isinstance(event["data"], dict) else {}
+        kind = kind_of(event["type"])
+        name = event["type"].removeprefix(PREFIX).removesuffix(f".{kind}")
+        if kind == "changed":
+            kind, name = "status.changed", name.removesuffix(".status")
+        digest = hashlib.sha1(str(event["source"]).encode(), usedforsecurity=False).digest()
+        return cls(
+            time=str(event["time"])[11:23].rstrip("Z"),
+            stage=str(data.get("stage", "")),
+            name=name,
+            kind=kind,
+            source=str(event["source"]),
+            hue=int.from_bytes(digest[:2]) % 360,
+            result=str(data.get("result") or "") if kind == "finished" else "",
+            status=str(data.get("status") or "") if kind == "finished" else "",
+            message=str(data.get("message") or ""),
+        )
+
+
+class Bridge:
+    """The bridge's pages. It needs no token: it is for a laptop."""
+
+    def __init__(self, keptn: Keptn) -> None:
+        self._keptn = keptn
+
+    def blueprint(self) -> Blueprint:
+        """The pages and the forms on them."""
+        pages = Blueprint("bridge", __name__)
+        pages.add_url_rule("", view_func=self.sequences)
+        sequence = "/sequence/<project>/<keptn_context>"
+        pages.add_url_rule(sequence, view_func=self.sequence)
+        pages.add_url_rule(f"{sequence}/control", view_func=self.control, methods=["POST"])
+        pages.add_url_rule("/integrations", view_func=self.integrations)
+        subscription = "/integrations/<integration_id>/subscription"
+        pages.add_url_rule(subscription, view_func=self.subscribe, methods=["POST"])
+        pages.add_url_rule(f"{subscription}/<subscription_id>", view_func=self.resubscribe, methods=["POST"])
+        return pages
+
+    def sequences(self) -> str:
+        """All sequences, newest first."""
+        found = [state for name in self._keptn.projects for state in self._states(name)]
+        found.sort(key=lambda state: str(state["time"]), reverse=True)
+        return self._page("sequences", 2, sequences=found[:_SHOWN_SEQUENCES], total=len(found))
+
+    def sequence(self, project: str, keptn_context: str) -> Response:
+        """One sequence and its events on a time line."""
+        state = self._keptn.controller.records.states.get(project, keptn_context)
+        if state is None:
+            return Response(self._page("missing", 5), 404)
+        moments = [Moment.of(event) for event in self._keptn.events(keptn_context)]
+        return Response(self._page("sequence", 2, sequence=state, moments=moments))
+
+    def control(self, project: str, keptn_context: str) -> Any:
+        """Pause, resume or abort a sequence."""
+        self._keptn.control(project, keptn_context, request.form.get("state", ""))
+        return redirect(url_for("bridge.sequence", project=project, keptn_context=keptn_context), 303)
+
+    def integrations(self) -> str:
+        """All integrations with their subscriptions and error logs."""
+        found = [
+            {**integration, "logs": self._keptn.uniform.logs(LogQuery(integration["id"]))[:_SHOWN_LOGS]}
+            for integration in self._keptn.uniform.integrations()
+        ]
+        return self._page("integrations", 30, integrations=found)
+
+    def subscribe(self, integration_id: str) -> Any:
+        """Add a subscription."""
+        return self._change(integration_id, "")
+
+    def resubscribe(self, integration_id: str, subscription_id: str) -> Any:
+        """Change a subscription, or delete it."""
+        if request.form.get("action") != "delete":
+            return self._change(integration_id, subscription_id)
+        try:
+            self._keptn.uniform.get(integration_id)
+            self._keptn.uniform.delete_subscription(integration_id, subscription_id)
+        except NotRegistered:
+            return Response(self._page("missing", 5), 404)
+        return redirect(url_for("bridge.integrations"), 303)
+
+    def _change(self, integration_id: str, subscription_id: str) -> Any:
+        chosen = {name: _names(request.form.get(name, "")) for name in ("projects", "stages", "services")}
+        subscription = {"event": request.form.get("event", "").strip(), "filter": chosen}
+        try:
+            self._keptn.uniform.put_subscription(integration_id, subscription, subscription_id)
+        except NotRegistered:
+            return Response(self._page("missing", 5), 404)
+        return redirect(url_for("bridge.integrations"), 303)
+
+    def _states(self, project: str) -> list[SequenceState]:
+        return self._keptn.controller.records.states.of_project(project)
+
+    def _page(self, page: str, refresh: int, **shown: Any) -> str:
+        version = self._keptn.release.version
+        return render_template("bridge.html", page=page, refresh=refresh, version=version, **shown)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

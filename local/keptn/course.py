@@ -1,0 +1,201 @@
+"""The course of a sequence: its tasks one after the other, its end, and what that triggers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from execution_plane.clock import Clock
+from local.keptn import durations, events
+from local.keptn.agenda import Agenda
+from local.keptn.datastore import Datastore
+from local.keptn.events import Event, NewId, Scope
+from local.keptn.execution import FINISHED, STARTED, TIMED_OUT, TRIGGERED, SequenceExecution, Status
+from local.keptn.records import Records
+from local.keptn.release import Release
+from local.keptn.shipyard import Task
+
+START_TIMEOUT = 600.0
+"""Seconds from a task event's time in which Keptn wants any response to it."""
+WATCH_INTERVAL = 60.0
+"""Seconds between two looks for tasks that were not started."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a course needs of the world."""
+
+    clock: Clock
+    release: Release
+    datastore: Datastore
+    latest_commit: Callable[[str, str], str]
+    new_id: NewId
+    dispatch_gap: float
+    """Seconds from listing a task's event until `currentTask` is set; replies in between are dropped."""
+
+
+class Course:
+    """Moves executions on. Whatever takes time goes on the agenda."""
+
+    def __init__(
+        self, records: Records, agenda: Agenda, around: Surroundings, trigger: Callable[[Event], None]
+    ) -> None:
+        self._records = records
+        self._agenda = agenda
+        self._around = around
+        self._trigger = trigger
+        self._watch_origin = around.clock.now()
+        self._held_starts: list[tuple[SequenceExecution, Event]] = []
+        self._held_tasks: list[tuple[Event, float]] = []
+
+    def start(self, execution: SequenceExecution, event: Event) -> None:
+        """Begin with a new execution, or hold it for as long as its context is paused."""
+        if self._records.is_paused(execution.scope):
+            execution.status.pause()
+            self._held_starts.append((execution, event))
+            return
+        scope = Scope.of(event)
+        execution.status.state = STARTED
+        self._records.states.on_started(scope.project, scope.keptn_context)
+        self.proceed(execution, execution.status.copy(), scope)
+
+    def proceed(self, execution: SequenceExecution, status: Status, scope: Scope) -> None:
+        """Trigger the next task, or end the sequence; `scope` is that of the event that led here."""
+        task = execution.next_task(status)
+        if task is not None:
+            self._trigger_task(execution, status, scope, task)
+            return
+        if self._around.release.last_task_stays_current:
+            execution.status.state = FINISHED
+        else:
+            status.state = FINISHED
+            execution.status = status
+        self.send_finished(execution, scope)
+        self._trigger_next_stages(execution, status, scope)
+
+    def send_finished(self, execution: SequenceExecution, scope: Scope, message: str = "") -> None:
+        """Send the `<stage>.<sequence>.finished` of an execution."""
+        data = scope.event_data() | ({"message": message} if message else {})
+        self.send_sequence_finished(scope, execution.sequence.name, execution.scope.triggered_id, data)
+
+    def send_sequence_finished(
+        self, scope: Scope, sequence: str, triggered_id: str, data: dict[str, Any]
+    ) -> None:
+        """Send a sequence's finished event with this data."""
+        now = self._around.clock.now()
+        event = self._event(f"{events.PREFIX}{scope.stage}.{sequence}.finished", scope, data, now)
+        event["triggeredid"] = triggered_id
+        self._records.states.on_event(event, now)
+        self._around.datastore.store(event)
+
+    def release_held(self) -> None:
+        """Look again at what was held because its context was paused."""
+        starts, self._held_starts = self._held_starts, []
+        tasks, self._held_tasks = self._held_tasks, []
+        now = self._around.clock.now()
+        for execution, event in starts:
+            self._agenda.add(now, partial(self._release_start, execution, event))
+        for event, due in tasks:
+            self._agenda.add(now, partial(self._release_task, event, due))
+
+    def _release_start(self, execution: SequenceExecution, event: Event) -> None:
+        held = self._records.is_paused(execution.scope)
+        if execution.scope.project in self._records.shipyards and (
+            held or execution.status.state == TRIGGERED
+        ):
+            self.start(execution, event)
+
+    def _release_task(self, event: Event, due: float) -> None:
+        if self._records.open.find(Scope.of(event).project, event["type"], event["id"]):
+            self._dispatch(event, due)
+
+    def _trigger_task(self, execution: SequenceExecution, status: Status, scope: Scope, task: Task) -> None:
+        now = self._around.clock.now()
+        due = now + _delay(task)
+        event = self._event(f"{events.PREFIX}{task.name}.triggered", scope, execution.next_data(status), due)
+        if execution.scope.git_commit_id:
+            event["gitcommitid"] = execution.scope.git_commit_id
+        self._records.open.insert(scope.project, event, due)
+        self._records.states.on_event(event, now)
+        turn = partial(self._turn_to, execution, status, task, event, due)
+        if self._around.dispatch_gap:
+            self._agenda.add(now + self._around.dispatch_gap, turn)
+        else:
+            turn()
+
+    def _turn_to(
+        self, execution: SequenceExecution, status: Status, task: Task, event: Event, due: float
+    ) -> None:
+        """Overwrite the execution with the copy made before the gap: what happened in it is lost."""
+        status.set_current(task.name, event["id"])
+        execution.status = status
+        if due > self._around.clock.now():
+            self._agenda.add(due, partial(self._dispatch, event, due))
+        else:
+            self._dispatch(event, due)
+
+    def _dispatch(self, event: Event, due: float) -> None:
+        """Publish a task's triggered event, unless it is paused; it has been listed all the while."""
+        scope = Scope.of(event)
+        if self._records.is_paused(scope):
+            self._held_tasks.append((event, due))
+            return
+        self._around.datastore.store(event)
+        elapsed = max(due + START_TIMEOUT, self._around.clock.now()) - self._watch_origin
+        tick = self._watch_origin + (elapsed // WATCH_INTERVAL + 1) * WATCH_INTERVAL
+        self._agenda.add(tick, partial(self._time_out, event, scope))
+
+    def _time_out(self, event: Event, scope: Scope) -> None:
+        """End a sequence whose task nobody has answered. After any answer there is no timeout at all."""
+        records = self._records
+        answered = self._around.datastore.has_response(scope.keptn_context, event["id"])
+        if answered or not records.open.find(scope.project, scope.event_type, event["id"]):
+            return
+        records.open.remove(scope.project, event["id"])
+        execution = records.waiting_for(scope.project, scope.keptn_context, event["id"])
+        if execution is None:
+            return
+        records.states.on_timed_out(scope.project, scope.keptn_context)
+        execution.status.state = TIMED_OUT
+        message = (
+            f"sequence timed out while waiting for task {scope.event_type} to receive a correlating "
+            ".started or .finished event"
+        )
+        self.send_finished(execution, scope.with_outcome("fail", "errored"), message)
+
+    def _trigger_next_stages(self, execution: SequenceExecution, status: Status, scope: Scope) -> None:
+        shipyard = self._records.shipyards[scope.project]
+        last_task = status.previous[-1].name if status.previous else ""
+        following = shipyard.triggered_by(scope.stage, execution.sequence.name, scope.result, last_task)
+        if not following:
+            self._records.states.on_finished(scope.project, scope.keptn_context)
+        for stage, sequence in following:
+            data = {**execution.next_data(status), "stage": stage}
+            now = self._around.clock.now()
+            event = self._event(f"{events.PREFIX}{stage}.{sequence}.triggered", scope, data, now)
+            if commit := self._around.latest_commit(scope.project, stage):
+                event["gitcommitid"] = commit
+            self._records.open.insert(scope.project, event, now)
+            self._around.datastore.store(event)
+            self._trigger(event)
+
+    def _event(self, event_type: str, scope: Scope, data: dict[str, Any], at: float) -> Event:
+        """An event of the controller's own: it has no content type of either spelling."""
+        return {
+            "data": data,
+            "id": self._around.new_id(),
+            "shkeptncontext": scope.keptn_context,
+            "shkeptnspecversion": "latest",
+            "source": events.CONTROLLER,
+            "specversion": "1.0",
+            "time": events.rfc3339(at),
+            "type": event_type,
+        }
+
+
+def _delay(task: Task) -> float:
+    """Keptn logs a `triggeredAfter` that it cannot read, and goes on without it."""
+    try:
+        return durations.seconds(task.triggered_after) if task.triggered_after else 0.0
+    except durations.InvalidDuration:
+        return 0.0

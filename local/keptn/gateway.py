@@ -1,0 +1,109 @@
+"""The gateway: one WSGI application that serves what Keptn's nginx makes public."""
+
+import re
+from collections.abc import Callable
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from local.keptn.answers import gin_not_found, openapi, openapi_error, refusal
+from local.keptn.authorization import Authorization
+from local.keptn.bridge import Bridge
+from local.keptn.control_plane import Keptn
+from local.keptn.front import Front
+from local.keptn.release import nginx_page
+from local.keptn.routes.api import ApiRoutes
+from local.keptn.routes.datastore import DatastoreRoutes
+from local.keptn.routes.projects import ProjectRoutes
+from local.keptn.routes.resources import ResourceRoutes
+from local.keptn.routes.shipyard import ShipyardRoutes
+from local.keptn.routes.uniform import UniformRoutes
+
+_DENIED_RESOURCES = re.compile(
+    r"/v1/project(/[^/]+(/stage(/[^/]+(/service(/[^/]+)?)?)?)?)?|/v1/project/[^/]+/service/[^/]+/resource.*"
+)
+
+
+class Gateway(Flask):
+    """A Flask application that handles one request at a time: all state is behind Keptn's one lock."""
+
+    def __init__(self, keptn: Keptn) -> None:
+        super().__init__("local.keptn", template_folder="templates", static_folder=None)
+        self._lock = keptn.lock
+        self.url_map.strict_slashes = True
+        self.url_map.merge_slashes = False
+        self.config["PROPAGATE_EXCEPTIONS"] = True
+
+    def full_dispatch_request(self) -> Response:
+        """Dispatch under the lock."""
+        with self._lock:
+            return super().full_dispatch_request()
+
+
+def create_app(keptn: Keptn, prefix: str = "/api", sleep: Callable[[float], object] | None = None) -> Flask:
+    """The gateway in front of a control plane; `sleep` waits where a fault rule wants a delay.
+
+    Raises ConnectionDropped from its WSGI call where a fault rule wants no answer.
+    """
+    app = Gateway(keptn)
+    app.register_blueprint(ApiRoutes(keptn).blueprint(), url_prefix=f"{prefix}/v1")
+    for routes in (ShipyardRoutes(keptn), ProjectRoutes(keptn), UniformRoutes(keptn)):
+        app.register_blueprint(routes.blueprint(), url_prefix=f"{prefix}/controlPlane/v1")
+    app.register_blueprint(DatastoreRoutes(keptn).blueprint(), url_prefix=f"{prefix}/mongodb-datastore")
+    for service in keptn.release.resource_paths:
+        app.register_blueprint(ResourceRoutes(keptn).blueprint(service), url_prefix=f"{prefix}/{service}/v1")
+    app.register_blueprint(Bridge(keptn).blueprint(), url_prefix="/bridge")
+    authorization = Authorization(keptn, prefix)
+
+    built_with_gin = {"controlPlane", "secrets", *keptn.release.resource_paths}
+
+    @app.before_request
+    def guard() -> Response | None:
+        return _denied(prefix) or authorization.check(request)
+
+    @app.errorhandler(HTTPException)
+    def no_route(error: HTTPException) -> Response:
+        return _no_route(error, prefix, built_with_gin)
+
+    @app.get("/nginx-health")
+    def health() -> Response:
+        return Response("OK", content_type="text/plain")
+
+    app.wsgi_app = Front(app.wsgi_app, keptn, sleep or keptn.clock.sleep)  # type: ignore[method-assign]
+    return app
+
+
+def _denied(prefix: str) -> Response | None:
+    """What nginx does not let through, whoever asks."""
+    path = request.path.removeprefix(prefix)
+    read_only = request.method in ("GET", "HEAD", "OPTIONS")
+    service, _, rest = path.lstrip("/").partition("/")
+    if (
+        (path.startswith("/controlPlane/v1/log") and request.method == "DELETE")
+        or (path == "/mongodb-datastore/event" and not read_only)
+        or path == "/mongodb-datastore/health"
+        or (service == "resource-service" and _DENIED_RESOURCES.fullmatch(f"/{rest}"))
+    ):
+        return refusal(nginx_page(403, "Forbidden"))
+    return None
+
+
+def _no_route(error: HTTPException, prefix: str, built_with_gin: set[str]) -> Response:
+    path = request.path.removeprefix(prefix)
+    service, _, rest = path.lstrip("/").partition("/")
+    if not request.path.startswith(f"{prefix}/"):
+        return refusal(nginx_page(404, "Not Found"))
+    if service in built_with_gin:
+        if service == "controlPlane" and rest.endswith("/"):
+            # gin's own redirect, which nginx does not translate: the location lacks the gateway's part.
+            status = 301 if request.method == "GET" else 307
+            return Response("", status, {"Location": f"/{rest.rstrip('/')}"})
+        return gin_not_found()
+    below = f"/{rest}" if service == "mongodb-datastore" else path
+    if isinstance(error, MethodNotAllowed):
+        allowed = [each for each in error.valid_methods or () if each not in ("HEAD", "OPTIONS")]
+        message = f"method {request.method} is not allowed, but [{','.join(allowed)}] are"
+        return openapi({"code": 405, "message": message}, 405, {"Allow": ",".join(allowed)})
+    if isinstance(error, NotFound):
+        return openapi_error(404, f"path {below} was not found")
+    return openapi_error(error.code or 500, error.description or "")

@@ -1,0 +1,150 @@
+"""The shipyard controller's routes on events and sequences."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, request
+
+from local.keptn.answers import (
+    GIN_JSON,
+    BadQuery,
+    body_object,
+    encoded,
+    gin,
+    gin_error,
+    gin_not_found,
+    offset_page,
+    query_number,
+    query_text,
+)
+from local.keptn.control_plane import Keptn
+from local.keptn.execution import SequenceExecution
+from local.keptn.open_events import OpenEvent
+from local.keptn.sequence_states import SequenceState
+
+
+class ShipyardRoutes:
+    """Open events, sequence states, executions and control."""
+
+    def __init__(self, keptn: Keptn) -> None:
+        self._keptn = keptn
+
+    def blueprint(self) -> Blueprint:
+        """These routes."""
+        routes = Blueprint("shipyard", __name__)
+        routes.add_url_rule("/event/triggered/<event_type>", view_func=self.triggered)
+        routes.add_url_rule("/sequence/<project>", view_func=self.states)
+        routes.add_url_rule(
+            "/sequence/<project>/<keptn_context>/control", view_func=self.control, methods=["POST"]
+        )
+        routes.add_url_rule("/sequence-execution", view_func=self.executions)
+        return routes
+
+    def triggered(self, event_type: str) -> Response:
+        """The open events of a type.
+
+        Paging is broken in every release: a later page repeats the first events.
+        """
+        problem = b""
+        size = 20
+        try:
+            size = query_number("pageSize", size)
+        except BadQuery as error:
+            # The handler forgets to return: an error document, then the listing, all with status 400.
+            problem = encoded({"code": 400, "message": f"Invalid request format: {error}"})
+        project = query_text("project")
+        if project and project not in self._keptn.projects:
+            return gin_error(404, "project not found")
+        found = self._open(project, event_type)
+        start, end, following = offset_page(len(found), size, query_text("nextPageKey"))
+        if start < len(found) and (start < 0 or end < start):
+            return Response("", 500)
+        page = b",".join(opened.json for opened in found[: max(0, end - start)])
+        total = b',"totalCount":%d' % len(found) if found else b""
+        body = b'%b{"events":[%b],"nextPageKey":"%b"%b}' % (problem, page, following.encode(), total)
+        return Response(body, 400 if problem else 200, content_type=GIN_JSON)
+
+    def _open(self, project: str, event_type: str) -> list[OpenEvent]:
+        event_id = query_text("eventID") or None
+        stage, service = query_text("stage"), query_text("service")
+        return [
+            opened
+            for name in ([project] if project else self._keptn.projects)
+            for opened in self._keptn.controller.listing(name, event_type, event_id)
+            if stage in ("", opened.stage) and service in ("", opened.service)
+        ]
+
+    def states(self, project: str) -> Response:
+        """The sequence states of a project, newest first; an unknown project has none."""
+        try:
+            size, start = query_number("pageSize", 0), query_number("nextPageKey", 0)
+        except BadQuery as error:
+            return gin_error(400, f"Invalid request format: {error}")
+        name, state = query_text("name"), query_text("state")
+        from_time, before_time = query_text("fromTime"), query_text("beforeTime")
+        found = [
+            each
+            for each in self._states(project)
+            if name in ("", each["name"])
+            and state in ("", each["state"])
+            and (not from_time or each["time"] > from_time)
+            and (not before_time or each["time"] < before_time)
+        ]
+        end = start + size if size else len(found)
+        page = {"states": found[start:end], "nextPageKey": end if end < len(found) else 0}
+        return gin(_without_zeros({**page, "totalCount": len(found)}))
+
+    def _states(self, project: str) -> list[SequenceState]:
+        states = self._keptn.controller.records.states
+        contexts = [each for each in query_text("keptnContext").split(",") if each]
+        if not contexts:
+            return states.of_project(project)[::-1]
+        found = [state for each in contexts if (state := states.get(project, each)) is not None]
+        return sorted(found, key=lambda state: str(state["time"]), reverse=True)
+
+    def executions(self) -> Response:
+        """The executions of a project, newest first: several for a context with several stages."""
+        if not self._keptn.release.has_sequence_execution:
+            return gin_not_found()
+        try:
+            size, start = query_number("pageSize", 0), query_number("nextPageKey", 0)
+        except BadQuery as error:
+            return gin_error(400, f"Invalid request format: {error}")
+        project = query_text("project")
+        if not project:
+            return gin_error(400, "Invalid request format: project name must not be empty")
+        if project not in self._keptn.projects:
+            return gin_error(404, "project not found")
+        found = [each for each in self._of_project(project) if _is_asked_for(each)]
+        found.reverse()
+        end = start + size if size else len(found)
+        page = {
+            "nextPageKey": end if end < len(found) else 0,
+            "pageSize": len(found[start:end]),
+            "totalCount": len(found),
+        }
+        executions = [each.as_json() for each in found[start:end]]
+        return gin(_without_zeros(page) | {"sequenceExecutions": executions})
+
+    def _of_project(self, project: str) -> list[SequenceExecution]:
+        records = self._keptn.controller.records
+        return records.executions(project, query_text("keptnContext"), query_text("stage"))
+
+    def control(self, project: str, keptn_context: str) -> Response:
+        """Pause, resume or abort; what is unknown is accepted and ignored."""
+        body = body_object()
+        if not body or not isinstance(body.get("state"), str) or not body["state"]:
+            return gin_error(400, "Invalid request format: Field validation for 'State' failed on 'required'")
+        self._keptn.control(project, keptn_context, body["state"], body.get("stage") or "")
+        return gin({})
+
+
+def _is_asked_for(execution: SequenceExecution) -> bool:
+    return (
+        query_text("service") in ("", execution.scope.service)
+        and query_text("name") in ("", execution.sequence.name)
+        and request.args.get("status", "") in ("", execution.status.state)
+    )
+
+
+def _without_zeros(page: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in page.items() if value != 0}

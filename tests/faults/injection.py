@@ -1,0 +1,198 @@
+"""Faults in the calls that the functions make: to DynamoDB, Lambda, Secrets Manager, SQS and Keptn.
+
+The points are found, not listed: every call that a scenario makes is one, in the order in which it is made.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import requests
+from botocore.exceptions import ClientError, ReadTimeoutError
+from requests.adapters import BaseAdapter
+
+from execution_plane.ledger import LostRace
+from tests.support.clock import SimulatedClock
+
+MINUTE = 60.0
+
+
+class Killed(BaseException):
+    """The function's process is gone; nothing of it runs any more."""
+
+
+class Fault(Enum):
+    """What happens to one call."""
+
+    KILLED_BEFORE = "killed before"
+    KILLED_AFTER = "killed after"
+    FAILED = "failed, without effect"
+    UNANSWERED = "took effect, and timed out"
+    LATE = "timed out, and takes effect a minute later"
+    LOST = "answered, without effect"
+    TWICE = "took effect twice"
+    DOWN = "the service fails for a minute"
+
+
+READS = frozenset({"GetItem", "Query", "GetSecretValue", "ReceiveMessage", "GET"})
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that a function made."""
+
+    service: str
+    operation: str
+
+    def suffers(self, fault: Fault) -> bool:
+        """Whether the fault is one that this call can have."""
+        if fault in {Fault.LOST, Fault.TWICE, Fault.LATE}:
+            # A table neither loses nor doubles a write that it answers; botocore doubles one whose answer was lost.
+            kinds = {Fault.LOST: {"POST", "Invoke"}, Fault.TWICE: {"Invoke", "UpdateItem", "PutItem"}}
+            return self.operation in kinds.get(fault, {"POST", "Invoke", "UpdateItem", "PutItem"})
+        return fault is not Fault.UNANSWERED or self.operation not in READS
+
+
+@dataclass
+class Injector:
+    """Counts calls, and makes the one at `point` suffer `fault`."""
+
+    clock: SimulatedClock
+    point: int | None = None
+    fault: Fault | None = None
+    calls: list[Call] = field(default_factory=list)
+    is_armed: bool = True
+    _down: dict[str, float] = field(default_factory=dict)
+    _later: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
+
+    def make(
+        self,
+        call: Call,
+        act: Callable[[], Any],
+        *,
+        failure: Exception,
+        timeout: Exception,
+        shrug: Callable[[], Any],
+    ) -> Any:
+        """Make a call, or not. `shrug` gives the answer of a call that is lost."""
+        if not self.is_armed:
+            return act()
+        index = len(self.calls)
+        self.calls.append(call)
+        if self.clock.now() < self._down.get(call.service, 0):
+            raise failure
+        if index != self.point or self.fault is None or not call.suffers(self.fault):
+            return act()
+        return self._suffer(call, self.fault, act, failure, timeout, shrug)
+
+    def _suffer(
+        self,
+        call: Call,
+        fault: Fault,
+        act: Callable[[], Any],
+        failure: Exception,
+        timeout: Exception,
+        shrug: Callable[[], Any],
+    ) -> Any:
+        match fault:
+            case Fault.KILLED_BEFORE:
+                raise Killed
+            case Fault.KILLED_AFTER:
+                act()
+                raise Killed
+            case Fault.FAILED:
+                raise failure
+            case Fault.UNANSWERED:
+                act()
+                raise timeout
+            case Fault.LATE:
+                self._later.append((self.clock.now() + MINUTE, act))
+                raise timeout
+            case Fault.LOST:
+                return shrug()
+            case Fault.TWICE:
+                act()
+                return act()
+            case Fault.DOWN:
+                self._down[call.service] = self.clock.now() + MINUTE
+                raise failure
+
+    def catch_up(self) -> None:
+        """Let what is late take effect."""
+        due = [act for at, act in self._later if at <= self.clock.now()]
+        self._later = [(at, act) for at, act in self._later if at > self.clock.now()]
+        for act in due:
+            try:
+                act()
+            except (ClientError, LostRace):
+                pass  # a conditional write that comes too late
+
+    def wrap_aws(self, client: Any) -> Any:
+        """Make a boto3 client's calls suffer."""
+        service, make_api_call = client.meta.service_model.service_name, client._make_api_call
+
+        def make(operation: str, parameters: Mapping[str, Any]) -> Any:
+            error = {"Error": {"Code": "InternalServerError", "Message": "injected"}}
+            return self.make(
+                Call(service, operation),
+                lambda: make_api_call(operation, parameters),
+                failure=ClientError(error, operation),  # type: ignore[arg-type]
+                timeout=ReadTimeoutError(endpoint_url="injected"),
+                shrug=dict,
+            )
+
+        client._make_api_call = make
+        return client
+
+    def wrap_session(self, session: requests.Session) -> requests.Session:
+        """Make a session's requests suffer."""
+        for prefix, adapter in list(session.adapters.items()):
+            session.mount(prefix, _Adapter(adapter, self))
+        return session
+
+    def wrap_invoke(self, invoke: Callable[..., Any]) -> Callable[..., Any]:
+        """Make invocations suffer."""
+
+        def invoke_or_not(**arguments: Any) -> Any:
+            error = {"Error": {"Code": "ServiceException", "Message": "injected"}}
+            return self.make(
+                Call("lambda", "Invoke"),
+                lambda: invoke(**arguments),
+                failure=ClientError(error, "Invoke"),  # type: ignore[arg-type]
+                timeout=ReadTimeoutError(endpoint_url="injected"),
+                shrug=lambda: {"StatusCode": 202},
+            )
+
+        return invoke_or_not
+
+
+class _Adapter(BaseAdapter):
+    def __init__(self, inner: BaseAdapter, injector: Injector) -> None:
+        super().__init__()
+        self._inner = inner
+        self._injector = injector
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        response: requests.Response = self._injector.make(
+            Call("keptn", request.method or ""),
+            lambda: self._inner.send(request, *args, **kwargs),
+            failure=requests.ConnectionError("Remote end closed connection", request=request),
+            timeout=requests.ReadTimeout("Read timed out", request=request),
+            shrug=lambda: _accepted(request),
+        )
+        return response
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def _accepted(request: requests.PreparedRequest) -> requests.Response:
+    """What Keptn answers to an event, whatever becomes of it."""
+    response = requests.Response()
+    response.status_code = 200
+    response.request = request
+    response._content_consumed = True
+    response._content = json.dumps({"keptnContext": "00000000-0000-0000-0000-000000000000"}).encode()
+    return response

@@ -1,0 +1,162 @@
+"""Any interleaving of what users, AWS and Keptn can do, then rest: the promise holds."""
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from execution_plane.events import Outcome
+from execution_plane.ledger import Ledger, LedgerUnavailable
+from execution_plane.runs import Run
+from tests.faults.injection import Call, Fault, Injector, Killed
+from tests.faults.promise import bring_to_rest, check_promise
+from tests.support.memory_ledger import MemoryLedger
+from tests.support.world import Plane, World
+from work import Performance, TaskCancelled
+
+FAULTS = [fault for fault in Fault if fault is not Fault.TWICE]  # invocations are doubled by a rule
+
+
+class FaultyLedger(Ledger):
+    """A ledger whose calls suffer what the injector says."""
+
+    def __init__(self, injector: Injector) -> None:
+        self.memory = MemoryLedger()
+        self._injector = injector
+
+    def active(self) -> list[Run]:
+        return self._make("Query", self.memory.active)  # type: ignore[no-any-return]
+
+    def get(self, event_id: str) -> Run | None:
+        return self._make("GetItem", lambda: self.memory.get(event_id))  # type: ignore[no-any-return]
+
+    def create(self, run: Run) -> Run:
+        return self._make("PutItem", lambda: self.memory.create(run))  # type: ignore[no-any-return]
+
+    def move(self, before: Run, after: Run) -> Run:
+        return self._make("UpdateItem", lambda: self.memory.move(before, after))  # type: ignore[no-any-return]
+
+    def _make(self, operation: str, act: Any) -> Any:
+        gone = LedgerUnavailable("injected")
+        return self._injector.make(Call("dynamodb", operation), act, failure=gone, timeout=gone, shrug=act)
+
+
+class Interleaving(RuleBasedStateMachine):
+    """A plane with two pollers, whose surroundings do as they please."""
+
+    @initialize(reply_delay=st.sampled_from([0.0, 0.5, 30.0]), gap=st.sampled_from([0.0, 5.0]))
+    def begin(self, reply_delay: float, gap: float) -> None:
+        self.world = World(reply_delay=reply_delay, dispatch_gap=gap)
+        self.injector = Injector(self.world.clock)
+        settle = self.world.clock.on_advance
+        self.world.clock.on_advance = lambda: (settle(), self.injector.catch_up())[0]
+        self.world.wrap_session = self.injector.wrap_session
+        self.ledger = FaultyLedger(self.injector)
+        self.plane = Plane(self.world, self.ledger, source="keptn-lambda-executor/1/eu-west-1/x")
+        self.plane.queue.invoke = self.injector.wrap_invoke(self.plane.queue.invoke)  # type: ignore[method-assign]
+        self.world.planes.append(self.plane)
+        self.tasks: list[str] = []
+        self.delivered: list[dict[str, Any]] = []
+        self.snapshot: list[Run] = []
+        self.lost_events = False
+
+    @rule()
+    def trigger(self) -> None:
+        if len(self.tasks) < 4:
+            self.tasks.append(self.world.trigger())
+
+    @rule(which=st.integers(0, 3), command=st.sampled_from(["abort", "pause", "resume"]))
+    def control(self, which: int, command: str) -> None:
+        if which < len(self.tasks):
+            self.world.keptn.control("podtato", self.world.contexts[self.tasks[which]], command)
+
+    @rule(pollers=st.integers(1, 2))
+    def tick(self, pollers: int) -> None:
+        for _ in range(pollers):
+            self._survive(self.plane.cycle)
+
+    @rule()
+    def remember_the_index(self) -> None:
+        self.snapshot = self.ledger.memory.active()
+
+    @rule()
+    def tick_on_a_stale_index(self) -> None:
+        self.ledger.memory.stale = list(self.snapshot)
+        self._survive(self.plane.cycle)
+
+    @rule(outcome=st.sampled_from(["pass", "raises", "watches", "takes a while"]))
+    def work(self, outcome: str) -> None:
+        if self.plane.queue.invocations:
+            payload = self.plane.queue.invocations.pop(0)
+            self.delivered.append(payload)
+            self._work(payload, outcome)
+
+    @precondition(lambda self: self.delivered)
+    @rule(which=st.integers(0, 100))
+    def deliver_again(self, which: int) -> None:
+        self._work(self.delivered[which % len(self.delivered)], "pass")
+
+    @rule(ahead=st.integers(0, 12), fault=st.sampled_from(FAULTS))
+    def something_will_go_wrong(self, ahead: int, fault: Fault) -> None:
+        self.injector.point, self.injector.fault = len(self.injector.calls) + ahead, fault
+        self.lost_events = self.lost_events or fault is Fault.LOST
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 45.0, 100.0, 400.0, 3600.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.clock.advance(seconds)
+
+    @rule()
+    def the_ledger_is_lost(self) -> None:
+        """It can't be told from a new one, so Keptn must have counted what was sent before."""
+        self.world.clock.advance(120)
+        self.ledger.memory.runs.clear()
+        self.plane.queue.invocations.clear()
+        self.delivered.clear()
+        self.snapshot = []
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        for context in self.world.contexts.values():
+            self.world.keptn.control("podtato", context, "resume")
+        self.injector.is_armed = False
+        self.ledger.memory.stale = None
+        bring_to_rest(self.world)
+        check_promise(self.world, self.tasks, keptn_lost_nothing=not self.lost_events)
+
+    def _work(self, payload: dict[str, Any], outcome: str) -> None:
+        self.plane.tasks.does = lambda performance: self._do(outcome, performance)
+        self._survive(lambda: self.plane.work(payload))
+
+    def _do(self, outcome: str, performance: Performance) -> Outcome:
+        if outcome == "raises":
+            raise RuntimeError("the task's own")
+        if outcome == "takes a while":
+            self.world.clock.advance(300)
+        if outcome == "watches":
+            for _ in range(3):
+                self.world.clock.advance(10)
+                self._survive(self.plane.cycle)
+                if not performance.still_wanted():
+                    raise TaskCancelled
+        return Outcome("pass", "succeeded")
+
+    def _survive(self, act: Any) -> None:
+        try:
+            act()
+        except Killed:
+            self.plane.poller = self.plane.new_poller()
+        except LedgerUnavailable:
+            pass
+
+
+Interleaving.TestCase.settings = settings(
+    max_examples=int(os.environ.get("EXAMPLES", "200")),
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
+TestInterleavings = Interleaving.TestCase

@@ -1,0 +1,1 @@
+"""The functions as the SAM CLI builds them and runs them in containers."""

@@ -1,0 +1,208 @@
+"""What the template makes, and its agreement with the code."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from execution_plane.events import EventRef, Outcome
+from execution_plane.ledger import ACTIVE_INDEX, Ledger
+from execution_plane.runs import Run, State
+from execution_plane.settings import PollerSettings, Settings
+from local.aws import create_table, read_template
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = read_template()
+PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
+RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+FUNCTIONS = ("PollerFunction", "WorkerFunction", "LifecycleFunction")
+ENVIRONMENT_BYTES = 4096  # AWS Lambda quotas: all environment variables of a function together
+INDEX_ATTRIBUTES = 20  # DynamoDB API reference, Projection: NonKeyAttributes
+
+
+@pytest.mark.parametrize(
+    ("function", "settings"),
+    [("PollerFunction", PollerSettings), ("PollerFunction", Settings), ("WorkerFunction", Settings),
+     ("LifecycleFunction", Settings)],
+)  # fmt: skip
+def test_every_setting_that_is_read_is_declared(function: str, settings: type[Any]) -> None:
+    environment = Recorder()
+
+    settings.from_environment(environment)
+
+    assert environment.asked <= declared(function).keys()
+
+
+class Recorder(dict[str, str]):
+    """An environment that notes what it is asked for, and has what is needed to go on."""
+
+    NEEDED = {  # noqa: RUF012
+        "KEPTN_API_URL": "https://keptn.example.com/api",
+        "EVENT_TYPES": "sh.keptn.event.sayhello.triggered",
+        "KEPTN_API_TOKEN_SECRET_ARN": "secret",
+        "LEDGER_TABLE_NAME": "table",
+        "WORKER_FUNCTION_NAME": "worker",
+        "PLANE_SOURCE": "plane",
+    }
+
+    def __init__(self) -> None:
+        super().__init__(self.NEEDED)
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return super().get(key, default)
+
+
+def declared(function: str) -> dict[str, Any]:
+    """The variables of a function with their values, as the template has them."""
+    shared: dict[str, Any] = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    own = RESOURCES[function]["Properties"].get("Environment", {}).get("Variables", {})
+    return {**shared, **own}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_longest_environment_stays_below_what_lambda_takes(function: str) -> None:
+    longest = {name: "x" * longest_value(value) for name, value in declared(function).items()}
+
+    assert len(json.dumps(longest)) < ENVIRONMENT_BYTES
+
+
+def longest_value(value: Any) -> int:
+    """How many characters a value of the template may come to."""
+    if isinstance(value, str):
+        return len(value)
+    if "Fn::If" in value:
+        return max(longest_value(choice) for choice in value["Fn::If"][1:])
+    if "Fn::Sub" in value:  # PLANE_SOURCE: an account, the longest region's name and the longest stack's
+        return len("keptn-lambda-executor/") + 12 + 1 + 25 + 1 + 128
+    parameter = PARAMETERS.get(value["Ref"], {})
+    if parameter.get("Type") == "Number":
+        return len(str(parameter["MaxValue"]))
+    if "AllowedValues" in parameter:
+        return max(len(choice) for choice in parameter["AllowedValues"])
+    longest_names = {"LedgerTable": 255, "WorkerFunction": 64, "FailureQueue": 160, "ApiTokenSecret": 256}
+    return int(parameter.get("MaxLength") or longest_names.get(value["Ref"], 128))
+
+
+def test_the_index_of_active_runs_carries_all_that_a_plan_needs(dynamodb: Any) -> None:
+    create_table(dynamodb, "ledger")
+    ledger, run = Ledger(dynamodb, "ledger"), a_run_with_everything_noted()
+    ledger.create(run)
+
+    (found,) = ledger.active()
+
+    hints = {"outcome", "event"}
+    assert {name: value for name, value in vars(found).items() if name not in hints} == {
+        name: value for name, value in vars(run).items() if name not in hints
+    }
+    assert (found.event.id, found.event.context, found.event.commit) == ("id", "context", "commit")
+
+
+def a_run_with_everything_noted() -> Run:
+    """An active run none of whose fields has its default, so that a field the index lacks is missed."""
+    event = EventRef(
+        "id", "sh.keptn.event.sayhello.triggered", "context", "p", "st", "sv", "commit", {"l": "v"}
+    )
+    values: dict[str, Any] = {
+        "event": event,
+        "source": "plane",
+        "state": State.DONE,
+        "outcome": Outcome("pass", "succeeded", "done"),
+        "looked": "1/1",
+    }
+    only_when_closed = {"was", "closed_as", "expires_at"}
+    for number, (name, default) in enumerate(vars(Run.claimed(event, "plane", 0.0, 0.0)).items(), start=2):
+        if name not in values and name not in only_when_closed:
+            values[name] = True if isinstance(default, bool) else number
+    return Run(**values)
+
+
+def test_a_closed_run_is_in_no_index_and_expires(dynamodb: Any) -> None:
+    create_table(dynamodb, "ledger")
+    ledger, run = Ledger(dynamodb, "ledger"), a_run_with_everything_noted()
+    ledger.move(ledger.create(run), run.closed(1000.0))
+
+    item = dynamodb.get_item(TableName="ledger", Key={"event_id": {"S": "id"}})["Item"]
+
+    assert ledger.active() == []
+    assert RESOURCES["LedgerTable"]["Properties"]["TimeToLiveSpecification"]["AttributeName"] in item
+
+
+def test_dynamodb_and_the_ledger_take_the_index_as_it_is() -> None:
+    (index,) = RESOURCES["LedgerTable"]["Properties"]["GlobalSecondaryIndexes"]
+
+    assert index["IndexName"] == ACTIVE_INDEX
+    assert len(index["Projection"].get("NonKeyAttributes", [])) <= INDEX_ATTRIBUTES
+
+
+def test_the_ledger_outlives_the_stack() -> None:
+    table = RESOURCES["LedgerTable"]
+
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_nothing_late_is_tried_again() -> None:
+    schedule = RESOURCES["Schedule"]["Properties"]["Target"]["RetryPolicy"]
+    poller = RESOURCES["PollerFunction"]["Properties"]["EventInvokeConfig"]
+    worker = RESOURCES["WorkerFunction"]["Properties"]["EventInvokeConfig"]
+
+    assert schedule["MaximumRetryAttempts"] == poller["MaximumRetryAttempts"] == 0
+    assert worker["MaximumRetryAttempts"] == 0
+    assert worker["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": "FailureQueue.Arn"}
+
+
+def test_a_deleted_stack_takes_no_new_runs_while_it_reports_the_old() -> None:
+    """What depends on something is deleted before it: schedule, poller, its role, active runs."""
+    assert "PollerFunction" in references(RESOURCES["Schedule"])
+    assert "PollerRole" in references(RESOURCES["PollerFunction"])
+    assert RESOURCES["PollerRole"]["DependsOn"] == "ActiveRuns"
+    assert "LifecycleFunction" in references(RESOURCES["ActiveRuns"])
+    assert {"LedgerTable", "ApiTokenSecret"} <= references(RESOURCES["LifecycleRole"])
+
+
+def references(node: Any) -> set[str]:
+    """The logical ids that a part of the template refers to."""
+    if isinstance(node, list):
+        return {name for part in node for name in references(part)}
+    if not isinstance(node, dict):
+        return set()
+    found = {name for part in node.values() for name in references(part)}
+    found |= {node["Ref"]} if "Ref" in node else set()
+    found |= {node["Fn::GetAtt"].split(".")[0]} if "Fn::GetAtt" in node else set()
+    if isinstance(text := node.get("Fn::Sub"), str):
+        found |= {name.split(".")[0] for name in re.findall(r"\$\{([^}]+)\}", text)}
+    return found
+
+
+def test_every_policy_names_its_actions_and_resources() -> None:
+    roles = [each["Properties"] for each in RESOURCES.values() if each["Type"] == "AWS::IAM::Role"]
+    statements = [
+        statement
+        for role in roles
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+    assert len(roles) == 4
+    assert "*" not in json.dumps(statements)
+    assert all(role["PermissionsBoundary"] for role in roles)
+
+
+def test_the_functions_use_roles_and_log_groups_of_the_stack() -> None:
+    for name in FUNCTIONS:
+        function = RESOURCES[name]["Properties"]
+        log_group = RESOURCES[function["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert "Role" in function
+        assert log_group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_the_handlers_are_where_the_template_says() -> None:
+    for name in FUNCTIONS:
+        function = RESOURCES[name]["Properties"]
+        module, attribute = function["Handler"].split(".")
+        source = (ROOT / function["CodeUri"] / f"{module}.py").read_text()
+        assert re.search(rf"^def {attribute}\(", source, re.MULTILINE)
