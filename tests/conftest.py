@@ -61,7 +61,11 @@ def new_plane(world: World, dynamodb: Any) -> PlaneMaker:
         create_table(dynamodb, table)
         match = Match("$.data.sayhello.location", location)
         plane = Plane(
-            world, table, dynamodb, source=f"keptn-lambda-executor/1/{location}/x", match=match, **settings
+            world,
+            Ledger(dynamodb, table),
+            source=f"keptn-lambda-executor/1/{location}/x",
+            match=match,
+            **settings,
         )
         world.planes.append(plane)
         return plane

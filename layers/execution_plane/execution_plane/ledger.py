@@ -6,7 +6,7 @@ may be stale: what it says is a hint, and the base table decides.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Item = dict[str, AttributeValueTypeDef]
 
 SCHEMA = 1
+SMALL = tuple(each.name for each in fields(Run) if each.name not in {"event", "outcome", "state", "version"})
+SMALL_OF_EVENT = tuple(each.name for each in fields(EventRef) if each.name != "labels")
 ACTIVE_INDEX = "active"
 ACTIVE = "1"
 
@@ -160,56 +162,40 @@ def _translated(call: Callable[[], Any]) -> Any:
 
 
 def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
-    """A run as an item; None stands for an attribute that is absent."""
-    item: dict[str, AttributeValueTypeDef | None] = {
+    """A run as an item; None stands for an attribute that is absent.
+
+    What is small is one JSON text, `run`, so that the index needs no other: an index includes 20 attributes
+    at
+    most, and can't be changed once it is deployed.
+    """
+    small = {name: getattr(run, name) for name in SMALL} | {
+        "event": {name: getattr(run.event, name) for name in SMALL_OF_EVENT}
+    }
+    return {
         "event_id": {"S": run.event.id},
         "schema": {"N": str(SCHEMA)},
+        "state": {"S": run.state},
+        "version": {"N": str(run.version)},
         "writer": {"S": uuid4().hex},
+        "run": {"S": json.dumps({name: value for name, value in small.items() if value is not None})},
+        "claimed_at": {"N": repr(run.claimed_at)},
         "active": {"S": ACTIVE} if run.is_active else None,
+        "expires_at": {"N": str(run.expires_at)} if run.expires_at else None,
         "outcome": {"S": json.dumps(asdict(run.outcome))} if run.outcome else None,
         "labels": {"S": json.dumps(dict(run.event.labels))} if run.event.labels else None,
     }
-    for name in ("type", "context", "project", "stage", "service", "commit"):
-        item[name] = {"S": getattr(run.event, name)} if getattr(run.event, name) else None
-    for name, value in _plain_fields(run):
-        item[name] = _attribute(value)
-    return item
-
-
-def _attribute(value: object) -> "AttributeValueTypeDef | None":
-    if value is None or value is False or value == "":
-        return None
-    if value is True:
-        return {"BOOL": True}
-    return {"S": value} if isinstance(value, str) else {"N": repr(value)}
-
-
-def _plain_fields(run: Run) -> Iterator[tuple[str, object]]:
-    for run_field in fields(run):
-        if run_field.name not in {"event", "outcome"}:
-            yield run_field.name, getattr(run, run_field.name)
 
 
 def _decode(item: "Item") -> Run:
-    """The run of an item; what the index leaves out has its default."""
-    plain: dict[str, Any] = {name: _value(attribute) for name, attribute in item.items()}
-    event = EventRef(
-        id=plain["event_id"],
-        labels=json.loads(plain.get("labels", "{}")),
-        commit=plain.get("commit", ""),
-        **{name: plain[name] for name in ("type", "context", "project", "stage", "service")},
+    """The run of an item; labels and outcome are missing in what comes from the index."""
+    small: dict[str, Any] = json.loads(item["run"]["S"])
+    event = EventRef(**small.pop("event"), labels=json.loads(item["labels"]["S"]) if "labels" in item else {})
+    known = {name: value for name, value in small.items() if name in SMALL}
+    known["was"] = State(known["was"]) if "was" in known else None
+    return Run(
+        event=event,
+        state=State(item["state"]["S"]),
+        version=int(item["version"]["N"]),
+        outcome=Outcome(**json.loads(item["outcome"]["S"])) if "outcome" in item else None,
+        **known,
     )
-    known = {run_field.name for run_field in fields(Run)}
-    values = {name: value for name, value in plain.items() if name in known}
-    values["outcome"] = Outcome(**json.loads(plain["outcome"])) if "outcome" in plain else None
-    values["state"] = State(plain["state"])
-    values["was"] = State(plain["was"]) if "was" in plain else None
-    return Run(event=event, **values)
-
-
-def _value(attribute: "AttributeValueTypeDef") -> object:
-    kind, value = next(iter(attribute.items()))
-    if kind == "N":
-        text = str(value)
-        return float(text) if "." in text or "e" in text else int(text)
-    return value
