@@ -52,7 +52,7 @@ class EveryPollFailed(Exception):
 
 @dataclass
 class TickReport:
-    """What a tick did."""
+    """What a tick did; how many events are open and runs active is as of its last cycle."""
 
     cycles: int = 0
     polls: int = 0
@@ -183,7 +183,8 @@ class Controller:
                     found.add(event_id)
                 if event_id not in known and (event := self._ours(raw)) and self._has_settled(event, listing):
                     events[event.ref.id] = event.ref
-        self._seen_before = frozenset(found)
+        # Ids that are kept keep the memory between them from being freed; they matter only where no look does.
+        self._seen_before = frozenset() if self._looks_supported else frozenset(found)
         self._not_before = {
             event_id: until for event_id, until in self._not_before.items() if event_id in found
         }
@@ -238,12 +239,14 @@ class Controller:
     def _look(self, ref: EventRef, source: str) -> Look | None:
         """Ask Keptn about a task. Raises LookUnsupported, once with a line in the log, and KeptnError."""
         try:
-            return self._control_plane.look(ref, source)
+            look = self._control_plane.look(ref, source)
         except LookUnsupported:
             if self._looks_supported:
                 logger.warning("this control plane can't be asked about a task: no repair, no adoption")
             self._looks_supported = False
             raise
+        self._looks_supported = True
+        return look
 
     def _start(self, step: Step, _: Deadline) -> None:
         ref = _event_of(step)

@@ -90,9 +90,9 @@ def _read(body: str) -> tuple[str, str] | None:
         record: Any = json.loads(body)
         event_id = str(record["requestPayload"]["event_id"])
         condition = str(record["requestContext"]["condition"])
-        answer = record.get("responsePayload") or {}
-        detail = str(answer.get("errorMessage", "no more is known"))
+        answer = record.get("responsePayload")
+        detail = answer.get("errorMessage") if isinstance(answer, dict) else answer
     except (ValueError, KeyError, TypeError, AttributeError):
         logger.warning("the failure queue holds something that is no record of an invocation")
         return None
-    return event_id, f"AWS gave up on invoking the worker ({condition}): {detail}"
+    return event_id, f"AWS gave up on invoking the worker ({condition}): {detail or 'no more is known'}"

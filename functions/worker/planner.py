@@ -10,7 +10,7 @@ from execution_plane.control_plane import ControlPlane
 from execution_plane.events import EventRef, TriggeredEvent
 from execution_plane.transport import KeptnError, KeptnNotFound
 from jobs.config import InvalidJobConfig, read
-from jobs.matching import event_root, matching_actions
+from jobs.matching import matching_actions
 from jobs.model import JobConfig, Rules
 from run import RETRY_PAUSES, persist
 from work import Unreadable, Work
@@ -35,7 +35,7 @@ class JobConfigPlanner:
 
         Raises Unreadable if Keptn does not say what its job config is, or the job config is invalid.
         """
-        actions = matching_actions(self._config(event.ref), event_root(event.attributes))
+        actions = matching_actions(self._config(event.ref), event.attributes)
         if not actions:
             return None
         return Work(

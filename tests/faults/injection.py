@@ -3,6 +3,8 @@
 The points are found, not listed: every call that a scenario makes is one, in the order in which it is made.
 """
 
+import contextlib
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from typing import Any
 import requests
 from botocore.exceptions import ClientError, ReadTimeoutError
 from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
 
 from execution_plane.ledger import LostRace
 from tests.support.clock import SimulatedClock
@@ -49,7 +52,7 @@ class Call:
     def suffers(self, fault: Fault) -> bool:
         """Whether the fault is one that this call can have."""
         if fault in {Fault.LOST, Fault.TWICE, Fault.LATE}:
-            # A table neither loses nor doubles a write that it answers; botocore doubles one whose answer was lost.
+            # A table loses no write that it answers; botocore sends one again whose answer was lost.
             kinds = {Fault.LOST: {"POST", "Invoke"}, Fault.TWICE: {"Invoke", "UpdateItem", "PutItem"}}
             return self.operation in kinds.get(fault, {"POST", "Invoke", "UpdateItem", "PutItem"})
         return fault is not Fault.UNANSWERED or self.operation not in READS
@@ -64,6 +67,7 @@ class Injector:
     fault: Fault | None = None
     calls: list[Call] = field(default_factory=list)
     is_armed: bool = True
+    struck: list[tuple[Call, Fault]] = field(default_factory=list)
     _down: dict[str, float] = field(default_factory=dict)
     _later: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
 
@@ -85,6 +89,7 @@ class Injector:
             raise failure
         if index != self.point or self.fault is None or not call.suffers(self.fault):
             return act()
+        self.struck.append((call, self.fault))
         return self._suffer(call, self.fault, act, failure, timeout, shrug)
 
     def _suffer(
@@ -124,10 +129,8 @@ class Injector:
         due = [act for at, act in self._later if at <= self.clock.now()]
         self._later = [(at, act) for at, act in self._later if at > self.clock.now()]
         for act in due:
-            try:
+            with contextlib.suppress(ClientError, LostRace):  # a conditional write that comes too late
                 act()
-            except (ClientError, LostRace):
-                pass  # a conditional write that comes too late
 
     def wrap_aws(self, client: Any) -> Any:
         """Make a boto3 client's calls suffer."""
@@ -193,6 +196,6 @@ def _accepted(request: requests.PreparedRequest) -> requests.Response:
     response = requests.Response()
     response.status_code = 200
     response.request = request
-    response._content_consumed = True
-    response._content = json.dumps({"keptnContext": "00000000-0000-0000-0000-000000000000"}).encode()
+    body = json.dumps({"keptnContext": "00000000-0000-0000-0000-000000000000"}).encode()
+    response.raw = HTTPResponse(io.BytesIO(body), preload_content=False)
     return response

@@ -180,7 +180,7 @@ class World:
     ) -> None:
         self.clock = clock or SimulatedClock()
         self.keptn = Keptn(self.clock, release, **keptn)
-        self.clock.on_advance = self.keptn.settle
+        self.clock.on_advance.append(self.keptn.settle)
         self.keptn.create_project("podtato", SHIPYARD, services=("head",))
         self.planes: list[Plane] = []
         self.contexts: dict[str, str] = {}

@@ -23,6 +23,7 @@ from execution_plane.transport import (
 
 ONE_PAGE = 100_000  # the open list's second page repeats the first, in every release
 REPLY_SECONDS = 15.0  # to wait for the answer to a reply
+NO_SUCH_ROUTE = "404 page not found"  # the control plane's own router, to what it does not know
 LEAST_REPLY_SECONDS = 1.5  # below which a reply is not begun
 
 
@@ -72,7 +73,8 @@ class ControlPlane:
     def fetch_event(self, ref: EventRef) -> Any | None:
         """The open event with this id as Keptn sends it, or None if it is not open. Raises KeptnError."""
         listing = self.open_events(ref.type, {"project": ref.project, "eventID": ref.id})
-        return next((event for event in listing.events if event.get("id") == ref.id), None)
+        listed = (event for event in listing.events if isinstance(event, dict))
+        return next((event for event in listed if event.get("id") == ref.id), None)
 
     def look(self, ref: EventRef, source: str) -> Look | None:
         """Where the task stands, counting replies from `source`; None if its project does not exist.
@@ -86,6 +88,8 @@ class ControlPlane:
         except KeptnNotFound:
             return None
         except KeptnLacksEndpoint as problem:
+            if problem.message != NO_SUCH_ROUTE:
+                raise  # a proxy's words: Keptn itself has not been asked
             raise LookUnsupported(str(problem)) from None
         try:
             # Keptn's own types and documents disagree on the first letter.
@@ -130,7 +134,11 @@ class ControlPlane:
         place = "/".join(f"{level}/{_segment(name)}" for level, name in levels)
         # The gateway decodes a path once before the resource service does (reference 1.5): encode twice.
         path = f"/resource-service/v1/{place}/resource/{_segment(_segment(uri))}"
-        answer = self._transport.get(path, {"gitCommitID": commit} if commit else None)
+        params = {"gitCommitID": commit} if commit else None
+        try:
+            answer = self._transport.get(path, params)
+        except KeptnLacksEndpoint:  # up to 0.17 the same service has another name
+            answer = self._transport.get(path.replace("/resource-", "/configuration-", 1), params)
         try:
             return base64.b64decode(answer.body["resourceContent"])
         except (KeyError, TypeError, binascii.Error):

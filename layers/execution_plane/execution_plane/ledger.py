@@ -118,14 +118,22 @@ class Ledger:
         return _decode(answer)
 
     def _active(self) -> list[Run]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            IndexName=ACTIVE_INDEX,
-            KeyConditionExpression="#active = :active",
-            ExpressionAttributeNames={"#active": "active"},
-            ExpressionAttributeValues={":active": {"S": ACTIVE}},
-        )
-        return [_decode(item) for page in pages for item in page["Items"]]
+        # botocore's paginator would look through all of AWS's services on disk first, in every cold start.
+        runs: list[Run] = []
+        start: dict[str, Any] = {}
+        while True:
+            page = self._client.query(
+                TableName=self._table,
+                IndexName=ACTIVE_INDEX,
+                KeyConditionExpression="#active = :active",
+                ExpressionAttributeNames={"#active": "active"},
+                ExpressionAttributeValues={":active": {"S": ACTIVE}},
+                **start,
+            )
+            runs.extend(map(_decode, page["Items"]))
+            if "LastEvaluatedKey" not in page:
+                return runs
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def _write(self, run: Run, call: Callable[[], Any], writer: "AttributeValueTypeDef | None") -> "Item":
         """Make a conditional write; the item after it.
