@@ -1,10 +1,11 @@
 """A measured figure beside what it is compared with and its target, and how that is printed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import eq, ge, le
 
 HEAD = ("", "measured", "beside it", "ratio", "target", "")
-WIDTHS = (58, 12, 12, 7, 9, 4)
+WIDTHS = (58, 12, 12, 8, 12, 4)
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Figure:
     unit: str = ""
     at_most: float | None = None
     at_least: float | None = None
+    exactly: float | None = None
     bounds_ratio: bool = False
     """Whether the target is for the ratio of the two, not for what was measured."""
 
@@ -29,27 +31,24 @@ class Figure:
     def passes(self) -> bool | None:
         """Whether the target is met; None without a target."""
         bounded = self.ratio if self.bounds_ratio else self.measured
-        if bounded is None or (self.at_most is None and self.at_least is None):
-            return None
-        return (self.at_most is None or bounded <= self.at_most) and (
-            self.at_least is None or bounded >= self.at_least
-        )
+        verdicts = [compare(bounded, bound) for _, compare, bound in self._bounds() if bounded is not None]
+        return all(verdicts) if verdicts else None
 
     def cells(self) -> tuple[str, ...]:
         """The line's columns."""
-        target = ""
-        if self.at_most is not None:
-            target = f"<= {self.at_most:g}"
-        elif self.at_least is not None:
-            target = f">= {self.at_least:g}"
+        what = "ratio " if self.bounds_ratio else ""
         return (
             self.what,
             _shown(self.measured, self.unit),
             _shown(self.beside, self.unit),
             "" if self.ratio is None else f"{self.ratio:.2f}",
-            target,
+            "".join(f"{what}{sign} {bound:g}" for sign, _, bound in self._bounds()),
             {True: "pass", False: "FAIL", None: ""}[self.passes],
         )
+
+    def _bounds(self) -> list[tuple[str, Callable[[float, float], bool], float]]:
+        bounds = (("<=", le, self.at_most), (">=", ge, self.at_least), ("=", eq, self.exactly))
+        return [(sign, compare, bound) for sign, compare, bound in bounds if bound is not None]
 
 
 def table(figures: Iterable[Figure]) -> str:

@@ -21,6 +21,6 @@ def measure() -> Iterator[Figure]:
             counts = answer_of("bench.subjects.idle_cycles", environment)
             gets, queries = (counts.pop(kind, 0) / CYCLES for kind in ("list", "Query"))
             what = f"{types} event type{'s' * (types > 1)}"
-            yield Figure(f"{what}: GETs of open events", gets, types, at_most=types)
-            yield Figure(f"{what}: queries of the ledger", queries, 1, at_most=1)
-            yield Figure(f"{what}: anything else", sum(counts.values()) / CYCLES, 0, at_most=0)
+            yield Figure(f"{what}: GETs of open events", gets, types, exactly=types)
+            yield Figure(f"{what}: queries of the ledger", queries, 1, exactly=1)
+            yield Figure(f"{what}: anything else", sum(counts.values()) / CYCLES, 0, exactly=0)

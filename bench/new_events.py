@@ -16,7 +16,7 @@ def measure() -> Iterator[Figure]:
     with stub_server(Behaviour(delay=DELAY, events=EVENTS)) as stub:
         answer = answer_of("bench.subjects.new_events", poller_environment(stub.url))
         counts = stub.notes().counts
-    speeds = (EVENTS / answer[who] for who in ("controller", "loop"))
-    yield Figure("events dispatched per second", *speeds, at_least=5, bounds_ratio=True)
+    ours, loop = (EVENTS / answer[who] for who in ("controller", "loop"))
+    yield Figure("events dispatched per second", ours, loop, at_least=5, bounds_ratio=True)
     for kind in ("look", "PutItem", "invoke"):
-        yield Figure(f"requests of both together: {kind}", counts[kind], 2 * EVENTS, at_most=2 * EVENTS)
+        yield Figure(f"requests of both together: {kind}", counts[kind], 2 * EVENTS, exactly=2 * EVENTS)

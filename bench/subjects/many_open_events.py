@@ -1,6 +1,6 @@
 """Two cycles with everything open: the first claims it all, the second finds all the runs in the ledger.
 
-The answer has, for each, the peak memory of this process so far (MiB) and how many events and runs there were.
+The answer has, for each, this process's peak memory so far (MiB) and how many events and runs there were.
 """
 
 import json

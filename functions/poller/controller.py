@@ -183,7 +183,7 @@ class Controller:
                     found.add(event_id)
                 if event_id not in known and (event := self._ours(raw)) and self._has_settled(event, listing):
                     events[event.ref.id] = event.ref
-        # Ids that are kept keep the memory between them from being freed; they matter only where no look does.
+        # Kept only where no look answers: ids that outlive a listing keep the memory between them in use.
         self._seen_before = frozenset() if self._looks_supported else frozenset(found)
         self._not_before = {
             event_id: until for event_id, until in self._not_before.items() if event_id in found

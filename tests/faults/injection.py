@@ -52,7 +52,7 @@ class Call:
     def suffers(self, fault: Fault) -> bool:
         """Whether the fault is one that this call can have."""
         if fault in {Fault.LOST, Fault.TWICE, Fault.LATE}:
-            # A table loses no write that it answers; botocore sends one again whose answer was lost.
+            # A table loses no write that it answers; botocore repeats one whose answer was lost.
             kinds = {Fault.LOST: {"POST", "Invoke"}, Fault.TWICE: {"Invoke", "UpdateItem", "PutItem"}}
             return self.operation in kinds.get(fault, {"POST", "Invoke", "UpdateItem", "PutItem"})
         return fault is not Fault.UNANSWERED or self.operation not in READS
@@ -60,7 +60,7 @@ class Call:
 
 @dataclass
 class Injector:
-    """Counts calls, and makes the one at `point` suffer `fault`."""
+    """Counts calls, and makes the one at `point` suffer `fault`; or the next of an operation, by an ambush."""
 
     clock: SimulatedClock
     point: int | None = None
@@ -68,6 +68,8 @@ class Injector:
     calls: list[Call] = field(default_factory=list)
     is_armed: bool = True
     struck: list[tuple[Call, Fault]] = field(default_factory=list)
+    ambush: tuple[str, int, Fault] | None = None
+    """An operation, how many of its calls are let pass, and what the next one suffers."""
     _down: dict[str, float] = field(default_factory=dict)
     _later: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
 
@@ -87,10 +89,18 @@ class Injector:
         self.calls.append(call)
         if self.clock.now() < self._down.get(call.service, 0):
             raise failure
-        if index != self.point or self.fault is None or not call.suffers(self.fault):
+        fault = self.fault if index == self.point else self._ambushed(call)
+        if fault is None or not call.suffers(fault):
             return act()
-        self.struck.append((call, self.fault))
-        return self._suffer(call, self.fault, act, failure, timeout, shrug)
+        self.struck.append((call, fault))
+        return self._suffer(call, fault, act, failure, timeout, shrug)
+
+    def _ambushed(self, call: Call) -> Fault | None:
+        if self.ambush is None or self.ambush[0] != call.operation:
+            return None
+        operation, to_pass, fault = self.ambush
+        self.ambush = (operation, to_pass - 1, fault) if to_pass else None
+        return None if to_pass else fault
 
     def _suffer(
         self,

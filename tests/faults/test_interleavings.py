@@ -18,11 +18,18 @@ from tests.support.world import Plane, World
 from work import Performance, TaskCancelled
 
 FAULTS = [fault for fault in Fault if fault is not Fault.TWICE]  # invocations are doubled by a rule
-TROUBLE = st.none() | st.tuples(st.integers(0, 9), st.sampled_from(FAULTS))
-"""Which of the next calls suffers what."""
+OPERATIONS = ["POST", "GET", "Invoke", "PutItem", "UpdateItem", "GetItem", "Query"]
+TROUBLES = [
+    (operation, to_pass, fault)
+    for operation in OPERATIONS
+    for to_pass in range(3)
+    for fault in FAULTS
+    if Call("any", operation).suffers(fault)
+]
+TROUBLE = st.sampled_from([None, *TROUBLES])
+"""Which call of which operation suffers what."""
+Trouble = tuple[str, int, Fault] | None
 OUTCOMES = st.sampled_from(["pass", "raises", "watches", "takes a while"])
-
-Trouble = tuple[int, Fault] | None
 
 
 class FaultyLedger(Ledger):
@@ -150,9 +157,7 @@ class Interleaving(RuleBasedStateMachine):
         check_promise(self.world, self.tasks, keptn_lost_nothing=not lost)
 
     def _expect(self, trouble: Trouble) -> None:
-        if trouble:
-            ahead, self.injector.fault = trouble
-            self.injector.point = len(self.injector.calls) + ahead
+        self.injector.ambush = trouble
 
     def _work(self, payload: dict[str, Any], outcome: str) -> None:
         self.plane.tasks.does = lambda performance: self._do(outcome, performance)
@@ -181,7 +186,7 @@ class Interleaving(RuleBasedStateMachine):
 
 
 Interleaving.TestCase.settings = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "200")),
+    max_examples=int(os.environ.get("EXAMPLES", "2000")),
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),

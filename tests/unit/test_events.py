@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execution_plane.events import (
+    DEEPEST,
     LONGEST_ID,
     LONGEST_TEXT,
     EventRef,
@@ -16,6 +17,7 @@ from execution_plane.events import (
     RefusedEvent,
     cut,
     finished,
+    fitting,
     progress,
     read_triggered,
     started,
@@ -219,6 +221,24 @@ def test_data_over_the_limit_is_left_out_and_the_message_says_so() -> None:
 
     assert "sayhello" not in reply["data"]
     assert reply["data"]["message"] == f"done\n(data.sayhello was over {LONGEST_TEXT} bytes and is left out)"
+
+
+def nested(levels: int) -> dict[str, Any]:
+    return {"x": nested(levels - 1)} if levels else {}
+
+
+def test_data_that_is_nested_too_deeply_for_keptn_is_left_out_and_the_message_says_so() -> None:
+    assert fitting(Outcome("pass", "succeeded", "", nested(DEEPEST)), "sayhello").data
+    for levels in (DEEPEST + 1, 900):
+        fitted = fitting(Outcome("pass", "succeeded", "", nested(levels)), "sayhello")
+        assert fitted.data == {}
+        assert fitted.message == f"(data.sayhello was nested more than {DEEPEST} levels deep and is left out)"
+
+
+def test_what_fits_once_fits_as_it_is() -> None:
+    outcome = Outcome("pass", "succeeded", "\ud800" + "x" * 100_000, {"y": "z" * 100_000})
+
+    assert fitting(fitting(outcome, "sayhello"), "sayhello") == fitting(outcome, "sayhello")
 
 
 def test_the_longest_finished_stays_below_what_nats_takes() -> None:

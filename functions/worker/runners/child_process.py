@@ -170,7 +170,7 @@ class ChildProcess:
             elif "error" in report:
                 self.error = str(report["error"])
             return str(report["progress"]) if "progress" in report else None
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
 
 

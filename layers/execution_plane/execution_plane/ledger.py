@@ -7,7 +7,7 @@ may be stale: what it says is a hint, and the base table decides.
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -189,7 +189,7 @@ def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
         "claimed_at": {"N": repr(run.claimed_at)},
         "active": {"S": ACTIVE} if run.is_active else None,
         "expires_at": {"N": str(run.expires_at)} if run.expires_at else None,
-        "outcome": {"S": json.dumps(asdict(run.outcome))} if run.outcome else None,
+        "outcome": {"S": json.dumps(vars(run.outcome))} if run.outcome else None,
         "labels": {"S": json.dumps(dict(run.event.labels))} if run.event.labels else None,
     }
 

@@ -8,7 +8,7 @@ write wins is the ledger's business. Times are epoch seconds by AWS's clocks, ne
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from execution_plane.events import EventRef, Outcome
+from execution_plane.events import EventRef, Outcome, fitting
 from execution_plane.look import Look
 
 FIRST_DISPATCH_LEASE = 60.0  # doubled with each further dispatch
@@ -153,7 +153,10 @@ class Run:
     def completed(self, outcome: Outcome, now: float) -> "Run":
         """The run has its outcome, and whoever writes this sends its finished at once."""
         return self._next(
-            state=State.DONE, outcome=outcome, finishes=self.finishes + 1, lease_until=now + REPORT_LEASE
+            state=State.DONE,
+            outcome=fitting(outcome, self.event.task),
+            finishes=self.finishes + 1,
+            lease_until=now + REPORT_LEASE,
         )
 
     def completed_silently(self) -> "Run":
