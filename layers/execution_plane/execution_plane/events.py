@@ -61,6 +61,19 @@ class TriggeredEvent:
         data: Mapping[str, Any] = self.attributes["data"]
         return data
 
+    def with_subscription(self, subscription_id: str) -> "TriggeredEvent":
+        """The event as a distributor hands it on, with the subscription by which it came.
+
+        It never gets into a reply: a reply is built from `ref`.
+        """
+        if not subscription_id:
+            return self
+        temporary = self.data.get("temporaryData")
+        distributor = {"distributor": {"subscriptionID": subscription_id}}
+        temporary = {**temporary, **distributor} if isinstance(temporary, dict) else distributor
+        data = {**self.data, "temporaryData": temporary}
+        return TriggeredEvent(self.ref, {**self.attributes, "data": data})
+
 
 @dataclass(frozen=True)
 class Outcome:

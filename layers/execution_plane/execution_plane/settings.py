@@ -15,7 +15,10 @@ from execution_plane import jsonpath
 
 T = TypeVar("T")
 
-TASK_TYPE = re.compile(r"sh\.keptn\.event\.[^.\s,]+\.triggered")
+TASK_TYPE = re.compile(r"sh\.keptn\.event\.[^.\s,*>]+\.triggered")
+
+
+DEFAULT_NAME = "keptn-lambda-executor"
 
 
 class InvalidSetting(Exception):
@@ -93,6 +96,31 @@ class PollerSettings:
         )
 
 
+@dataclass(frozen=True)
+class IntegrationSettings:
+    """How this plane shows itself in Keptn's Bridge."""
+
+    is_registered: bool
+    name: str
+    namespace: str
+    location: str
+    is_steered: bool
+    """Whether the Bridge's subscriptions rule, not the template's."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "IntegrationSettings":
+        """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
+        return cls(
+            is_registered=_read(environ, "Registration", _one_of("enabled", "disabled"), default="enabled")
+            == "enabled",
+            name=_read(environ, "IntegrationName", _text, default=DEFAULT_NAME),
+            namespace=_read(environ, "PlaneSource", _text).removeprefix(f"{DEFAULT_NAME}/"),
+            location=_read(environ, "IntegrationLocation", _text, default="unknown"),
+            is_steered=_read(environ, "Subscriptions", _one_of("bridge", "template"), default="bridge")
+            == "bridge",
+        )
+
+
 def variable(parameter: str) -> str:
     """The environment variable of a template parameter: `KeptnApiUrl` becomes `KEPTN_API_URL`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", parameter).upper()
@@ -139,6 +167,15 @@ def _whole_number(low: int, high: int) -> Callable[[str], int]:
         if not re.fullmatch(r"\d{1,9}", value) or not low <= int(value) <= high:
             raise ValueError(f"it must be a whole number from {low} to {high}")
         return int(value)
+
+    return convert
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def convert(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"it must be {' or '.join(choices)}")
+        return value
 
     return convert
 

@@ -1,6 +1,7 @@
 """HTTP to Keptn's gateway: one pooled session, a limit on everything, and a name for each way to fail."""
 
 import json
+import re
 import ssl
 import threading
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ IDLE_SECONDS = (
 )
 CONNECTIONS = 32
 MESSAGE_LENGTH = 300
+ROUTERS_MESSAGE = re.compile(r"path \S+ was not found", re.DOTALL)
 
 
 class KeptnError(Exception):
@@ -68,7 +70,11 @@ class KeptnNotFound(KeptnRefused):
 
 
 class KeptnLacksEndpoint(KeptnRefused):
-    """404 or 405 from a router: this Keptn has no such endpoint, or the base URL is wrong."""
+    """404 or 405 from a router: this Keptn has no such endpoint, or the base URL is wrong.
+
+    Source: for a service that the gateway does not know, go-openapi's router answers, with JSON like
+    Keptn's own.
+    """
 
 
 class KeptnContentRefused(KeptnRefused):
@@ -124,21 +130,29 @@ class Transport:
         self._used_at = clock.monotonic()
         self._lock = threading.Lock()
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
-        """GET a JSON document. Raises KeptnError."""
-        return self._request("GET", path, params=params)
+    def get(
+        self, path: str, params: Mapping[str, str] | None = None, *, seconds: float = READ_SECONDS
+    ) -> Answer:
+        """GET a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
+        return self._request("GET", path, params=params, seconds=seconds)
 
     def post(self, path: str, body: object, *, seconds: float = READ_SECONDS) -> Answer:
         """POST a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
         return self._request("POST", path, body=body, seconds=seconds)
 
-    def put(self, path: str, body: object = None) -> Answer:
-        """PUT a JSON document. Raises KeptnError."""
-        return self._request("PUT", path, body=body)
+    def put(self, path: str, body: object = None, *, seconds: float = READ_SECONDS) -> Answer:
+        """PUT a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
+        return self._request("PUT", path, body=body, seconds=seconds)
 
-    def delete(self, path: str) -> Answer:
-        """DELETE a resource. Raises KeptnError."""
-        return self._request("DELETE", path)
+    def delete(self, path: str, *, seconds: float = READ_SECONDS) -> Answer:
+        """DELETE a resource, waiting at most `seconds` for the answer. Raises KeptnError."""
+        return self._request("DELETE", path, seconds=seconds)
+
+    def redacted(self, text: str) -> str:
+        """The text without the credentials that are in use."""
+        for header in self._credentials.headers().values():
+            text = text.replace(header.rpartition(" ")[2], "***")
+        return text
 
     def _request(
         self,
@@ -261,6 +275,7 @@ def _cause(problem: Exception) -> str:
 def _raise_for(method: str, path: str, response: requests.Response, content: bytearray) -> NoReturn:
     status = response.status_code
     keptns_own, message = _message(content, response.reason or "")
+    keptns_own = keptns_own and not ROUTERS_MESSAGE.fullmatch(message)
     if status >= requests.codes.server_error:
         raise KeptnBroken(method, path, message, status)
     if response.is_redirect or status < requests.codes.bad_request:
