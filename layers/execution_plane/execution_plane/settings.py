@@ -38,16 +38,20 @@ class Settings:
     """What both functions need."""
 
     api_url: str
-    token_secret: str
+    token_secret: str | None
+    oauth_secret: str | None
     ca_bundle_path: str | None
     ledger_table: str
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
+        oauth_secret = environ.get(variable("OauthSecretArn"), "").strip() or None
         return cls(
             api_url=_read(environ, "KeptnApiUrl", _url),
-            token_secret=_read(environ, "KeptnApiTokenSecretArn", _text),
+            token_secret=_read(environ, "KeptnApiTokenSecretArn", _text, default="" if oauth_secret else None)
+            or None,
+            oauth_secret=oauth_secret,
             ca_bundle_path=_read(environ, "CaBundlePath", _file, default=""),
             ledger_table=_read(environ, "LedgerTableName", _text),
         )

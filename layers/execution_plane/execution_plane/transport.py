@@ -126,7 +126,7 @@ class Transport:
         self._base_url = base_url
         self._credentials = credentials
         self._clock = clock
-        self._session = session or _session(ca_bundle_path)
+        self._session = session or new_session(ca_bundle_path)
         self._used_at = clock.monotonic()
         self._lock = threading.Lock()
 
@@ -221,7 +221,8 @@ class Transport:
             self._used_at = now
 
 
-def _session(ca_bundle_path: str | None) -> requests.Session:
+def new_session(ca_bundle_path: str | None) -> requests.Session:
+    """A session that goes by the proxy in the environment and trusts the file's certificates besides."""
     session = requests.Session()
     adapter = _Adapter(ca_bundle_path)
     session.mount("https://", adapter)
