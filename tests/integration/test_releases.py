@@ -1,14 +1,12 @@
 """The main flow against the Keptn releases whose behaviour differs."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from actions import ActionPerformer
 from execution_plane.control_plane import LookUnsupported
-from execution_plane.events import Outcome
+from execution_plane.events import EventRef, Outcome, read_triggered
 from execution_plane.ledger import Ledger
-from execution_plane.transport import KeptnBroken, KeptnError, KeptnLacksEndpoint, KeptnUnauthorized
+from execution_plane.transport import KeptnError, KeptnLacksEndpoint, KeptnUnauthorized
 from execution_plane.uniform import Integration
 from jobs.model import Rules, Task
 from local.aws import create_table
@@ -158,14 +156,11 @@ def test_a_paused_sequence_is_left_until_it_goes_on(world: World, plane: Plane) 
     assert world.keptn.counts(task) == (1, 1)
 
 
-def test_a_wrong_token_is_named_as_such(world: World, plane: Plane) -> None:
-    client = world.client()
-    world.keptn.token = "rotated"
+def test_a_wrong_token_is_named_as_such(world: World) -> None:
     world.credentials = Stale()
 
     with pytest.raises(KeptnUnauthorized):
         world.client().open_events(SAYHELLO, {})
-    assert client is not None
 
 
 class Stale:
@@ -199,7 +194,7 @@ def test_a_gateway_whose_auth_service_is_down_costs_a_cycle_and_nothing_else(
 def test_before_looks_an_event_is_taken_once_it_has_settled(world: World, plane: Plane) -> None:
     task = world.trigger()
     with pytest.raises(LookUnsupported):
-        world.client().look(plane_ref(world, task), plane.source)
+        world.client().look(ref_of(world, task), plane.source)
 
     plane.cycle()
     assert plane.ledger.active() == []
@@ -209,9 +204,7 @@ def test_before_looks_an_event_is_taken_once_it_has_settled(world: World, plane:
     assert [run.event.id for run in plane.ledger.active()] == [task]
 
 
-def plane_ref(world: World, task: str) -> object:
-    from execution_plane.events import read_triggered
-
+def ref_of(world: World, task: str) -> EventRef:
     (event,) = [each for each in world.keptn.open_events(SAYHELLO) if each["id"] == task]
     return read_triggered(event).ref
 
@@ -225,10 +218,9 @@ def test_an_encoding_mistake_is_not_taken_for_a_missing_file(world: World) -> No
 
 
 def test_every_refusal_of_the_gateway_is_a_keptn_error(world: World) -> None:
-    refusals: Sequence[type[KeptnError]] = (KeptnUnauthorized, KeptnBroken, KeptnError)
     for refused in (world.keptn.release.unauthenticated, world.keptn.release.auth_failed):
         world.keptn.faults.clear()
         world.keptn.faults.add(Answer(refused.status, refused.body, refused.content_type))
-        with pytest.raises(tuple(refusals)) as raised:
+        with pytest.raises(KeptnError) as raised:
             world.client().open_events(SAYHELLO, {})
         assert raised.value.status == refused.status
