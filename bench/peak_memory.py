@@ -18,7 +18,7 @@ def measure() -> Iterator[Figure]:
     """Peaks of one process: a later one includes the earlier ones."""
     with stub_server(Behaviour(events=EVENTS, event_bytes=EVENT_BYTES)) as stub:
         idle, new, known = answer_of("bench.subjects.many_open_events", poller_environment(stub.url))
-        claimed = stub.notes().counts["invoke"]
+        claimed = stub.notes().counts["PutItem"]
     yield Figure("all are new, and claimed", new["peak"], idle["peak"], "MiB", at_most=LIMIT)
     yield Figure("the next cycle, all have a run", known["peak"], idle["peak"], "MiB", at_most=LIMIT)
     yield Figure("events claimed in the first", claimed, EVENTS, exactly=EVENTS)

@@ -13,14 +13,16 @@ from datetime import datetime
 from dispatch import Dispatcher, DispatchFailed, FailureQueue
 from execution_plane.clock import Clock, Deadline
 from execution_plane.control_plane import ControlPlane, Listing, LookUnsupported
+from execution_plane.error_log import ErrorLog
 from execution_plane.events import EventRef, Outcome, RefusedEvent, TriggeredEvent, read_triggered
 from execution_plane.ledger import Ledger, LedgerUnavailable, LostRace
 from execution_plane.look import Look
 from execution_plane.replies import NotStarted, Replies
 from execution_plane.runs import Run, State
-from execution_plane.subscriptions import EventMatch, Query, Subscription, queries
+from execution_plane.subscriptions import EventMatch, Query, Subscription, SubscriptionSource, queries
 from execution_plane.telemetry import Count, count, logger
 from execution_plane.transport import KeptnError
+from execution_plane.uniform import LogEntry
 from plan import (
     ABSENT_FORGOTTEN,
     PATIENCE,
@@ -43,6 +45,10 @@ SIDE_BY_SIDE = 32  # requests at a time
 RESERVE = 5.0  # seconds before the invocation's end in which nothing more is begun
 FAILURES_AFTER = 30.0  # seconds a run is claimed before the failure queue is worth reading
 SETTLED_AFTER = 3.0  # seconds of an event's age by which a control plane without looks has noted its task
+NOT_COUNTED = (
+    "Keptn does not count this plane's replies to the task, though they were sent again three times; its "
+    "sequence may have to be aborted."
+)
 REMEMBERED = 10_000  # refused events that are not logged again
 
 
@@ -76,7 +82,8 @@ class Controller:
         replies: Replies,
         dispatcher: Dispatcher,
         failures: FailureQueue,
-        subscriptions: Sequence[Subscription],
+        subscriptions: SubscriptionSource,
+        errors: ErrorLog,
         match: EventMatch,
         source: str,
         run_deadline: float,
@@ -90,6 +97,8 @@ class Controller:
         self._dispatcher = dispatcher
         self._failures = failures
         self._subscriptions = subscriptions
+        self._errors = errors
+        self._current: Sequence[Subscription] = ()
         self._match = match
         self._source = source
         self._run_deadline = run_deadline
@@ -141,7 +150,9 @@ class Controller:
         Raises LedgerUnavailable.
         """
         active = self._ledger.active()
-        asked = queries(self._subscriptions, (run.event for run in active))
+        subscriptions = self._subscriptions.current()
+        self._current = subscriptions or ()
+        asked = queries(self._current, (run.event for run in active))
         answers = list(self._pool.map(self._list, asked))
         now = self._clock.now()
         listed = [
@@ -152,9 +163,12 @@ class Controller:
         observed = self._observe(listed, active, now)
         steps = plan(observed, active, now, draining=self._draining)
         list(self._pool.map(lambda step: self._carry_out(step, end), steps))
+        self._errors.send(self._subscriptions.integration_id, end.earlier_by(RESERVE))
         failures = [answer for answer in answers if isinstance(answer, str)]
+        if subscriptions is None:
+            failures.append("Keptn has yet to say which subscriptions this plane has")
         report.cycles += 1
-        report.polls += len(answers)
+        report.polls += len(answers) + (subscriptions is None)
         report.polls_failed += len(failures)
         report.events_listed = sum(len(listing.events) for _, listing in listed)
         report.runs_active = len(active)
@@ -207,8 +221,9 @@ class Controller:
                 self._refused.add(key)
                 count(Count.EVENTS_REFUSED)
                 logger.error("an open event can't be handled", event_id=refused.event_id, reason=str(refused))
+                self._errors.note(LogEntry.of_unreadable(raw, f"The event can't be handled: {refused}."))
             return None
-        is_meant = any(subscription.takes(event.ref) for subscription in self._subscriptions)
+        is_meant = any(subscription.takes(event.ref) for subscription in self._current)
         return event if is_meant and self._match.takes(event) else None
 
     def _has_settled(self, event: TriggeredEvent, listing: Listing) -> bool:
@@ -242,7 +257,10 @@ class Controller:
             look = self._control_plane.look(ref, source)
         except LookUnsupported:
             if self._looks_supported:
-                logger.warning("this control plane can't be asked about a task: no repair, no adoption")
+                logger.warning(
+                    "this control plane can't be asked about a task: no repair, no adoption",
+                    keptn=self._control_plane.version(),
+                )
             self._looks_supported = False
             raise
         self._looks_supported = True
@@ -266,9 +284,10 @@ class Controller:
         elif decision is Start.CLAIM:
             run = self._create(Run.claimed(ref, self._source, now, now + self._run_deadline))
             count(Count.RUNS_CLAIMED)
-            self._dispatcher.dispatch(run)
+            self._dispatch(run)
         elif decision is Start.ADOPT and look:
-            self._create(Run.adopted(ref, self._source, now, look))
+            adopted = self._create(Run.adopted(ref, self._source, now, look))
+            self._note(ref, adopted.outcome)
             count(Count.RUNS_ADOPTED)
             logger.error(
                 "a task that this plane started is not in its ledger: it ends as errored", event_id=ref.id
@@ -290,7 +309,16 @@ class Controller:
 
     def _dispatch_again(self, step: Step, _: Deadline) -> None:
         run = _run_of(step)
-        self._dispatcher.dispatch(self._ledger.move(run, run.dispatched_again(self._clock.now())))
+        self._dispatch(self._ledger.move(run, run.dispatched_again(self._clock.now())))
+
+    def _dispatch(self, run: Run) -> None:
+        taken_by = next((each.id for each in self._current if each.takes(run.event)), "")
+        self._dispatcher.dispatch(run, self._subscriptions.integration_id, taken_by)
+
+    def _note(self, ref: EventRef, outcome: Outcome | None) -> None:
+        """Tell the Bridge's error log how a task ended that no worker has ended."""
+        if outcome:
+            self._errors.note(LogEntry.of(ref, outcome.message))
 
     def _send_started(self, step: Step, end: Deadline) -> None:
         self._replies.start(_run_of(step), end)
@@ -307,6 +335,7 @@ class Controller:
         run = self._ledger.move(run, run.completed(outcome, self._clock.now()))
         count(Count.RUNS_ABANDONED)
         logger.error("run abandoned", event_id=run.event.id, reason=outcome.message)
+        self._note(run.event, outcome)
         self._replies.finish(run, end)
 
     def _report(self, step: Step, end: Deadline) -> None:
@@ -339,6 +368,8 @@ class Controller:
                     "Keptn still does not count our replies", event_id=run.event.id, counted=run.looked
                 )
             self._replies.repair(run, look, end)
+            if run.repairs == PATIENCE:
+                self._errors.note(LogEntry.of(run.event, NOT_COUNTED))
 
     def _report_without_look(self, run: Run, end: Deadline) -> None:
         """Send a finished again whose sender was lost: its being open is all the evidence there is."""

@@ -30,13 +30,18 @@ class Dispatcher:
         self._client = client
         self._function = function
 
-    def dispatch(self, run: Run) -> None:
-        """Invoke the worker. Raises DispatchFailed."""
+    def dispatch(self, run: Run, integration_id: str = "", subscription_id: str = "") -> None:
+        """Invoke the worker for a run that came by a subscription of an integration.
+
+        Raises DispatchFailed.
+        """
         payload = {
             "schema": PAYLOAD_SCHEMA,
             "event_id": run.event.id,
             "type": run.event.type,
             "project": run.event.project,
+            "integration_id": integration_id,
+            "subscription_id": subscription_id,
         }
         try:
             self._client().invoke(

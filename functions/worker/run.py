@@ -7,12 +7,14 @@ from typing import TypeVar
 
 from execution_plane.clock import Clock, Deadline
 from execution_plane.control_plane import ControlPlane
+from execution_plane.error_log import ErrorLog
 from execution_plane.events import Outcome, RefusedEvent, TriggeredEvent, read_triggered
 from execution_plane.ledger import Ledger, LedgerUnavailable, LostRace
 from execution_plane.replies import NotStarted, Replies
 from execution_plane.runs import MOST_ATTEMPTS, Run, State
 from execution_plane.telemetry import logger
 from execution_plane.transport import KeptnError
+from execution_plane.uniform import LogEntry
 from work import Performance, Planner, TaskCancelled, Unreadable, Work
 
 T = TypeVar("T")
@@ -34,23 +36,25 @@ class Worker:
         ledger: Ledger,
         replies: Replies,
         planner: Planner,
+        errors: ErrorLog,
         clock: Clock,
     ) -> None:
         self._control_plane = control_plane
         self._ledger = ledger
         self._replies = replies
         self._planner = planner
+        self._errors = errors
         self._clock = clock
 
-    def handle(self, event_id: str, deadline: Deadline) -> str:
+    def handle(self, event_id: str, deadline: Deadline, subscription_id: str = "") -> str:
         """Bring the run of a triggered event to its end; what happened, in a few words. Raises
         LedgerUnavailable.
 
-        `deadline` is the function's own.
+        `deadline` is the function's own; `subscription_id` is for the task to see.
         """
         try:
             run = self._acquire(event_id)
-            return self._serve(run, deadline) if run else "nothing to do"
+            return self._serve(run, deadline, subscription_id) if run else "nothing to do"
         except LostRace:
             return "somebody else has the run"
 
@@ -60,13 +64,14 @@ class Worker:
             return None
         return self._ledger.move(run, run.acquired(self._clock.now()))
 
-    def _serve(self, run: Run, deadline: Deadline) -> str:
+    def _serve(self, run: Run, deadline: Deadline, subscription_id: str) -> str:
         try:
             event = self._fetch(run)
         except KeptnError as problem:
             return self._give_back(run, f"the event can't be fetched: {problem}")
         if event is None:
             return self._give_back(run, "the event is not open")
+        event = event.with_subscription(subscription_id)
         try:
             work = self._planner.find(event)
         except Unreadable as problem:
@@ -139,6 +144,7 @@ class Worker:
         """Write the outcome, then send the finished. Raises LostRace if the run was cancelled meanwhile."""
         if is_silent:
             self._move(run, Run.completed_silently)
+            self._note(run, outcome)
             return "done silently"
         done = persist(
             lambda: self._move(run, lambda current: current.completed(outcome, self._clock.now())),
@@ -148,8 +154,14 @@ class Worker:
             until=deadline,
         )
         self._replies.finish(done, deadline)
+        self._note(run, outcome)
         logger.info("run done", event_id=run.event.id, result=outcome.result, status=outcome.status)
         return f"done: {outcome.status}, {outcome.result}"
+
+    def _note(self, run: Run, outcome: Outcome) -> None:
+        """Tell the Bridge's error log of a task that something broke in."""
+        if outcome.status == "errored":
+            self._errors.note(LogEntry.of(run.event, outcome.message))
 
     def _move(self, run: Run, change: Callable[[Run], Run]) -> Run:
         """Write a change of our running run, also when the poller has noted something in it meanwhile."""

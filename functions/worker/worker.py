@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from actions import ActionPerformer
 from execution_plane.clock import Deadline
+from execution_plane.error_log import ErrorLog
 from execution_plane.parts import Parts
 from execution_plane.replies import Replies
 from execution_plane.telemetry import logger, metrics
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
 def handler(dispatched: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
     """Bring one run to its end.
 
-    `dispatched` has `schema`, `event_id`, `type` and `project`. What it raises goes to the failure queue, and
-    the
-    poller finds the run where it stands.
+    `dispatched` has `schema`, `event_id`, `type`, `project`, and, of a plane that is registered,
+    `integration_id` and `subscription_id`. What it raises goes to the failure queue, and the poller finds the
+    run where it stands.
     """
     try:
-        parts, worker = build()
-        done = worker.handle(str(dispatched["event_id"]), Deadline.from_context(parts.clock, context))
+        parts, worker, errors = build()
+        deadline = Deadline.from_context(parts.clock, context)
+        done = worker.handle(
+            str(dispatched["event_id"]), deadline, str(dispatched.get("subscription_id", ""))
+        )
+        errors.send(str(dispatched.get("integration_id", "")), deadline)
     except Exception as problem:
         logger.error("run failed", reason=str(problem), kind=type(problem).__name__)
         raise
@@ -37,10 +42,11 @@ def handler(dispatched: dict[str, Any], context: "LambdaContext") -> dict[str, s
 
 
 @cache
-def build() -> tuple[Parts, Worker]:
+def build() -> tuple[Parts, Worker, ErrorLog]:
     """Build the parts and the worker, once per execution environment. Raises InvalidSetting."""
     parts = Parts.from_environment()
-    return parts, Worker(
+    errors = ErrorLog(parts.control_plane)
+    worker = Worker(
         control_plane=parts.control_plane,
         ledger=parts.ledger,
         replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=True),
@@ -50,5 +56,7 @@ def build() -> tuple[Parts, Worker]:
             Rules(),
             parts.clock,
         ),
+        errors=errors,
         clock=parts.clock,
     )
+    return parts, worker, errors

@@ -60,7 +60,7 @@ class Call:
 
 @dataclass
 class Injector:
-    """Counts calls, and makes the one at `point` suffer `fault`; or the next of an operation, by an ambush."""
+    """Counts calls, and makes the one at `point` suffer `fault`, or the next of an operation by an ambush."""
 
     clock: SimulatedClock
     point: int | None = None

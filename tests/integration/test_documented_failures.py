@@ -9,7 +9,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from execution_plane.events import LONGEST_TEXT, Outcome
-from execution_plane.runs import State
 from execution_plane.subscriptions import Subscription
 from local.keptn.control_plane import random_id
 from local.keptn.faults import Action, Answer, DropConnection

@@ -477,3 +477,18 @@ def test_looks_are_taken_again_once_keptn_answers_one(world: World, plane: Plane
 
     check_promise(world, tasks)
     assert plane.tasks.begun == tasks
+
+
+@pytest.mark.parametrize("action", TROUBLE.values(), ids=TROUBLE)
+def test_the_token_is_in_no_log_entry_and_in_no_run(action: Action, caplog: pytest.LogCaptureFixture) -> None:
+    token = "a-very-secret-token"
+    world = World(token=token)
+    plane = a_plane(world)
+    task = world.trigger()
+
+    begin_in_the_task(world, plane, lambda: world.keptn.faults.add(action))
+    world.cycles(3)
+
+    assert caplog.records
+    for text in (*(str(vars(record)) for record in caplog.records), str(plane.run(task))):
+        assert token not in text

@@ -13,10 +13,11 @@ from controller import Controller
 from dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.control_plane import ControlPlane
+from execution_plane.error_log import ErrorLog
 from execution_plane.ledger import Ledger
 from execution_plane.replies import Replies
 from execution_plane.runs import Run, State
-from execution_plane.subscriptions import EventMatch, Subscription
+from execution_plane.subscriptions import EventMatch, FixedSubscriptions, Subscription
 from execution_plane.transport import Transport
 from local.keptn.faults import Delay
 from local.keptn.server import KeptnServer
@@ -60,6 +61,7 @@ class Fleet:
                 ledger=ledger,
                 replies=Replies(self._client(), ledger, CLOCK, patient=True),
                 planner=self.tasks,
+                errors=ErrorLog(self._client()),
                 clock=CLOCK,
             )
         )
@@ -78,7 +80,8 @@ class Fleet:
             replies=Replies(client, self._ledger, CLOCK, patient=False),
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=FailureQueue(lambda: None, None),  # type: ignore[arg-type, return-value]
-            subscriptions=(Subscription(SAYHELLO),),
+            subscriptions=FixedSubscriptions((Subscription(SAYHELLO),)),
+            errors=ErrorLog(client),
             match=EventMatch(None),
             source="keptn-lambda-executor/1/eu-west-1/x",
             run_deadline=3600.0,

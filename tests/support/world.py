@@ -5,23 +5,25 @@ invoked when, twice, late or never.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
 
 from controller import Controller, TickReport
 from dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Deadline
 from execution_plane.control_plane import ControlPlane
+from execution_plane.error_log import ErrorLog
 from execution_plane.events import Outcome, TriggeredEvent
 from execution_plane.ledger import Ledger
 from execution_plane.replies import Replies
 from execution_plane.runs import Run
 from execution_plane.settings import Match
-from execution_plane.subscriptions import EventMatch, Subscription
+from execution_plane.subscriptions import EventMatch, FixedSubscriptions, Subscription, SubscriptionSource
 from execution_plane.transport import Credentials, Transport
+from execution_plane.uniform import Integration
+from integration import RegisteredPlane
 from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
@@ -105,6 +107,9 @@ class Plane:
         sqs: Any = None,
         failure_queue_url: str | None = None,
         event_types: tuple[str, ...] = (SAYHELLO,),
+        subscriptions: Sequence[Subscription] | None = None,
+        integration: Integration | None = None,
+        is_steered: bool = True,
         run_deadline: float = 3600.0,
         pool: Executor | None = None,
         patient: bool = True,
@@ -117,12 +122,16 @@ class Plane:
         self.ledger = ledger
         self.pool = pool or Inline()
         self._settings: dict[str, Any] = {
-            "subscriptions": tuple(Subscription(event_type) for event_type in event_types),
             "match": EventMatch(match),
             "source": source,
             "run_deadline": run_deadline,
             "draining": draining,
         }
+        if subscriptions is None:
+            subscriptions = tuple(Subscription(event_type) for event_type in event_types)
+        self._subscriptions = subscriptions
+        self._integration = integration
+        self._is_steered = is_steered
         self._failures = FailureQueue(lambda: sqs, failure_queue_url)
         self._planner = planner or self.tasks
         self._patient = patient
@@ -137,9 +146,18 @@ class Plane:
             replies=Replies(control_plane, self.ledger, self.clock, patient=False),
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=self._failures,
+            subscriptions=self._subscription_source(control_plane),
+            errors=ErrorLog(control_plane),
             clock=self.clock,
             pool=self.pool,
             **self._settings,
+        )
+
+    def _subscription_source(self, control_plane: ControlPlane) -> SubscriptionSource:
+        if self._integration is None:
+            return FixedSubscriptions(self._subscriptions)
+        return RegisteredPlane(
+            control_plane, self._integration, self._subscriptions, is_steered=self._is_steered
         )
 
     def cycle(self, poller: Controller | None = None) -> TickReport:
@@ -151,14 +169,19 @@ class Plane:
     def work(self, payload: Mapping[str, Any], seconds: float = FUNCTION_SECONDS) -> str:
         """One invocation of the worker, in a new execution environment."""
         control_plane = self.world.client()
+        errors = ErrorLog(control_plane)
         worker = Worker(
             control_plane=control_plane,
             ledger=self.ledger,
             replies=Replies(control_plane, self.ledger, self.clock, patient=self._patient),
             planner=self._planner,
+            errors=errors,
             clock=self.clock,
         )
-        return worker.handle(payload["event_id"], Deadline.after(self.clock, seconds))
+        deadline = Deadline.after(self.clock, seconds)
+        done = worker.handle(payload["event_id"], deadline, payload.get("subscription_id", ""))
+        errors.send(payload.get("integration_id", ""), deadline)
+        return done
 
     def work_all(self) -> list[str]:
         """Everything in Lambda's queue, once each."""
@@ -186,7 +209,7 @@ class World:
         self.contexts: dict[str, str] = {}
         self.credentials: Credentials = Token(self.keptn)
         self._session: requests.Session | None = None
-        self.wrap_session: Callable[["requests.Session"], "requests.Session"] = lambda session: session
+        self.wrap_session: Callable[[requests.Session], requests.Session] = lambda session: session
 
     def client(self) -> ControlPlane:
         """A client of the control plane, with no sockets between."""

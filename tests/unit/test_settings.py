@@ -22,7 +22,13 @@ def test_what_is_needed_is_enough() -> None:
     settings = Settings.from_environment(BOTH)
     poller = PollerSettings.from_environment(POLLER)
 
-    assert settings == Settings(BOTH["KEPTN_API_URL"], BOTH["KEPTN_API_TOKEN_SECRET_ARN"], None, "ledger")
+    assert settings == Settings(
+        api_url=BOTH["KEPTN_API_URL"],
+        token_secret=BOTH["KEPTN_API_TOKEN_SECRET_ARN"],
+        oauth_secret=None,
+        ca_bundle_path=None,
+        ledger_table="ledger",
+    )
     assert (poller.poll_interval, poller.poll_window, poller.run_deadline) == (10, 50, 3600)
     assert (poller.projects, poller.stages, poller.services, poller.match) == ((), (), (), None)
     assert not poller.drain

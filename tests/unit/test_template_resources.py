@@ -10,7 +10,7 @@ import pytest
 from execution_plane.events import EventRef, Outcome
 from execution_plane.ledger import ACTIVE_INDEX, Ledger
 from execution_plane.runs import Run, State
-from execution_plane.settings import PollerSettings, Settings
+from execution_plane.settings import IntegrationSettings, PollerSettings, Settings
 from local.aws import create_table, read_template
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,8 @@ INDEX_ATTRIBUTES = 20  # DynamoDB API reference, Projection: NonKeyAttributes
 @pytest.mark.parametrize(
     ("function", "settings"),
     [("PollerFunction", PollerSettings), ("PollerFunction", Settings), ("WorkerFunction", Settings),
-     ("LifecycleFunction", Settings)],
+     ("LifecycleFunction", Settings), ("PollerFunction", IntegrationSettings),
+     ("LifecycleFunction", IntegrationSettings)],
 )  # fmt: skip
 def test_every_setting_that_is_read_is_declared(function: str, settings: type[Any]) -> None:
     environment = Recorder()
@@ -83,7 +84,13 @@ def longest_value(value: Any) -> int:
         return len(str(parameter["MaxValue"]))
     if "AllowedValues" in parameter:
         return max(len(choice) for choice in parameter["AllowedValues"])
-    longest_names = {"LedgerTable": 255, "WorkerFunction": 64, "FailureQueue": 160, "ApiTokenSecret": 256}
+    longest_names = {  # as CloudFormation makes them: stack, logical id and 14 random characters
+        "LedgerTable": 160,
+        "WorkerFunction": 64,
+        "FailureQueue": 160,
+        "ApiTokenSecret": 120,
+        "AWS::Region": 25,
+    }
     return int(parameter.get("MaxLength") or longest_names.get(value["Ref"], 128))
 
 

@@ -1,7 +1,6 @@
 """What the gateway and the network do, over real HTTP, and the name that each failure gets."""
 
 import json
-import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -351,24 +350,17 @@ def test_a_connection_is_used_again_unless_it_was_idle_for_long() -> None:
         http._session.close()
 
 
-def test_the_token_is_in_no_error_and_in_no_log(
-    server: KeptnServer, http: Transport, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    texts = []
+def test_the_token_is_in_no_error(server: KeptnServer, http: Transport) -> None:
     faults: list[Any] = [Answer(401), Answer(500, "boom"), DropConnection(), Answer(200, "<html>")]
     for fault in [*faults, Redirect("http://elsewhere.invalid/?token=x")]:
         server.faults.clear()
         server.faults.add(fault)
         with pytest.raises(KeptnError) as failed:
             http.get(PATH)
-        texts += [str(failed.value), repr(failed.value)]
+        assert TOKEN not in str(failed.value) + repr(failed.value)
     with pytest.raises(KeptnError) as failed:
         Transport("http://127.0.0.1:9/api", Tokens(TOKEN), CLOCK).get(PATH)
-
-    out = capsys.readouterr()
-    for text in (*texts, str(failed.value), caplog.text, out.out, out.err):
-        assert TOKEN not in text
+    assert TOKEN not in str(failed.value) + repr(failed.value)
 
 
 @contextmanager

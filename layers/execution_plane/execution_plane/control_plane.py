@@ -20,11 +20,16 @@ from execution_plane.transport import (
     KeptnRefused,
     Transport,
 )
+from execution_plane.uniform import LogEntry
 
 ONE_PAGE = 100_000  # the open list's second page repeats the first, in every release
 REPLY_SECONDS = 15.0  # to wait for the answer to a reply
 NO_SUCH_ROUTE = "404 page not found"  # the control plane's own router, to what it does not know
 LEAST_REPLY_SECONDS = 1.5  # below which a reply is not begun
+UNIFORM_SECONDS = 5.0  # to wait for what is of use, and not worth a delay: heartbeats and the error log
+LOG_READ_BACK = "100"  # entries
+REGISTRATION = "/controlPlane/v1/uniform/registration"
+RESOURCE_SERVICES = ("resource-service", "configuration-service")  # from 0.18, and before 0.19
 
 
 class SendUncertain(Exception):
@@ -52,6 +57,18 @@ class ControlPlane:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self._resource_services: Sequence[str] = RESOURCE_SERVICES
+        self._version: str | None = None
+
+    def version(self) -> str:
+        """Keptn's version, as far as it says: `1.4.5`. Asked for until it is known."""
+        if self._version is None:
+            try:
+                body = self._transport.get("/v1/metadata", seconds=UNIFORM_SECONDS).body
+            except KeptnError:
+                return "unknown"
+            self._version = str(body.get("keptnversion", "unknown")) if isinstance(body, dict) else "unknown"
+        return self._version
 
     def open_events(self, event_type: str, filters: Mapping[str, str]) -> Listing:
         """List the open events of one type.
@@ -93,7 +110,9 @@ class ControlPlane:
             raise LookUnsupported(str(problem)) from None
         try:
             # Keptn's own types and documents disagree on the first letter.
-            name = next((key for key in answer.body if key.lower() == "sequenceexecutions"), "sequenceExecutions")
+            name = next(
+                (key for key in answer.body if key.lower() == "sequenceexecutions"), "sequenceExecutions"
+            )
             return read_look(_member(answer, name, path), ref.id, source)
         except (KeyError, TypeError, AttributeError) as problem:
             raise KeptnIncomprehensible("GET", path, f"unexpected shape: {problem!r}") from None
@@ -133,16 +152,75 @@ class ControlPlane:
         levels = zip(("project", "stage", "service"), scope, strict=False)
         place = "/".join(f"{level}/{_segment(name)}" for level, name in levels)
         # The gateway decodes a path once before the resource service does (reference 1.5): encode twice.
-        path = f"/resource-service/v1/{place}/resource/{_segment(_segment(uri))}"
-        params = {"gitCommitID": commit} if commit else None
-        try:
-            answer = self._transport.get(path, params)
-        except KeptnLacksEndpoint:  # up to 0.17 the same service has another name
-            answer = self._transport.get(path.replace("/resource-", "/configuration-", 1), params)
+        path = f"/v1/{place}/resource/{_segment(_segment(uri))}"
+        answer = self._of_resources(path, {"gitCommitID": commit} if commit else None)
         try:
             return base64.b64decode(answer.body["resourceContent"])
         except (KeyError, TypeError, binascii.Error):
             raise KeptnIncomprehensible("GET", path, "the answer has no readable resourceContent") from None
+
+    def registered(self, name: str, namespace: str) -> list[Any]:
+        """The integrations of this name and namespace, as Keptn sends them. Raises KeptnError."""
+        params = {"name": name, "namespace": namespace}
+        found = self._transport.get(REGISTRATION, params, seconds=UNIFORM_SECONDS).body
+        if found is None or isinstance(found, list):
+            return found or []
+        raise KeptnIncomprehensible("GET", REGISTRATION, "the answer is no list of integrations")
+
+    def register(self, integration: Mapping[str, Any]) -> str:
+        """Register an integration, or what is new of it; gives its id.
+
+        Doing it again does no harm: Keptn looks for one of the same name and namespace. Raises KeptnError.
+        """
+        answer = self._transport.post(REGISTRATION, integration, seconds=UNIFORM_SECONDS).body
+        if isinstance(answer, dict) and isinstance(answer.get("id"), str) and answer["id"]:
+            return str(answer["id"])
+        raise KeptnIncomprehensible("POST", REGISTRATION, "the answer has no id")
+
+    def heartbeat(self, integration_id: str) -> list[Any]:
+        """Tell that the integration is alive; gives its subscriptions as Keptn sends them.
+
+        Raises KeptnNotFound if it is not registered, and other KeptnErrors.
+        """
+        path = f"{REGISTRATION}/{_segment(integration_id)}/ping"
+        return _member(self._transport.put(path, seconds=UNIFORM_SECONDS), "subscriptions", path)
+
+    def unregister(self, integration_id: str) -> None:
+        """Forget an integration, known or not. Raises KeptnError."""
+        self._transport.delete(f"{REGISTRATION}/{_segment(integration_id)}", seconds=UNIFORM_SECONDS)
+
+    def log(self, integration_id: str, entries: Sequence[LogEntry]) -> None:
+        """Add to an integration's error log; at least one entry, or Keptn fails. Raises KeptnError."""
+        logs = [entry.as_json(integration_id) for entry in entries]
+        self._transport.post("/controlPlane/v1/log", {"logs": logs}, seconds=UNIFORM_SECONDS)
+
+    def logged(self, integration_id: str) -> list[LogEntry]:
+        """The newest entries of an integration's error log. Raises KeptnError."""
+        path, params = "/controlPlane/v1/log", {"integrationId": integration_id, "pageSize": LOG_READ_BACK}
+        logs = _member(self._transport.get(path, params, seconds=UNIFORM_SECONDS), "logs", path)
+        return [LogEntry.from_json(entry) for entry in logs]
+
+    def redacted(self, text: str) -> str:
+        """The text without the credentials that are in use. Raises KeptnError and SecretUnreadable."""
+        return self._transport.redacted(text)
+
+    def _of_resources(self, path: str, params: Mapping[str, str] | None) -> Answer:
+        """Ask the service that keeps resources, by the name it has in this Keptn, which is found out once."""
+        lacking: KeptnLacksEndpoint | None = None
+        for service in self._resource_services:
+            try:
+                answer = self._transport.get(f"/{service}{path}", params)
+            except KeptnLacksEndpoint as problem:
+                lacking = lacking or problem
+                continue
+            except KeptnNotFound:
+                self._resource_services = (service,)
+                raise
+            self._resource_services = (service,)
+            return answer
+        self._resource_services = RESOURCE_SERVICES  # Keptn may have been upgraded: ask for both next time
+        assert lacking is not None
+        raise lacking
 
 
 def _segment(name: str) -> str:

@@ -62,6 +62,19 @@ class TriggeredEvent:
         data: Mapping[str, Any] = self.attributes["data"]
         return data
 
+    def with_subscription(self, subscription_id: str) -> "TriggeredEvent":
+        """The event as a distributor hands it on, with the subscription by which it came.
+
+        It never gets into a reply: a reply is built from `ref`.
+        """
+        if not subscription_id:
+            return self
+        temporary = self.data.get("temporaryData")
+        distributor = {"distributor": {"subscriptionID": subscription_id}}
+        temporary = {**temporary, **distributor} if isinstance(temporary, dict) else distributor
+        data = {**self.data, "temporaryData": temporary}
+        return TriggeredEvent(self.ref, {**self.attributes, "data": data})
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -140,7 +153,7 @@ def finished(ref: EventRef, source: str, outcome: Outcome) -> Event:
 
 
 def fitting(outcome: Outcome, task: str) -> Outcome:
-    """As much of an outcome as Keptn and the ledger take: the end of a long message, and no data over a limit.
+    """As much of an outcome as Keptn and the ledger take: a long message's end, and no data over a limit.
 
     The message says what was left out.
     """

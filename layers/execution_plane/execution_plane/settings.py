@@ -17,7 +17,8 @@ from execution_plane import jsonpath
 T = TypeVar("T")
 
 LONGEST_SHOWN = 200  # characters of a wrong value that the sentence about it repeats
-TASK_TYPE = re.compile(r"sh\.keptn\.event\.[^.\s,]+\.triggered")
+DEFAULT_NAME = "keptn-lambda-executor"
+TASK_TYPE = re.compile(r"sh\.keptn\.event\.[^.\s,*>]+\.triggered")
 
 
 class InvalidSetting(Exception):
@@ -37,16 +38,20 @@ class Settings:
     """What both functions need."""
 
     api_url: str
-    token_secret: str
+    token_secret: str | None
+    oauth_secret: str | None
     ca_bundle_path: str | None
     ledger_table: str
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
+        oauth_secret = environ.get(variable("OauthSecretArn"), "").strip() or None
         return cls(
             api_url=_read(environ, "KeptnApiUrl", _url),
-            token_secret=_read(environ, "KeptnApiTokenSecretArn", _text),
+            token_secret=_read(environ, "KeptnApiTokenSecretArn", _text, default="" if oauth_secret else None)
+            or None,
+            oauth_secret=oauth_secret,
             ca_bundle_path=_read(environ, "CaBundlePath", _certificates, default=""),
             ledger_table=_read(environ, "LedgerTableName", _text),
         )
@@ -92,6 +97,31 @@ class PollerSettings:
             worker_function=_read(environ, "WorkerFunctionName", _text),
             failure_queue_url=environ.get("FAILURE_QUEUE_URL") or None,
             source=_read(environ, "PlaneSource", _text),
+        )
+
+
+@dataclass(frozen=True)
+class IntegrationSettings:
+    """How this plane shows itself in Keptn's Bridge."""
+
+    is_registered: bool
+    name: str
+    namespace: str
+    location: str
+    is_steered: bool
+    """Whether the Bridge's subscriptions rule, not the template's."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "IntegrationSettings":
+        """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
+        return cls(
+            is_registered=_read(environ, "Registration", _one_of("enabled", "disabled"), default="enabled")
+            == "enabled",
+            name=_read(environ, "IntegrationName", _text, default=DEFAULT_NAME),
+            namespace=_read(environ, "PlaneSource", _text).removeprefix(f"{DEFAULT_NAME}/"),
+            location=_read(environ, "IntegrationLocation", _text, default="unknown"),
+            is_steered=_read(environ, "Subscriptions", _one_of("bridge", "template"), default="bridge")
+            == "bridge",
         )
 
 
@@ -152,6 +182,15 @@ def _whole_number(low: int, high: int) -> Callable[[str], int]:
         if not re.fullmatch(r"\d{1,9}", value) or not low <= int(value) <= high:
             raise ValueError(f"it must be a whole number from {low} to {high}")
         return int(value)
+
+    return convert
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def convert(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"it must be {' or '.join(choices)}")
+        return value
 
     return convert
 

@@ -70,7 +70,11 @@ class KeptnNotFound(KeptnRefused):
 
 
 class KeptnLacksEndpoint(KeptnRefused):
-    """404 or 405 from a router: this Keptn has no such endpoint, or the base URL is wrong."""
+    """404 or 405 from a router: this Keptn has no such endpoint, or the base URL is wrong.
+
+    Source: for a service that the gateway does not know, go-openapi's router answers, with JSON like
+    Keptn's own.
+    """
 
 
 class KeptnContentRefused(KeptnRefused):
@@ -122,25 +126,33 @@ class Transport:
         self._base_url = base_url
         self._credentials = credentials
         self._clock = clock
-        self._session = session or _session(ca_bundle_path)
+        self._session = session or new_session(ca_bundle_path)
         self._used_at = clock.monotonic()
         self._lock = threading.Lock()
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
-        """GET a JSON document. Raises KeptnError."""
-        return self._request("GET", path, params=params)
+    def get(
+        self, path: str, params: Mapping[str, str] | None = None, *, seconds: float = READ_SECONDS
+    ) -> Answer:
+        """GET a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
+        return self._request("GET", path, params=params, seconds=seconds)
 
     def post(self, path: str, body: object, *, seconds: float = READ_SECONDS) -> Answer:
         """POST a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
         return self._request("POST", path, body=body, seconds=seconds)
 
-    def put(self, path: str, body: object = None) -> Answer:
-        """PUT a JSON document. Raises KeptnError."""
-        return self._request("PUT", path, body=body)
+    def put(self, path: str, body: object = None, *, seconds: float = READ_SECONDS) -> Answer:
+        """PUT a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
+        return self._request("PUT", path, body=body, seconds=seconds)
 
-    def delete(self, path: str) -> Answer:
-        """DELETE a resource. Raises KeptnError."""
-        return self._request("DELETE", path)
+    def delete(self, path: str, *, seconds: float = READ_SECONDS) -> Answer:
+        """DELETE a resource, waiting at most `seconds` for the answer. Raises KeptnError."""
+        return self._request("DELETE", path, seconds=seconds)
+
+    def redacted(self, text: str) -> str:
+        """The text without the credentials that are in use."""
+        for header in self._credentials.headers().values():
+            text = text.replace(header.rpartition(" ")[2], "***")
+        return text
 
     def _request(
         self,
@@ -210,7 +222,8 @@ class Transport:
             self._used_at = now
 
 
-def _session(ca_bundle_path: str | None) -> requests.Session:
+def new_session(ca_bundle_path: str | None) -> requests.Session:
+    """A session that goes by the proxy in the environment and trusts the file's certificates besides."""
     session = requests.Session()
     adapter = _Adapter(ca_bundle_path)
     session.mount("https://", adapter)
