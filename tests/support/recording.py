@@ -32,6 +32,7 @@ def record(world: World) -> Recording:
     recording = Recording()
 
     def keep(answer: requests.Response, *_: Any, **__: Any) -> None:
+        answer.content  # noqa: B018 - reads it, so that it can be read again after the client has
         recording.answers.append(answer)
 
     def listen(session: requests.Session) -> requests.Session:
