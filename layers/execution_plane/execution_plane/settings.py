@@ -32,6 +32,11 @@ class Match:
     path: str
     value: str
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The values that other planes take, if this one is the catch-all: those of `!APAC,EU`."""
+        return _names(self.value[1:]) if self.value.startswith("!") else ()
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -217,4 +222,7 @@ def _match(path: str, value: str) -> Match | None:
         jsonpath.compile(path)
     except jsonpath.InvalidJsonPath as problem:
         raise InvalidSetting(f"MatchProperty is {path!r}: {problem}.") from None
-    return Match(path, value)
+    match = Match(path, value)
+    if value.startswith("!") and not match.others:
+        raise InvalidSetting(f"MatchValue is {value!r}: after the ! list the values that other planes take.")
+    return match
