@@ -25,6 +25,8 @@ TAIL = 8192  # bytes of a task's output that a message may quote
 LONGEST_REPORT = 1_048_576  # bytes of one line on the report pipe
 CHUNK = 65_536
 MOST_LEFT = 4_194_304  # bytes still read after the task has ended
+MOST_SEARCHES = 1000  # for processes to kill; one that can't die yet is found again and again
+CLEAN_SEARCHES = 2
 MARK = "KEPTN_TASK_PROCESS"  # the environment variable by which all processes of a task are found
 
 
@@ -132,9 +134,7 @@ class ChildProcess:
     def destroy(self) -> None:
         """Leave nothing of the task: its session, and whatever it started in sessions of their own."""
         self._signal(signal.SIGKILL)
-        for pid in _processes_marked(f"{MARK}={self._mark}".encode()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill_all_marked(f"{MARK}={self._mark}".encode())
         self.process.wait()
         self._selector.close()
         os.close(self._report_fd)
@@ -172,6 +172,22 @@ class ChildProcess:
             return str(report["progress"]) if "progress" in report else None
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
+
+
+def _kill_all_marked(mark: bytes) -> None:
+    """Kill until two searches in a row find nothing.
+
+    One may miss a process that is just being forked, or that has no environment while it execs.
+    """
+    clean = 0
+    for _ in range(MOST_SEARCHES):
+        found = list(_processes_marked(mark))
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        clean = 0 if found else clean + 1
+        if clean == CLEAN_SEARCHES:
+            return
 
 
 def _processes_marked(mark: bytes) -> Iterator[int]:
