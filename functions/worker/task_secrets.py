@@ -1,4 +1,4 @@
-"""The secrets that a job config may name: those of Secrets Manager or SSM whose names begin with SecretPrefix."""
+"""The secrets that a job config may name: those under one prefix of Secrets Manager or of SSM."""
 
 import json
 import re
@@ -31,12 +31,13 @@ class TaskSecret:
 class TaskSecrets:
     """Reads secrets anew for each task: one may have been rotated.
 
-    A secret is either one JSON object in Secrets Manager at `<prefix><name>`, or the parameters in SSM at
+    A secret is one JSON object in Secrets Manager at `<prefix><name>`, or the parameters of SSM at
     `/<prefix><name>/<key>`. Each of its keys becomes a variable. Without a prefix there is none.
     """
 
-    def __init__(self, prefix: str, client: Callable[[str], Any]) -> None:
-        """`client` makes a boto3 client by a service's name; it is asked when a secret is first wanted."""
+    def __init__(self, store: str, prefix: str, client: Callable[[str], Any]) -> None:
+        """`store` is secretsmanager or ssm; `client` makes a boto3 client of it when a secret is wanted."""
+        self._find = self._object if store == "secretsmanager" else self._parameters
         self._prefix = prefix
         self._client = client
 
@@ -50,7 +51,7 @@ class TaskSecrets:
             raise KeyError(name)
         full_name = self._prefix + name
         try:
-            found = self._object(full_name) or self._parameters(full_name)
+            found = self._find(full_name)
         except ClientError as problem:
             code = problem.response["Error"]["Code"]
             raise SecretUnusable(f"the secret {full_name} can't be read ({code})") from None

@@ -9,7 +9,7 @@ from task_secrets import SecretUnusable, TaskSecrets, masked
 
 @pytest.fixture
 def secrets(aws: None) -> TaskSecrets:
-    return TaskSecrets("keptn/", client)
+    return TaskSecrets("secretsmanager", "keptn/", client)
 
 
 def client(service: str) -> Any:
@@ -33,12 +33,12 @@ def test_ecs_is_told_where_each_key_is(secrets: TaskSecrets) -> None:
     assert secrets.find("load").references == {"USER": f"{arn}:USER::"}
 
 
-def test_parameters_below_the_name_are_a_secret_too(secrets: TaskSecrets) -> None:
+def test_in_ssm_the_parameters_below_the_name_are_a_secret(aws: None) -> None:
     ssm = boto3.client("ssm")
     for key in [f"K{number:02}" for number in range(23)]:
         ssm.put_parameter(Name=f"/keptn/load/{key}", Value=key.lower(), Type="SecureString")
 
-    found = secrets.find("load")
+    found = TaskSecrets("ssm", "keptn/", client).find("load")
 
     assert len(found.values) == 23
     assert found.values["K07"] == "k07"
@@ -53,11 +53,16 @@ def test_a_secret_that_is_not_there_is_a_key_error(secrets: TaskSecrets, name: s
         secrets(name)
 
 
+def test_in_ssm_a_secret_without_parameters_is_a_key_error(aws: None) -> None:
+    with pytest.raises(KeyError):
+        TaskSecrets("ssm", "keptn/", client)("load")
+
+
 def test_without_a_prefix_no_secret_can_be_named(aws: None) -> None:
     create("load", {"USER": "u"})
 
     with pytest.raises(KeyError):
-        TaskSecrets("", client)("load")
+        TaskSecrets("secretsmanager", "", client)("load")
 
 
 @pytest.mark.parametrize("value", ["a token", ["a"], {"nested": {"a": "b"}}])
