@@ -99,7 +99,7 @@ class ContainerSettings:
 
     With an empty `cluster`, containers are off. `secret_store` is Secrets Manager's or SSM's name for boto3;
     with an empty `secret_prefix` no task gets a secret. `cpu` is in Fargate's units (1024 a core), `memory`
-    in MiB. `task_roles` has the role's ARN for each allowed `serviceAccount`.
+    in MiB. `task_roles` has the role's ARN for each allowed `serviceAccount`, which is a role's name.
     """
 
     cluster: str
@@ -156,6 +156,22 @@ class ContainerSettings:
             secret_store=_read(environ, "SecretStore", _secret_store, default="secretsmanager"),
             secret_prefix=environ.get("SECRET_PREFIX", "").strip(),
             allow_secret_references=_read(environ, "AllowSecretReferences", _switch, default="false"),
+        )
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """What the worker allows tasks, and owes to events without any."""
+
+    allowed_lambdas: frozenset[str]
+    answer_unhandled_events: bool
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "TaskSettings":
+        """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
+        return cls(
+            allowed_lambdas=frozenset(_names(environ.get("ALLOWED_LAMBDAS", ""))),
+            answer_unhandled_events=_read(environ, "AnswerUnhandledEvents", _switch, default="false"),
         )
 
 
@@ -228,15 +244,12 @@ def _secret_store(value: str) -> str:
 
 
 def _roles(value: str) -> dict[str, str]:
-    """Read a comma list of NAME=ARN."""
+    """Read a comma list of roles' ARNs; each is known by its name, the last part of its ARN."""
     roles = {}
-    for item in _names(value):
-        name, _, arn = (part.strip() for part in item.partition("="))
-        if not name or not arn.startswith("arn:"):
-            raise ValueError(
-                f"{item} is not NAME=ARN, as in deployer=arn:aws:iam::1234:role/deployer"
-            )
-        roles[name] = arn
+    for arn in _names(value):
+        if not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", arn):
+            raise ValueError(f"{arn} is not the ARN of a role, as in arn:aws:iam::123456789012:role/deployer")
+        roles[arn.rpartition("/")[2]] = arn
     return roles
 
 
