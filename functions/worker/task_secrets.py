@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
     from mypy_boto3_ssm.client import SSMClient
 
+MASK = "***"
 SHORTEST_MASKED = 4  # characters
 NAME = re.compile(r"[A-Za-z0-9_.@+=-]+(/[A-Za-z0-9_.@+=-]+)*")
 
@@ -104,5 +105,17 @@ def masked(text: str, secrets: Mapping[str, str]) -> str:
     pieces = {piece for value in secrets.values() for piece in (value, *value.splitlines())}
     for piece in sorted(pieces, key=len, reverse=True):
         if len(piece.strip()) >= SHORTEST_MASKED:
-            text = text.replace(piece, "***")
+            text = text.replace(piece, MASK)
     return text
+
+
+def masked_data(value: Any, secrets: Mapping[str, str]) -> Any:
+    """The same for every text in a JSON value."""
+    match value:
+        case str():
+            return masked(value, secrets)
+        case dict():
+            return {masked(key, secrets): masked_data(each, secrets) for key, each in value.items()}
+        case list():
+            return [masked_data(each, secrets) for each in value]
+    return value
