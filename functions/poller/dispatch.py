@@ -31,12 +31,16 @@ class Dispatcher:
         self._function = function
 
     def dispatch(self, run: Run) -> None:
-        """Invoke the worker. Raises DispatchFailed."""
+        """Invoke the worker. Raises DispatchFailed.
+
+        An invocation for a waiting run is worth something only while the run is in the version that it names.
+        """
         payload = {
             "schema": PAYLOAD_SCHEMA,
             "event_id": run.event.id,
             "type": run.event.type,
             "project": run.event.project,
+            "version": run.version,
         }
         try:
             self._client().invoke(
@@ -88,6 +92,8 @@ def _read(body: str) -> tuple[str, str] | None:
     """
     try:
         record: Any = json.loads(body)
+        if "event_id" not in record["requestPayload"]:
+            return None  # a container's end, which the poller sees by itself
         event_id = str(record["requestPayload"]["event_id"])
         condition = str(record["requestContext"]["condition"])
         answer = record.get("responsePayload") or {}

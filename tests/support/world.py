@@ -10,10 +10,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-
 from controller import Controller, TickReport
 from dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Deadline
+from execution_plane.containers import Containers
 from execution_plane.control_plane import ControlPlane
 from execution_plane.events import Outcome, TriggeredEvent
 from execution_plane.ledger import Ledger
@@ -27,7 +27,9 @@ from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
 from run import Worker
 from tests.support.clock import Inline, SimulatedClock
-from work import Performance, Planner, Work
+from tests.support.ecs import FakeEcs, FakeLogs
+from work import Performance, Planner, Resumption, Work
+from worker import serve
 
 if TYPE_CHECKING:
     import requests
@@ -85,7 +87,8 @@ class Tasks:
     def find(self, event: TriggeredEvent) -> Work | None:
         return Work(is_silent=self.is_silent, perform=self._perform)
 
-    def _perform(self, performance: Performance) -> Outcome:
+    def _perform(self, performance: Performance, _: Resumption | None) -> Outcome:
+        performance.hold.begin(())
         self.begun.append(performance.event.ref.id)
         return self.does(performance)
 
@@ -108,6 +111,7 @@ class Plane:
         run_deadline: float = 3600.0,
         pool: Executor | None = None,
         patient: bool = True,
+        ecs: Any = None,
     ) -> None:
         self.world = world
         self.clock = world.clock
@@ -123,8 +127,10 @@ class Plane:
             "run_deadline": run_deadline,
             "draining": draining,
         }
+        self.ecs = ecs or FakeEcs(self.clock)
+        self.logs = FakeLogs()
         self._failures = FailureQueue(lambda: sqs, failure_queue_url)
-        self._planner = planner or self.tasks
+        self.planner: Planner = planner or self.tasks
         self._patient = patient
         self.poller = self.new_poller()
 
@@ -137,6 +143,7 @@ class Plane:
             replies=Replies(control_plane, self.ledger, self.clock, patient=False),
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=self._failures,
+            containers=Containers(lambda: self.ecs),
             clock=self.clock,
             pool=self.pool,
             **self._settings,
@@ -155,10 +162,15 @@ class Plane:
             control_plane=control_plane,
             ledger=self.ledger,
             replies=Replies(control_plane, self.ledger, self.clock, patient=self._patient),
-            planner=self._planner,
+            planner=self.planner,
+            containers=Containers(lambda: self.ecs),
             clock=self.clock,
         )
-        return worker.handle(payload["event_id"], Deadline.after(self.clock, seconds))
+        return serve(worker, payload, Deadline.after(self.clock, seconds))
+
+    def deliver_end(self, event: Mapping[str, Any]) -> None:
+        """Put a container's end into Lambda's queue, as EventBridge does."""
+        self.queue.invocations.append(dict(event))
 
     def work_all(self) -> list[str]:
         """Everything in Lambda's queue, once each."""
@@ -186,7 +198,7 @@ class World:
         self.contexts: dict[str, str] = {}
         self.credentials: Credentials = Token(self.keptn)
         self._session: requests.Session | None = None
-        self.wrap_session: Callable[["requests.Session"], "requests.Session"] = lambda session: session
+        self.wrap_session: Callable[[requests.Session], requests.Session] = lambda session: session
 
     def client(self) -> ControlPlane:
         """A client of the control plane, with no sockets between."""
