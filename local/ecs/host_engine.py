@@ -23,7 +23,7 @@ class HostEngine:
     the command or a variable. Nothing keeps such a process from anything: run only job configs you trust.
     """
 
-    description = "on this machine and not in a container, since there is no Docker"
+    description = "on this machine and not in a container"
 
     def pull(self, image: str) -> None:
         """Do nothing: no image is needed."""
