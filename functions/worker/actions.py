@@ -216,7 +216,7 @@ def _what(task: Task) -> str:
 def _unsupported(task: Task) -> str:
     if task.kind == "image":
         return (
-            f"This plane runs no containers, so it can't run {_what(task)}: give the template's parameter "
-            "EcsCluster, and what belongs to it, to switch them on."
+            f"This plane runs no containers, so it can't run {_what(task)}: set the template's parameter "
+            "Containers to enabled."
         )
     return f"This plane can't run {_what(task)}."
