@@ -20,7 +20,7 @@ ENVIRON = {
     "CONTAINER_SECURITY_GROUP_IDS": "sg-1",
     "CONTAINER_EXECUTION_ROLE_ARN": "arn:aws:iam::123456789012:role/execution",
     "CONTAINER_TASK_ROLE_ARN": "arn:aws:iam::123456789012:role/task",
-    "CONTAINER_TASK_ROLES": "deployer=arn:aws:iam::123456789012:role/deployer",
+    "CONTAINER_TASK_ROLES": "arn:aws:iam::123456789012:role/deployer",
     "CONTAINER_LOG_GROUP": "/keptn/containers",
     "CONTAINER_BUCKET": "files",
     "CONTAINER_INIT_IMAGE": "init:1",
@@ -42,8 +42,8 @@ class Functions:
 def use_job_config(
     plane: Plane, config: str, *, s3: Any = None, secrets: Any = None, **environ: str
 ) -> Functions:
-    """Let the plane's worker do what `config`, in the service's repository, says."""
-    write(plane, {"job/config.yaml": config.encode()})
+    """Let the plane's worker do what `config` says; at the project's level, which no commit id is about."""
+    write_job_config(plane, config)
     functions = Functions()
     settings = ContainerSettings.from_environment({**ENVIRON, **environ})
     client = clients(ecs=plane.ecs, logs=plane.logs, s3=s3, secretsmanager=secrets)
@@ -58,6 +58,11 @@ def use_job_config(
     performer = ActionPerformer({"function": functions}, plane.clock, containers)
     plane.planner = JobConfigPlanner(control_plane, performer, Rules(), plane.clock)
     return functions
+
+
+def write_job_config(plane: Plane, config: str) -> None:
+    """Put the project's job config into the Keptn repository."""
+    write(plane, {"job/config.yaml": config.encode()}, stage="", service="")
 
 
 def write(plane: Plane, files: dict[str, bytes], stage: str = "dev", service: str = "head") -> None:

@@ -127,7 +127,7 @@ class Plane:
             "run_deadline": run_deadline,
             "draining": draining,
         }
-        self.ecs = ecs or FakeEcs(self.clock)
+        self.ecs: Any = ecs or FakeEcs(self.clock)
         self.logs = FakeLogs()
         self._failures = FailureQueue(lambda: sqs, failure_queue_url)
         self.planner: Planner = planner or self.tasks

@@ -59,18 +59,15 @@ class Repository:
     def _find(self, entry: str) -> Iterator[tuple[str, bytes]]:
         """What an entry names, at the first level that has it."""
         for scope, commit in self._levels:
-            content = self._read(scope, entry, commit)
-            if content is not None:
-                yield entry, content
-                return
+            # The list is today's, whatever the commit: it may lack what was there, and have what came later.
+            inside = [uri for uri in self._uris(scope) if uri.startswith(f"{entry}/")]
+            # Asked for a directory as if it were a file, Keptn answers 500.
             found = False
-            for uri in self._uris(scope):
-                if uri.startswith(f"{entry}/"):
-                    # The list is today's, whatever the commit: it may name what came later.
-                    content = self._read(scope, uri, commit)
-                    if content is not None:
-                        yield uri, content
-                        found = True
+            for uri in inside or [entry]:
+                content = self._read(scope, uri, commit)
+                if content is not None:
+                    yield uri, content
+                    found = True
             if found:
                 return
 
