@@ -7,7 +7,7 @@ UV := 0.13.9
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stand-ins test test-sam bench lint typecheck validate lock clean
+.PHONY: help demo stand-ins trigger test test-sam bench lint typecheck validate lock clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ demo: .venv/ready  ## Run two planes beside a local Keptn; DEMO=--stay keeps the
 
 stand-ins: .venv/ready  ## Serve a local Keptn and AWS for `sam local`
 	$(RUN) local.stand_ins
+
+trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARGS=--help says more
+	$(RUN) local.trigger $(ARGS)
 
 test: .venv/ready  ## Run all tests but those with the SAM CLI
 	.venv/bin/pytest -n auto --ignore=tests/sam $(PYTEST)

@@ -2,41 +2,23 @@
 
 import contextlib
 import json
-import logging
 import socket
 import threading
 from contextlib import ExitStack
 from ipaddress import ip_network
 from typing import Any, Self
 
-import boto3
 import docker  # type: ignore[import-untyped]
-import requests
 from docker.errors import DockerException  # type: ignore[import-untyped]
-from moto.server import ThreadedMotoServer
 
 from local.aws import POLLER, WORKER, create_queue, create_secret, create_table
+from local.aws_server import AwsServer
+from local.example import EVENT_TYPE, PROJECT, SEQUENCE, SERVICE, SHIPYARD, STAGE
 from local.keptn.server import KeptnServer
 
 KEPTN_PORT = 8090  # as in samconfig.toml
 AWS_PORT = 5050  # as in local/sam-environment.json
 HOST = "host.docker.internal"  # this machine, as containers see it
-
-PROJECT, STAGE, SERVICE, SEQUENCE = "my-first-project", "dev", "service1", "sequence1"
-EVENT_TYPE = "sh.keptn.event.sayhello.triggered"
-SHIPYARD = """\
-apiVersion: spec.keptn.sh/0.2.3
-kind: Shipyard
-metadata:
-  name: shipyard
-spec:
-  stages:
-    - name: dev
-      sequences:
-        - name: sequence1
-          tasks:
-            - name: sayhello
-"""
 
 
 def gateway() -> str:
@@ -59,15 +41,12 @@ class StandIns:
         """Port 0 takes a free one."""
         self.address = gateway()
         self.keptn = KeptnServer(host=self.address, port=keptn_port)
-        self._aws = ThreadedMotoServer(self.address, aws_port, verbose=False)
+        self._aws = AwsServer(self.address, aws_port)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.keptn)
-        self._aws.start()
-        self._stack.callback(self._aws.stop)
-        # What moto has made lives as long as the process.
-        requests.post(f"http://{self.address}:{self.aws_port}/moto-api/reset", timeout=5).raise_for_status()
+        self._stack.enter_context(self._aws)
         create_table(self.client("dynamodb"))
         create_secret(self.client("secretsmanager"), self.keptn.token)
         create_queue(self.client("sqs"))
@@ -80,17 +59,11 @@ class StandIns:
     @property
     def aws_port(self) -> int:
         """Where AWS listens."""
-        return int(self._aws.get_host_and_port()[1])
+        return self._aws.port
 
     def client(self, service: str) -> Any:
         """A client of the AWS that this serves."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=f"http://{self.address}:{self.aws_port}",
-            region_name="us-east-1",
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
+        return self._aws.client(service)
 
     def trigger(self, location: str) -> str:
         """Trigger the sequence; gives the id of the sayhello task that it opens."""
@@ -102,7 +75,6 @@ class StandIns:
 
 def main() -> None:
     """Serve until interrupted."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # moto's server logs every request
     with StandIns(KEPTN_PORT, AWS_PORT) as stand_ins:
         payload = {"schema": 1, "event_id": stand_ins.trigger("APAC"), "type": EVENT_TYPE, "project": PROJECT}
         options = "--config-env local"

@@ -18,12 +18,14 @@ ENVIRONMENT = {
 os.environ.update(ENVIRONMENT)  # before the handlers are imported, which read some of it
 
 import boto3  # noqa: E402
-from local.aws import create_table  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
 from execution_plane.ledger import Ledger  # noqa: E402
 from execution_plane.settings import Match  # noqa: E402
+from local.aws import create_table, read_template  # noqa: E402
 from tests.support.world import Plane, World  # noqa: E402
+
+TEMPLATE = read_template()
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +60,7 @@ def new_plane(world: World, dynamodb: Any) -> PlaneMaker:
 
     def make(location: str = "APAC", **settings: Any) -> Plane:
         table = f"ledger-{location}"
-        create_table(dynamodb, table)
+        create_table(dynamodb, table, TEMPLATE)
         match = Match("$.data.sayhello.location", location)
         plane = Plane(
             world,

@@ -14,14 +14,16 @@ from dispatch import Dispatcher, DispatchFailed, FailureQueue
 from execution_plane.clock import Clock, Deadline
 from execution_plane.containers import Containers, ContainersUnavailable
 from execution_plane.control_plane import ControlPlane, Listing, LookUnsupported
+from execution_plane.error_log import ErrorLog
 from execution_plane.events import EventRef, Outcome, RefusedEvent, TriggeredEvent, read_triggered
 from execution_plane.ledger import Ledger, LedgerUnavailable, LostRace
 from execution_plane.look import Look
 from execution_plane.replies import NotStarted, Replies
 from execution_plane.runs import MOST_ATTEMPTS, Run, State
-from execution_plane.subscriptions import EventMatch, Query, Subscription, queries
+from execution_plane.subscriptions import EventMatch, Query, Subscription, SubscriptionSource, queries
 from execution_plane.telemetry import Count, count, logger
 from execution_plane.transport import KeptnError
+from execution_plane.uniform import LogEntry
 from plan import (
     ABSENT_FORGOTTEN,
     PATIENCE,
@@ -45,6 +47,10 @@ SIDE_BY_SIDE = 32  # requests at a time
 RESERVE = 5.0  # seconds before the invocation's end in which nothing more is begun
 FAILURES_AFTER = 30.0  # seconds a run is claimed before the failure queue is worth reading
 SETTLED_AFTER = 3.0  # seconds of an event's age by which a control plane without looks has noted its task
+NOT_COUNTED = (
+    "Keptn does not count this plane's replies to the task, though they were sent again three times; its "
+    "sequence may have to be aborted."
+)
 REMEMBERED = 10_000  # refused events that are not logged again
 
 
@@ -54,7 +60,7 @@ class EveryPollFailed(Exception):
 
 @dataclass
 class TickReport:
-    """What a tick did."""
+    """What a tick did; how many events are open and runs active is as of its last cycle."""
 
     cycles: int = 0
     polls: int = 0
@@ -79,7 +85,8 @@ class Controller:
         dispatcher: Dispatcher,
         failures: FailureQueue,
         containers: Containers,
-        subscriptions: Sequence[Subscription],
+        subscriptions: SubscriptionSource,
+        errors: ErrorLog,
         match: EventMatch,
         source: str,
         run_deadline: float,
@@ -92,8 +99,12 @@ class Controller:
         self._replies = replies
         self._dispatcher = dispatcher
         self._failures = failures
-        self._waiting = WaitingRuns(ledger=ledger, containers=containers, dispatcher=dispatcher, clock=clock)
+        self._waiting = WaitingRuns(
+            ledger=ledger, containers=containers, dispatch=self._dispatch, clock=clock
+        )
         self._subscriptions = subscriptions
+        self._errors = errors
+        self._current: Sequence[Subscription] = ()
         self._match = match
         self._source = source
         self._run_deadline = run_deadline
@@ -149,7 +160,9 @@ class Controller:
         Raises LedgerUnavailable.
         """
         active = self._ledger.active()
-        asked = queries(self._subscriptions, (run.event for run in active))
+        subscriptions = self._subscriptions.current()
+        self._current = subscriptions or ()
+        asked = queries(self._current, (run.event for run in active))
         answers = list(self._pool.map(self._list, asked))
         now = self._clock.now()
         listed = [
@@ -160,9 +173,12 @@ class Controller:
         observed = self._observe(listed, active, now)
         steps = plan(observed, active, now, draining=self._draining)
         list(self._pool.map(lambda step: self._carry_out(step, end), steps))
+        self._errors.send(self._subscriptions.integration_id, end.earlier_by(RESERVE))
         failures = [answer for answer in answers if isinstance(answer, str)]
+        if subscriptions is None:
+            failures.append("Keptn has yet to say which subscriptions this plane has")
         report.cycles += 1
-        report.polls += len(answers)
+        report.polls += len(answers) + (subscriptions is None)
         report.polls_failed += len(failures)
         report.events_listed = sum(len(listing.events) for _, listing in listed)
         report.runs_active = len(active)
@@ -191,7 +207,8 @@ class Controller:
                     found.add(event_id)
                 if event_id not in known and (event := self._ours(raw)) and self._has_settled(event, listing):
                     events[event.ref.id] = event.ref
-        self._seen_before = frozenset(found)
+        # Kept only where no look answers: ids that outlive a listing keep the memory between them in use.
+        self._seen_before = frozenset() if self._looks_supported else frozenset(found)
         self._not_before = {
             event_id: until for event_id, until in self._not_before.items() if event_id in found
         }
@@ -214,8 +231,9 @@ class Controller:
                 self._refused.add(key)
                 count(Count.EVENTS_REFUSED)
                 logger.error("an open event can't be handled", event_id=refused.event_id, reason=str(refused))
+                self._errors.note(LogEntry.of_unreadable(raw, f"The event can't be handled: {refused}."))
             return None
-        is_meant = any(subscription.takes(event.ref) for subscription in self._subscriptions)
+        is_meant = any(subscription.takes(event.ref) for subscription in self._current)
         return event if is_meant and self._match.takes(event) else None
 
     def _has_settled(self, event: TriggeredEvent, listing: Listing) -> bool:
@@ -252,12 +270,17 @@ class Controller:
     def _look(self, ref: EventRef, source: str) -> Look | None:
         """Ask Keptn about a task. Raises LookUnsupported, once with a line in the log, and KeptnError."""
         try:
-            return self._control_plane.look(ref, source)
+            look = self._control_plane.look(ref, source)
         except LookUnsupported:
             if self._looks_supported:
-                logger.warning("this control plane can't be asked about a task: no repair, no adoption")
+                logger.warning(
+                    "this control plane can't be asked about a task: no repair, no adoption",
+                    keptn=self._control_plane.version(),
+                )
             self._looks_supported = False
             raise
+        self._looks_supported = True
+        return look
 
     def _start(self, step: Step, _: Deadline) -> None:
         ref = _event_of(step)
@@ -277,9 +300,10 @@ class Controller:
         elif decision is Start.CLAIM:
             run = self._create(Run.claimed(ref, self._source, now, now + self._run_deadline))
             count(Count.RUNS_CLAIMED)
-            self._dispatcher.dispatch(run)
+            self._dispatch(run)
         elif decision is Start.ADOPT and look:
-            self._create(Run.adopted(ref, self._source, now, look))
+            adopted = self._create(Run.adopted(ref, self._source, now, look))
+            self._note(ref, adopted.outcome)
             count(Count.RUNS_ADOPTED)
             logger.error(
                 "a task that this plane started is not in its ledger: it ends as errored", event_id=ref.id
@@ -301,7 +325,16 @@ class Controller:
 
     def _dispatch_again(self, step: Step, _: Deadline) -> None:
         run = _run_of(step)
-        self._dispatcher.dispatch(self._ledger.move(run, run.dispatched_again(self._clock.now())))
+        self._dispatch(self._ledger.move(run, run.dispatched_again(self._clock.now())))
+
+    def _dispatch(self, run: Run) -> None:
+        taken_by = next((each.id for each in self._current if each.takes(run.event)), "")
+        self._dispatcher.dispatch(run, self._subscriptions.integration_id, taken_by)
+
+    def _note(self, ref: EventRef, outcome: Outcome | None) -> None:
+        """Tell the Bridge's error log how a task ended that no worker has ended."""
+        if outcome:
+            self._errors.note(LogEntry.of(ref, outcome.message))
 
     def _send_started(self, step: Step, end: Deadline) -> None:
         self._replies.start(_run_of(step), end)
@@ -325,6 +358,7 @@ class Controller:
         run = self._ledger.move(run, ended)
         count(Count.RUNS_ABANDONED)
         logger.error("run abandoned", event_id=run.event.id, reason=outcome.message)
+        self._note(run.event, outcome)
         if not run.silent:
             self._replies.finish(run, end)
 
@@ -358,6 +392,8 @@ class Controller:
                     "Keptn still does not count our replies", event_id=run.event.id, counted=run.looked
                 )
             self._replies.repair(run, look, end)
+            if run.repairs == PATIENCE:
+                self._errors.note(LogEntry.of(run.event, NOT_COUNTED))
 
     def _report_without_look(self, run: Run, end: Deadline) -> None:
         """Send a finished again whose sender was lost: its being open is all the evidence there is."""

@@ -30,10 +30,11 @@ class Dispatcher:
         self._client = client
         self._function = function
 
-    def dispatch(self, run: Run) -> None:
-        """Invoke the worker. Raises DispatchFailed.
+    def dispatch(self, run: Run, integration_id: str = "", subscription_id: str = "") -> None:
+        """Invoke the worker for a run that came by a subscription of an integration.
 
         An invocation for a waiting run is worth something only while the run is in the version that it names.
+        Raises DispatchFailed.
         """
         payload = {
             "schema": PAYLOAD_SCHEMA,
@@ -41,6 +42,8 @@ class Dispatcher:
             "type": run.event.type,
             "project": run.event.project,
             "version": run.version,
+            "integration_id": integration_id,
+            "subscription_id": subscription_id,
         }
         try:
             self._client().invoke(
@@ -96,9 +99,9 @@ def _read(body: str) -> tuple[str, str] | None:
             return None  # a container's end, which the poller sees by itself
         event_id = str(record["requestPayload"]["event_id"])
         condition = str(record["requestContext"]["condition"])
-        answer = record.get("responsePayload") or {}
-        detail = str(answer.get("errorMessage", "no more is known"))
+        answer = record.get("responsePayload")
+        detail = answer.get("errorMessage") if isinstance(answer, dict) else answer
     except (ValueError, KeyError, TypeError, AttributeError):
         logger.warning("the failure queue holds something that is no record of an invocation")
         return None
-    return event_id, f"AWS gave up on invoking the worker ({condition}): {detail}"
+    return event_id, f"AWS gave up on invoking the worker ({condition}): {detail or 'no more is known'}"

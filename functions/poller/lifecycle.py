@@ -12,13 +12,16 @@ import requests
 from execution_plane.clock import Clock, Deadline, SystemClock
 from execution_plane.parts import Parts
 from execution_plane.replies import Replies
+from execution_plane.settings import IntegrationSettings
 from execution_plane.telemetry import logger, metrics
 from farewell import Farewell
+from integration import RegisteredPlane, describe
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 ANSWER_SECONDS = 10.0  # kept of the function's time for the answer to CloudFormation
+UNREGISTER_SECONDS = 20.0  # kept of it for leaving the Bridge, when nothing is left to report
 SIDE_BY_SIDE = 16
 PHYSICAL_ID = "keptn-lambda-executor"
 
@@ -39,12 +42,17 @@ def handler(request: dict[str, Any], context: "LambdaContext") -> None:
 
 
 def take_leave(deadline: Deadline, clock: Clock) -> None:
-    """Report what is open. Raises InvalidSetting."""
+    """Report what is open, then unregister. Raises InvalidSetting and KeptnError."""
     parts = Parts.from_environment()
     replies = Replies(parts.control_plane, parts.ledger, clock, patient=False)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        reported = Farewell(ledger=parts.ledger, replies=replies, clock=clock, pool=pool).say(deadline)
+        reported = Farewell(ledger=parts.ledger, replies=replies, clock=clock, pool=pool).say(
+            deadline.earlier_by(UNREGISTER_SECONDS)
+        )
     logger.info("the plane takes leave", runs=reported)
+    shown = IntegrationSettings.from_environment()
+    if shown.is_registered:
+        RegisteredPlane(parts.control_plane, describe(shown), (), is_steered=False).leave(deadline)
 
 
 def answer(request: dict[str, Any]) -> None:

@@ -8,11 +8,13 @@ from controller import Controller
 from dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Clock, Deadline
 from execution_plane.containers import Containers
+from execution_plane.error_log import ErrorLog
 from execution_plane.parts import Parts, aws_client
 from execution_plane.replies import Replies
-from execution_plane.settings import PollerSettings
-from execution_plane.subscriptions import EventMatch, from_settings
+from execution_plane.settings import IntegrationSettings, PollerSettings
+from execution_plane.subscriptions import EventMatch, FixedSubscriptions, SubscriptionSource, from_settings
 from execution_plane.telemetry import logger, metrics
+from integration import RegisteredPlane, describe
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -51,7 +53,8 @@ def build() -> tuple[PollerSettings, Clock, Controller]:
         dispatcher=Dispatcher(partial(aws_client, "lambda"), settings.worker_function),
         failures=FailureQueue(partial(aws_client, "sqs"), settings.failure_queue_url),
         containers=Containers(partial(aws_client, "ecs")),
-        subscriptions=from_settings(settings),
+        subscriptions=_subscriptions(settings, parts),
+        errors=ErrorLog(parts.control_plane),
         match=EventMatch(settings.match),
         source=settings.source,
         run_deadline=settings.run_deadline,
@@ -59,3 +62,11 @@ def build() -> tuple[PollerSettings, Clock, Controller]:
         clock=parts.clock,
     )
     return settings, parts.clock, controller
+
+
+def _subscriptions(settings: PollerSettings, parts: Parts) -> SubscriptionSource:
+    """The template's subscriptions, for a plane that is registered: to begin with. Raises InvalidSetting."""
+    shown, first = IntegrationSettings.from_environment(), from_settings(settings)
+    if not shown.is_registered:
+        return FixedSubscriptions(first)
+    return RegisteredPlane(parts.control_plane, describe(shown), first, is_steered=shown.is_steered)

@@ -1,9 +1,8 @@
 """What the controller does about runs that wait for a container."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from dispatch import Dispatcher
 from execution_plane.clock import Clock
 from execution_plane.containers import Container, Containers
 from execution_plane.events import Outcome
@@ -20,11 +19,12 @@ class WaitingRuns:
     """
 
     def __init__(
-        self, *, ledger: Ledger, containers: Containers, dispatcher: Dispatcher, clock: Clock
+        self, *, ledger: Ledger, containers: Containers, dispatch: Callable[[Run], None], clock: Clock
     ) -> None:
+        """`dispatch` invokes a worker for a run; raises DispatchFailed."""
         self._ledger = ledger
         self._containers = containers
-        self._dispatcher = dispatcher
+        self._dispatch = dispatch
         self._clock = clock
 
     def observe(self, active: Sequence[Run]) -> Mapping[str, Container]:
@@ -38,7 +38,7 @@ class WaitingRuns:
 
     def wake(self, run: Run) -> None:
         """Invoke a worker to take up the step. Raises DispatchFailed."""
-        self._dispatcher.dispatch(self._ledger.move(run, run.woken(self._clock.now())))
+        self._dispatch(self._ledger.move(run, run.woken(self._clock.now())))
 
     def find(self, run: Run) -> Outcome | None:
         """Learn what became of a container whose submission ECS never answered, or had no place for.

@@ -1,10 +1,11 @@
 """A run as the worker that has it writes it: whatever it is doing, only while the run is still its own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from execution_plane.clock import Clock, Deadline
 from execution_plane.ledger import Ledger, LedgerUnavailable, LostRace
-from execution_plane.runs import PREPARE_LEASE, ContainerStep, Run, State, TaskDone
+from execution_plane.runs import PREPARE_LEASE, ContainerStep, Origin, Run, State, TaskDone
 
 LEASE_BEYOND = 30.0  # seconds beyond the function's deadline for which the run is still the worker's
 PREPARE_MARGIN = 60.0  # seconds of the lease for a container's preparation that are kept to submit it
@@ -13,11 +14,14 @@ PREPARE_MARGIN = 60.0  # seconds of the lease for a container's preparation that
 class HeldRun:
     """The run of one invocation. Every write raises LostRace, and LedgerUnavailable."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, run: Run, deadline: Deadline, *, silent: bool) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Clock, run: Run, deadline: Deadline, origin: Origin, *, silent: bool
+    ) -> None:
         """`deadline` is the function's own."""
         self._ledger = ledger
         self._clock = clock
         self._deadline = deadline
+        self._origin = origin
         self.silent = silent
         self.run = run
 
@@ -52,13 +56,16 @@ class HeldRun:
         Gives the seconds until the run's own deadline.
         """
         now = self._clock.now()
-        if not self.run.begun or self.run.step is not None:
-            lease_until = now + self._deadline.remaining() + LEASE_BEYOND
-            self.move(lambda run: run.beginning(earlier, lease_until, now, silent=self.silent))
+        lease_until = now + self._deadline.remaining() + LEASE_BEYOND
+        if self.run.step is not None:
+            self.move(lambda run: run.going_on(earlier, lease_until, now))
+        elif not self.run.begun:
+            self.move(lambda run: run.beginning(lease_until, silent=self.silent))
         return self.run.deadline - now
 
     def wait(self, step: ContainerStep, earlier: tuple[TaskDone, ...]) -> None:
         """Let the run wait for a container that is submitted next."""
+        step = replace(step, **vars(self._origin))
         self.move(lambda run: run.waiting(step, earlier, self._clock.now(), silent=self.silent))
 
     def _is_same(self, current: Run) -> bool:

@@ -10,7 +10,7 @@ from execution_plane.control_plane import ControlPlane
 from execution_plane.events import EventRef, Outcome, TriggeredEvent
 from execution_plane.transport import KeptnError, KeptnNotFound
 from jobs.config import InvalidJobConfig, read
-from jobs.matching import event_root, matching_actions
+from jobs.matching import matching_actions
 from jobs.model import JobConfig, Rules
 from persistence import RETRY_PAUSES, persist
 from work import Unreachable, Unreadable, Work
@@ -44,7 +44,7 @@ class JobConfigPlanner:
         Raises Unreadable if Keptn does not say what its job config is, or the job config is invalid.
         """
         raw, origin = self._find(event.ref)
-        actions = matching_actions(self._read(raw, origin), event_root(event.attributes))
+        actions = matching_actions(self._read(raw, origin), event.attributes)
         if not actions:
             return _unhandled(event.ref, origin) if self._answer_unhandled_events else None
         return Work(

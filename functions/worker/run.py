@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from execution_plane.clock import Clock, Deadline
 from execution_plane.containers import ContainerEnd, Containers, ContainersUnavailable
 from execution_plane.control_plane import ControlPlane
+from execution_plane.error_log import ErrorLog
 from execution_plane.events import Outcome, RefusedEvent, TriggeredEvent, read_triggered
 from execution_plane.ledger import Ledger, LedgerUnavailable, LostRace
 from execution_plane.replies import NotStarted, Replies
-from execution_plane.runs import MOST_ATTEMPTS, Run, State
+from execution_plane.runs import MOST_ATTEMPTS, Origin, Run, State
 from execution_plane.telemetry import logger
 from execution_plane.transport import KeptnError
+from execution_plane.uniform import LogEntry
 from held import HeldRun
 from persistence import RETRY_PAUSES, persist
 from work import (
@@ -53,6 +55,7 @@ class Worker:
         replies: Replies,
         planner: Planner,
         containers: Containers,
+        errors: ErrorLog,
         clock: Clock,
     ) -> None:
         self._control_plane = control_plane
@@ -60,46 +63,57 @@ class Worker:
         self._replies = replies
         self._planner = planner
         self._containers = containers
+        self._errors = errors
         self._clock = clock
 
-    def handle(self, event_id: str, version: int | None, deadline: Deadline) -> str:
+    def handle(
+        self,
+        event_id: str,
+        deadline: Deadline,
+        *,
+        version: int | None = None,
+        integration_id: str = "",
+        subscription_id: str = "",
+    ) -> str:
         """Serve a dispatched run; what happened, in a few words. Raises LedgerUnavailable.
 
         A waiting run is taken up only in the `version` in which it was dispatched. `deadline` is the
-        function's own.
+        function's own; the two ids are of what the event came by.
         """
         run = self._ledger.get(event_id)
         try:
             if run is not None and run.state is State.CLAIMED and run.attempt < MOST_ATTEMPTS:
-                return self._serve(self._ledger.move(run, run.acquired(self._clock.now())), deadline)
+                run = self._ledger.move(run, run.acquired(self._clock.now()))
+                return self._serve(run, deadline, Origin(integration_id, subscription_id))
             if run is not None and run.state is State.WAITING and run.version == version:
                 return self._take_up(run, deadline)
         except LostRace:
             return "somebody else has the run"
         return "nothing to do"
 
-    def handle_end(self, token: str, end: ContainerEnd, deadline: Deadline) -> str:
-        """Go on with the run that waits for the container that `token` started and that has ended.
-
-        Raises LedgerUnavailable. An end that no run waits for, or that comes again, changes nothing.
-        """
+    def waiting_for(self, token: str) -> Run | None:
+        """The run that waits for the container that `token` started. Raises LedgerUnavailable."""
         waits = (run for run in self._ledger.active() if run.step and run.step.token == token)
         listed = next(waits, None)
         run = self._ledger.get(listed.event.id) if listed else None
-        if run is None or run.state is not State.WAITING or not run.step or run.step.token != token:
-            return "no run waits for this container"
+        is_it = run and run.state is State.WAITING and run.step and run.step.token == token
+        return run if is_it else None
+
+    def handle_end(self, run: Run, end: ContainerEnd, deadline: Deadline) -> str:
+        """Go on with a waiting run whose container has ended; what happened. Raises LedgerUnavailable."""
         try:
             return self._resume(run, end, deadline)
         except LostRace:
             return "somebody else has the run"
 
-    def _serve(self, run: Run, deadline: Deadline) -> str:
+    def _serve(self, run: Run, deadline: Deadline, origin: Origin) -> str:
         try:
             event = self._fetch(run)
         except KeptnError as problem:
             return self._give_back(run, f"the event can't be fetched: {problem}")
         if event is None:
             return self._give_back(run, "the event is not open")
+        event = event.with_subscription(origin.subscription_id)
         try:
             work = self._planner.find(event)
         except Unreadable as problem:
@@ -113,7 +127,7 @@ class Worker:
                 run = self._replies.start(run, deadline.earlier_by(END_RESERVE))
             except NotStarted as problem:
                 return self._give_back(problem.run, f"started can't be sent: {problem}")
-        held = HeldRun(self._ledger, self._clock, run, deadline, silent=work.is_silent)
+        held = HeldRun(self._ledger, self._clock, run, deadline, origin, silent=work.is_silent)
         return self._go_on(_Errand(held, event, work, deadline), None)
 
     def _take_up(self, run: Run, deadline: Deadline) -> str:
@@ -142,13 +156,14 @@ class Worker:
             self._ledger.move(run, run.completed_silently())
             logger.warning("a silent run ends with its container: its event is gone", event_id=run.event.id)
             return "done silently"
+        event = event.with_subscription(step.subscription_id)
         try:
             work = self._planner.find(event) or _broken("The job config no longer handles the event.")
         except Unreachable as problem:
             return self._put_back(run, str(problem))
         except Unreadable as problem:
             work = _broken(str(problem))
-        held = HeldRun(self._ledger, self._clock, run, deadline, silent=run.silent)
+        held = HeldRun(self._ledger, self._clock, run, deadline, step.origin, silent=run.silent)
         return self._go_on(_Errand(held, event, work, deadline), Resumption(step, run.earlier, end))
 
     def _fetch(self, run: Run) -> TriggeredEvent | None:
@@ -254,6 +269,7 @@ class Worker:
         held = errand.held
         if held.silent:
             held.move(Run.completed_silently)
+            self._note(held.run, outcome)
             return "done silently"
         done = persist(
             lambda: held.move(lambda run: run.completed(outcome, self._clock.now())),
@@ -263,8 +279,14 @@ class Worker:
             until=errand.deadline,
         )
         self._replies.finish(done, errand.deadline)
+        self._note(done, outcome)
         logger.info("run done", event_id=done.event.id, result=outcome.result, status=outcome.status)
         return f"done: {outcome.status}, {outcome.result}"
+
+    def _note(self, run: Run, outcome: Outcome) -> None:
+        """Tell the Bridge's error log of a task that something broke in."""
+        if outcome.status == "errored":
+            self._errors.note(LogEntry.of(run.event, outcome.message))
 
 
 def _broken(message: str) -> Work:

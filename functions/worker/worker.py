@@ -9,6 +9,7 @@ import boto3
 from actions import ActionPerformer, TaskRunner
 from execution_plane.clock import Deadline
 from execution_plane.containers import STOPPED, Containers, read_end
+from execution_plane.error_log import ErrorLog
 from execution_plane.parts import Parts, aws_client
 from execution_plane.replies import Replies
 from execution_plane.settings import ContainerSettings, InvalidSetting, TaskSettings
@@ -33,33 +34,48 @@ if TYPE_CHECKING:
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
     """Bring one run on: to its end, or to the container that it waits for next.
 
-    `event` is what the poller dispatches (`schema`, `event_id`, `type`, `project`, `version`), or an event
-    "ECS Task State Change" of EventBridge's. What it raises goes to the failure queue, and the poller finds
-    the run where it stands.
+    `event` is what the poller dispatches (`schema`, `event_id`, `type`, `project`, `version`, and, of a plane
+    that is registered, `integration_id` and `subscription_id`), or an event "ECS Task State Change" of
+    EventBridge's. What it raises goes to the failure queue, and the poller finds the run where it stands.
     """
-    subject = str(event.get("event_id") or event.get("detail", {}).get("taskArn"))
+    is_dispatched = "event_id" in event
+    subject = {"event_id": event["event_id"]} if is_dispatched else {"container": event["detail"]["taskArn"]}
     try:
-        parts, worker = build()
-        done = serve(worker, event, Deadline.from_context(parts.clock, context))
+        parts, worker, errors = build()
+        done = serve(worker, errors, event, Deadline.from_context(parts.clock, context))
     except Exception as problem:
-        logger.error("run failed", subject=subject, reason=str(problem), kind=type(problem).__name__)
+        logger.error("run failed", **subject, reason=str(problem), kind=type(problem).__name__)
         raise
-    logger.info("invocation done", subject=subject, what=done)
-    return {"subject": subject, "what": done}
+    logger.info("invocation done", **subject, what=done)
+    return {**subject, "what": done}
 
 
-def serve(worker: Worker, event: Mapping[str, Any], deadline: Deadline) -> str:
-    """Let the worker handle one event of either kind; what happened, in a few words."""
+def serve(worker: Worker, errors: ErrorLog, event: Mapping[str, Any], deadline: Deadline) -> str:
+    """Let the worker handle one event of either kind, then log its errors; what happened, in a few words."""
     if "event_id" in event:
-        return worker.handle(str(event["event_id"]), event.get("version"), deadline)
+        integration_id = str(event.get("integration_id", ""))
+        done = worker.handle(
+            str(event["event_id"]),
+            deadline,
+            version=event.get("version"),
+            integration_id=integration_id,
+            subscription_id=str(event.get("subscription_id", "")),
+        )
+        errors.send(integration_id, deadline)
+        return done
     task = event["detail"]
     if task["lastStatus"] != STOPPED:
         return "the container has not ended"
-    return worker.handle_end(str(task.get("startedBy")), read_end(task), deadline)
+    run = worker.waiting_for(str(task.get("startedBy")))
+    if run is None or run.step is None:
+        return "no run waits for this container"
+    done = worker.handle_end(run, read_end(task), deadline)
+    errors.send(run.step.integration_id, deadline)
+    return done
 
 
 @cache
-def build() -> tuple[Parts, Worker]:
+def build() -> tuple[Parts, Worker, ErrorLog]:
     """Build the parts and the worker, once per execution environment. Raises InvalidSetting."""
     parts, settings = Parts.from_environment(), ContainerSettings.from_environment()
     secrets = TaskSecrets(settings.secret_store, settings.secret_prefix, aws_client)
@@ -76,7 +92,8 @@ def build() -> tuple[Parts, Worker]:
         "lambda": LambdaFunctionRunner(tasks.allowed_lambdas, _lambda_client),
     }
     performer = ActionPerformer(runners, parts.clock, containers if settings.are_on else None)
-    return parts, Worker(
+    errors = ErrorLog(parts.control_plane)
+    worker = Worker(
         control_plane=parts.control_plane,
         ledger=parts.ledger,
         replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=True),
@@ -88,8 +105,10 @@ def build() -> tuple[Parts, Worker]:
             answer_unhandled_events=tasks.answer_unhandled_events,
         ),
         containers=Containers(partial(aws_client, "ecs")),
+        errors=errors,
         clock=parts.clock,
     )
+    return parts, worker, errors
 
 
 def rules(settings: ContainerSettings) -> Rules:

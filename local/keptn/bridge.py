@@ -74,7 +74,8 @@ class Bridge:
         """All sequences, newest first."""
         found = [state for name in self._keptn.projects for state in self._states(name)]
         found.sort(key=lambda state: str(state["time"]), reverse=True)
-        return self._page("sequences", 2, sequences=found[:_SHOWN_SEQUENCES], total=len(found))
+        shown = [(state, self._latest(state)) for state in found[:_SHOWN_SEQUENCES]]
+        return self._page("sequences", 2, sequences=shown, total=len(found))
 
     def sequence(self, project: str, keptn_context: str) -> Response:
         """One sequence and its events on a time line."""
@@ -120,6 +121,9 @@ class Bridge:
         except NotRegistered:
             return Response(self._page("missing", 5), 404)
         return redirect(url_for("bridge.integrations"), 303)
+
+    def _latest(self, state: SequenceState) -> Moment:
+        return Moment.of(self._keptn.events(state["shkeptncontext"])[-1])
 
     def _states(self, project: str) -> list[SequenceState]:
         return self._keptn.controller.records.states.of_project(project)

@@ -120,6 +120,10 @@ class _Chunks(io.RawIOBase):
         taken, self._rest = self._rest[:size], self._rest[size:]
         return taken
 
+    def read1(self, size: int = -1) -> bytes:
+        """Up to `size` bytes; here as many as there are."""
+        return self.read(size)
+
 
 def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
     url = urlsplit(request.url or "")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _THREADS = 32
+_CONNECTIONS = 1000
+"""Idle ones included: every execution environment keeps some."""
 _IN_MEMORY = 32 * 1024 * 1024
 """Bytes of a body that waitress keeps off the disk: more than it ever holds back for a slow reader."""
 
@@ -58,6 +60,8 @@ class KeptnServer:
             port=port,
             threads=_THREADS,
             backlog=512,
+            connection_limit=_CONNECTIONS,
+            asyncore_use_poll=True,
             clear_untrusted_proxy_headers=False,
             inbuf_overflow=_IN_MEMORY,
             outbuf_overflow=_IN_MEMORY,

@@ -3,6 +3,8 @@
 The points are found, not listed: every call that a scenario makes is one, in the order in which it is made.
 """
 
+import contextlib
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from typing import Any
 import requests
 from botocore.exceptions import ClientError, ReadTimeoutError
 from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
 
 from execution_plane.ledger import LostRace
 from tests.support.clock import SimulatedClock
@@ -49,7 +52,7 @@ class Call:
     def suffers(self, fault: Fault) -> bool:
         """Whether the fault is one that this call can have."""
         if fault in {Fault.LOST, Fault.TWICE, Fault.LATE}:
-            # A table neither loses nor doubles a write that it answers; botocore doubles one whose answer was lost.
+            # A table loses no write that it answers; botocore repeats one whose answer was lost.
             kinds = {Fault.LOST: {"POST", "Invoke"}, Fault.TWICE: {"Invoke", "UpdateItem", "PutItem"}}
             return self.operation in kinds.get(fault, {"POST", "Invoke", "UpdateItem", "PutItem"})
         return fault is not Fault.UNANSWERED or self.operation not in READS
@@ -57,13 +60,16 @@ class Call:
 
 @dataclass
 class Injector:
-    """Counts calls, and makes the one at `point` suffer `fault`."""
+    """Counts calls, and makes the one at `point` suffer `fault`, or the next of an operation by an ambush."""
 
     clock: SimulatedClock
     point: int | None = None
     fault: Fault | None = None
     calls: list[Call] = field(default_factory=list)
     is_armed: bool = True
+    struck: list[tuple[Call, Fault]] = field(default_factory=list)
+    ambush: tuple[str, int, Fault] | None = None
+    """An operation, how many of its calls are let pass, and what the next one suffers."""
     _down: dict[str, float] = field(default_factory=dict)
     _later: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
 
@@ -83,9 +89,18 @@ class Injector:
         self.calls.append(call)
         if self.clock.now() < self._down.get(call.service, 0):
             raise failure
-        if index != self.point or self.fault is None or not call.suffers(self.fault):
+        fault = self.fault if index == self.point else self._ambushed(call)
+        if fault is None or not call.suffers(fault):
             return act()
-        return self._suffer(call, self.fault, act, failure, timeout, shrug)
+        self.struck.append((call, fault))
+        return self._suffer(call, fault, act, failure, timeout, shrug)
+
+    def _ambushed(self, call: Call) -> Fault | None:
+        if self.ambush is None or self.ambush[0] != call.operation:
+            return None
+        operation, to_pass, fault = self.ambush
+        self.ambush = (operation, to_pass - 1, fault) if to_pass else None
+        return None if to_pass else fault
 
     def _suffer(
         self,
@@ -124,10 +139,8 @@ class Injector:
         due = [act for at, act in self._later if at <= self.clock.now()]
         self._later = [(at, act) for at, act in self._later if at > self.clock.now()]
         for act in due:
-            try:
+            with contextlib.suppress(ClientError, LostRace):  # a conditional write that comes too late
                 act()
-            except (ClientError, LostRace):
-                pass  # a conditional write that comes too late
 
     def wrap_aws(self, client: Any) -> Any:
         """Make a boto3 client's calls suffer."""
@@ -193,6 +206,6 @@ def _accepted(request: requests.PreparedRequest) -> requests.Response:
     response = requests.Response()
     response.status_code = 200
     response.request = request
-    response._content_consumed = True
-    response._content = json.dumps({"keptnContext": "00000000-0000-0000-0000-000000000000"}).encode()
+    body = json.dumps({"keptnContext": "00000000-0000-0000-0000-000000000000"}).encode()
+    response.raw = HTTPResponse(io.BytesIO(body), preload_content=False)
     return response

@@ -10,7 +10,7 @@ REST_CYCLES = 220
 
 
 def bring_to_rest(world: World) -> None:
-    """Cycle, with no more faults, until nothing is active and Keptn has nothing open; fails if that takes too long."""
+    """Cycle, with no more faults, until nothing is active or open; fails if that takes too long."""
     for _ in range(REST_CYCLES):
         world.cycles(1, 20.0)
         if is_at_rest(world):
@@ -25,7 +25,7 @@ def is_at_rest(world: World) -> bool:
 
 
 def check_promise(world: World, tasks: list[str], *, keptn_lost_nothing: bool = True) -> None:
-    """Each task was completed with as many finished as started, at least one, or its sequence is over; and begun once."""
+    """Each task began at most once, and has as many finished as started or a sequence that is over."""
     begun = Counter(task for plane in world.planes for task in plane.tasks.begun)
     for task in tasks:
         started, finished = world.keptn.counts(task)

@@ -1,4 +1,4 @@
-"""For every call that a scenario makes and every way in which it can go wrong: one run of the scenario to its end."""
+"""For every call that a scenario makes, and every way in which it can go wrong: one run to the end."""
 
 import json
 from collections.abc import Callable
@@ -28,13 +28,12 @@ class Theatre:
     def __init__(self, point: int | None = None, fault: Fault | None = None) -> None:
         self.world = World(reply_delay=0.5, dispatch_gap=0.5)
         self.injector = Injector(self.world.clock, point, fault)
-        settle = self.world.clock.on_advance
-        self.world.clock.on_advance = lambda: (settle(), self.injector.catch_up())[0]
+        self.world.clock.on_advance.append(self.injector.catch_up)
         self.tasks: list[str] = []
         self.plane = self._plane()
 
     def _plane(self) -> Plane:
-        dynamodb, sqs, secrets = (boto3.client(name) for name in ("dynamodb", "sqs", "secretsmanager"))
+        dynamodb, sqs, secrets = boto3.client("dynamodb"), boto3.client("sqs"), boto3.client("secretsmanager")
         create_table(dynamodb, TABLE, TEMPLATE)
         secrets.create_secret(Name="token", SecretString=self.world.keptn.token)
         self.queue_url = sqs.create_queue(QueueName="failures")["QueueUrl"]
@@ -111,7 +110,7 @@ def aborted_while_it_runs(theatre: Theatre) -> None:
 
 
 def _abort_and_watch(theatre: Theatre, performance: Performance) -> Outcome:
-    """A task in whose middle the sequence is aborted; it goes on until the poller says that it is unwanted."""
+    """A task in whose middle the sequence is aborted; it goes on until it is unwanted."""
     ref = performance.event.ref
     theatre.world.keptn.control(ref.project, ref.context, "abort")
     for _ in range(6):

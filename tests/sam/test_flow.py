@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from local.aws import POLLER, TABLE
-from local.stand_ins import EVENT_TYPE, StandIns
+from local.example import EVENT_TYPE
+from local.stand_ins import StandIns
 from tests.sam.cli import Sam, until
 
 pytestmark = pytest.mark.timeout(600)

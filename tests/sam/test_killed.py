@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from local.aws import POLLER, WORKER
-from local.stand_ins import EVENT_TYPE, PROJECT, SERVICE, STAGE, StandIns
+from local.example import EVENT_TYPE, PROJECT, SERVICE, STAGE
+from local.stand_ins import StandIns
 from tests.sam.cli import LocalLambda, Sam, kill_containers, until
 
 pytestmark = pytest.mark.timeout(600)

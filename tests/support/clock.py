@@ -8,11 +8,11 @@ START = 1_790_000_000.0  # in September 2026
 
 
 class SimulatedClock:
-    """A clock that a test moves; sleeping moves it too. `on_advance` is called after each move."""
+    """A clock that a test moves; sleeping moves it too. What is in `on_advance` is called after each move."""
 
     def __init__(self, now: float = START) -> None:
         self._now = now
-        self.on_advance: Callable[[], None] = lambda: None
+        self.on_advance: list[Callable[[], None]] = []
 
     def now(self) -> float:
         return self._now
@@ -25,7 +25,8 @@ class SimulatedClock:
 
     def advance(self, seconds: float) -> None:
         self._now += max(seconds, 0.0)
-        self.on_advance()
+        for react in self.on_advance:
+            react()
 
 
 class Inline(Executor):

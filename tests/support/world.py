@@ -5,7 +5,7 @@ invoked when, twice, late or never.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,16 @@ from dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Deadline
 from execution_plane.containers import Containers
 from execution_plane.control_plane import ControlPlane
+from execution_plane.error_log import ErrorLog
 from execution_plane.events import Outcome, TriggeredEvent
 from execution_plane.ledger import Ledger
 from execution_plane.replies import Replies
 from execution_plane.runs import Run
 from execution_plane.settings import Match
-from execution_plane.subscriptions import EventMatch, Subscription
+from execution_plane.subscriptions import EventMatch, FixedSubscriptions, Subscription, SubscriptionSource
 from execution_plane.transport import Credentials, Transport
+from execution_plane.uniform import Integration
+from integration import RegisteredPlane
 from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
@@ -108,6 +111,9 @@ class Plane:
         sqs: Any = None,
         failure_queue_url: str | None = None,
         event_types: tuple[str, ...] = (SAYHELLO,),
+        subscriptions: Sequence[Subscription] | None = None,
+        integration: Integration | None = None,
+        is_steered: bool = True,
         run_deadline: float = 3600.0,
         pool: Executor | None = None,
         patient: bool = True,
@@ -121,7 +127,6 @@ class Plane:
         self.ledger = ledger
         self.pool = pool or Inline()
         self._settings: dict[str, Any] = {
-            "subscriptions": tuple(Subscription(event_type) for event_type in event_types),
             "match": EventMatch(match),
             "source": source,
             "run_deadline": run_deadline,
@@ -129,6 +134,11 @@ class Plane:
         }
         self.ecs: Any = ecs or FakeEcs(self.clock)
         self.logs = FakeLogs()
+        if subscriptions is None:
+            subscriptions = tuple(Subscription(event_type) for event_type in event_types)
+        self._subscriptions = subscriptions
+        self._integration = integration
+        self._is_steered = is_steered
         self._failures = FailureQueue(lambda: sqs, failure_queue_url)
         self.planner: Planner = planner or self.tasks
         self._patient = patient
@@ -144,9 +154,18 @@ class Plane:
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=self._failures,
             containers=Containers(lambda: self.ecs),
+            subscriptions=self._subscription_source(control_plane),
+            errors=ErrorLog(control_plane),
             clock=self.clock,
             pool=self.pool,
             **self._settings,
+        )
+
+    def _subscription_source(self, control_plane: ControlPlane) -> SubscriptionSource:
+        if self._integration is None:
+            return FixedSubscriptions(self._subscriptions)
+        return RegisteredPlane(
+            control_plane, self._integration, self._subscriptions, is_steered=self._is_steered
         )
 
     def cycle(self, poller: Controller | None = None) -> TickReport:
@@ -158,15 +177,17 @@ class Plane:
     def work(self, payload: Mapping[str, Any], seconds: float = FUNCTION_SECONDS) -> str:
         """One invocation of the worker, in a new execution environment."""
         control_plane = self.world.client()
+        errors = ErrorLog(control_plane)
         worker = Worker(
             control_plane=control_plane,
             ledger=self.ledger,
             replies=Replies(control_plane, self.ledger, self.clock, patient=self._patient),
             planner=self.planner,
             containers=Containers(lambda: self.ecs),
+            errors=errors,
             clock=self.clock,
         )
-        return serve(worker, payload, Deadline.after(self.clock, seconds))
+        return serve(worker, errors, payload, Deadline.after(self.clock, seconds))
 
     def deliver_end(self, event: Mapping[str, Any]) -> None:
         """Put a container's end into Lambda's queue, as EventBridge does."""
@@ -192,7 +213,7 @@ class World:
     ) -> None:
         self.clock = clock or SimulatedClock()
         self.keptn = Keptn(self.clock, release, **keptn)
-        self.clock.on_advance = self.keptn.settle
+        self.clock.on_advance.append(self.keptn.settle)
         self.keptn.create_project("podtato", SHIPYARD, services=("head",))
         self.planes: list[Plane] = []
         self.contexts: dict[str, str] = {}

@@ -10,7 +10,13 @@ import pytest
 from execution_plane.events import EventRef, Outcome
 from execution_plane.ledger import ACTIVE_INDEX, Ledger
 from execution_plane.runs import ContainerStep, Run, State, TaskDone
-from execution_plane.settings import ContainerSettings, PollerSettings, Settings, TaskSettings
+from execution_plane.settings import (
+    ContainerSettings,
+    IntegrationSettings,
+    PollerSettings,
+    Settings,
+    TaskSettings,
+)
 from local.aws import create_table, read_template
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +31,8 @@ INDEX_ATTRIBUTES = 20  # DynamoDB API reference, Projection: NonKeyAttributes
 @pytest.mark.parametrize(
     ("function", "settings"),
     [("PollerFunction", PollerSettings), ("PollerFunction", Settings), ("LifecycleFunction", Settings),
-     ("WorkerFunction", Settings), ("WorkerFunction", ContainerSettings), ("WorkerFunction", TaskSettings)],
+     ("WorkerFunction", Settings), ("WorkerFunction", ContainerSettings), ("WorkerFunction", TaskSettings),
+     ("PollerFunction", IntegrationSettings), ("LifecycleFunction", IntegrationSettings)],
 )  # fmt: skip
 def test_every_setting_that_is_read_is_declared(function: str, settings: type[Any]) -> None:
     environment = Recorder()
@@ -85,11 +92,12 @@ def longest_value(value: Any) -> int:
         return len(str(parameter["MaxValue"]))
     if "AllowedValues" in parameter:
         return max(len(str(choice)) for choice in parameter["AllowedValues"])
-    longest_names = {
-        "LedgerTable": 255,
+    longest_names = {  # as CloudFormation makes them: stack, logical id and 14 random characters
+        "LedgerTable": 160,
         "WorkerFunction": 64,
         "FailureQueue": 160,
-        "ApiTokenSecret": 256,
+        "ApiTokenSecret": 120,
+        "AWS::Region": 25,
         "ContainerLogGroup": len("/aws/ecs/") + 128,
         "ContainerBucket": 63,
     }

@@ -123,8 +123,9 @@ class ChildProcess:
         code = self.process.returncode
         if code >= 0:
             return f"ended with exit code {code}"
+        names = {each.value: each.name for each in signal.Signals}  # real-time signals have none
         hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-        return f"was ended by {signal.Signals(-code).name}{hint}"
+        return f"was ended by {names.get(-code, f'signal {-code}')}{hint}"
 
     def ask_to_stop(self) -> None:
         """Tell the task to end, so that it may clean up."""
@@ -152,8 +153,7 @@ class ChildProcess:
 
     def _read_reports(self, chunk: bytes) -> list[str]:
         *lines, rest = (bytes(self._line) + chunk).split(b"\n")
-        self._line = bytearray(rest[:LONGEST_REPORT])
-        self.overflowed = self.overflowed or len(rest) > LONGEST_REPORT
+        self._line = bytearray(rest[: LONGEST_REPORT + 1])
         return [message for line in lines if (message := self._read_report(line)) is not None]
 
     def _read_report(self, line: bytes) -> str | None:
@@ -161,15 +161,18 @@ class ChildProcess:
 
         What is neither comes from a task that wrote into the pipe.
         """
+        self.overflowed = len(line) > LONGEST_REPORT
+        if self.overflowed:
+            return None
         try:
             report = json.loads(line)
-            if "outcome" in report and not self.overflowed:
+            if "outcome" in report:
                 given = report["outcome"]
                 self.outcome = Outcome(given["result"], "succeeded", given["message"], given["data"])
             elif "error" in report:
                 self.error = str(report["error"])
             return str(report["progress"]) if "progress" in report else None
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
 
 

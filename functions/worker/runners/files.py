@@ -47,7 +47,7 @@ class Repository:
         files: dict[str, bytes] = {}
         for entry in entries:
             found = False
-            for path, content in self._find(entry.removeprefix("/")):
+            for path, content in self._find(entry.strip("/")):
                 files[path] = content
                 found = True
                 if sum(map(len, files.values())) > MOST_BYTES:

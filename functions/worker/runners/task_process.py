@@ -11,7 +11,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, get_args
 
@@ -48,7 +47,7 @@ def main(name: str, report_fd: int) -> int:
         pipe = _Pipe(stream)
         try:
             outcome = _outcome(name, load(name)(json.load(sys.stdin), pipe))
-            pipe.write({"outcome": asdict(outcome)})
+            pipe.write({"outcome": vars(outcome)})
         except UnusableTask as problem:
             pipe.write({"error": str(problem)})
         except Exception as problem:

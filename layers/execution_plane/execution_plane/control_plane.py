@@ -20,11 +20,17 @@ from execution_plane.transport import (
     KeptnRefused,
     Transport,
 )
+from execution_plane.uniform import LogEntry
 
 ONE_PAGE = 100_000  # the open list's second page repeats the first, in every release
 RESOURCES_PAGE = 1000
 REPLY_SECONDS = 15.0  # to wait for the answer to a reply
+NO_SUCH_ROUTE = "404 page not found"  # the control plane's own router, to what it does not know
 LEAST_REPLY_SECONDS = 1.5  # below which a reply is not begun
+UNIFORM_SECONDS = 5.0  # to wait for what is of use, and not worth a delay: heartbeats and the error log
+LOG_READ_BACK = "100"  # entries
+REGISTRATION = "/controlPlane/v1/uniform/registration"
+RESOURCE_SERVICES = ("resource-service", "configuration-service")  # from 0.18, and before 0.19
 
 
 class SendUncertain(Exception):
@@ -52,6 +58,18 @@ class ControlPlane:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self._resource_services: Sequence[str] = RESOURCE_SERVICES
+        self._version: str | None = None
+
+    def version(self) -> str:
+        """Keptn's version, as far as it says: `1.4.5`. Asked for until it is known."""
+        if self._version is None:
+            try:
+                body = self._transport.get("/v1/metadata", seconds=UNIFORM_SECONDS).body
+            except KeptnError:
+                return "unknown"
+            self._version = str(body.get("keptnversion", "unknown")) if isinstance(body, dict) else "unknown"
+        return self._version
 
     def open_events(self, event_type: str, filters: Mapping[str, str]) -> Listing:
         """List the open events of one type.
@@ -73,7 +91,8 @@ class ControlPlane:
     def fetch_event(self, ref: EventRef) -> Any | None:
         """The open event with this id as Keptn sends it, or None if it is not open. Raises KeptnError."""
         listing = self.open_events(ref.type, {"project": ref.project, "eventID": ref.id})
-        return next((event for event in listing.events if event.get("id") == ref.id), None)
+        listed = (event for event in listing.events if isinstance(event, dict))
+        return next((event for event in listed if event.get("id") == ref.id), None)
 
     def look(self, ref: EventRef, source: str) -> Look | None:
         """Where the task stands, counting replies from `source`; None if its project does not exist.
@@ -87,10 +106,14 @@ class ControlPlane:
         except KeptnNotFound:
             return None
         except KeptnLacksEndpoint as problem:
+            if problem.message != NO_SUCH_ROUTE:
+                raise  # a proxy's words: Keptn itself has not been asked
             raise LookUnsupported(str(problem)) from None
         try:
             # Keptn's own types and documents disagree on the first letter.
-            name = next((key for key in answer.body if key.lower() == "sequenceexecutions"), "sequenceExecutions")
+            name = next(
+                (key for key in answer.body if key.lower() == "sequenceexecutions"), "sequenceExecutions"
+            )
             return read_look(_member(answer, name, path), ref.id, source)
         except (KeyError, TypeError, AttributeError) as problem:
             raise KeptnIncomprehensible("GET", path, f"unexpected shape: {problem!r}") from None
@@ -128,8 +151,8 @@ class ControlPlane:
         Raises KeptnNotFound if there is none, and KeptnError.
         """
         # The gateway decodes a path once before the resource service does (reference 1.5): encode twice.
-        path = f"{_resources_of(scope)}/{_segment(_segment(uri))}"
-        answer = self._transport.get(path, {"gitCommitID": commit} if commit else None)
+        path = f"{_resources_at(scope)}/{_segment(_segment(uri))}"
+        answer = self._of_resources(path, {"gitCommitID": commit} if commit else None)
         try:
             return base64.b64decode(answer.body["resourceContent"])
         except (KeyError, TypeError, binascii.Error):
@@ -140,11 +163,11 @@ class ControlPlane:
 
         Raises KeptnNotFound if there is no such scope, and KeptnError.
         """
-        path = _resources_of(scope)
+        path = _resources_at(scope)
         uris: list[str] = []
         key = "0"
         while True:
-            answer = self._transport.get(path, {"pageSize": str(RESOURCES_PAGE), "nextPageKey": key})
+            answer = self._of_resources(path, {"pageSize": str(RESOURCES_PAGE), "nextPageKey": key})
             listed = _member(answer, "resources", path)
             # Deployed resource services begin a path with a slash, others do not.
             uris += [str(each["resourceURI"]).lstrip("/") for each in listed if "resourceURI" in each]
@@ -153,11 +176,74 @@ class ControlPlane:
                 return uris
             key = following
 
+    def registered(self, name: str, namespace: str) -> list[Any]:
+        """The integrations of this name and namespace, as Keptn sends them. Raises KeptnError."""
+        params = {"name": name, "namespace": namespace}
+        found = self._transport.get(REGISTRATION, params, seconds=UNIFORM_SECONDS).body
+        if found is None or isinstance(found, list):
+            return found or []
+        raise KeptnIncomprehensible("GET", REGISTRATION, "the answer is no list of integrations")
 
-def _resources_of(scope: Sequence[str]) -> str:
+    def register(self, integration: Mapping[str, Any]) -> str:
+        """Register an integration, or what is new of it; gives its id.
+
+        Doing it again does no harm: Keptn looks for one of the same name and namespace. Raises KeptnError.
+        """
+        answer = self._transport.post(REGISTRATION, integration, seconds=UNIFORM_SECONDS).body
+        if isinstance(answer, dict) and isinstance(answer.get("id"), str) and answer["id"]:
+            return str(answer["id"])
+        raise KeptnIncomprehensible("POST", REGISTRATION, "the answer has no id")
+
+    def heartbeat(self, integration_id: str) -> list[Any]:
+        """Tell that the integration is alive; gives its subscriptions as Keptn sends them.
+
+        Raises KeptnNotFound if it is not registered, and other KeptnErrors.
+        """
+        path = f"{REGISTRATION}/{_segment(integration_id)}/ping"
+        return _member(self._transport.put(path, seconds=UNIFORM_SECONDS), "subscriptions", path)
+
+    def unregister(self, integration_id: str) -> None:
+        """Forget an integration, known or not. Raises KeptnError."""
+        self._transport.delete(f"{REGISTRATION}/{_segment(integration_id)}", seconds=UNIFORM_SECONDS)
+
+    def log(self, integration_id: str, entries: Sequence[LogEntry]) -> None:
+        """Add to an integration's error log; at least one entry, or Keptn fails. Raises KeptnError."""
+        logs = [entry.as_json(integration_id) for entry in entries]
+        self._transport.post("/controlPlane/v1/log", {"logs": logs}, seconds=UNIFORM_SECONDS)
+
+    def logged(self, integration_id: str) -> list[LogEntry]:
+        """The newest entries of an integration's error log. Raises KeptnError."""
+        path, params = "/controlPlane/v1/log", {"integrationId": integration_id, "pageSize": LOG_READ_BACK}
+        logs = _member(self._transport.get(path, params, seconds=UNIFORM_SECONDS), "logs", path)
+        return [LogEntry.from_json(entry) for entry in logs]
+
+    def redacted(self, text: str) -> str:
+        """The text without the credentials that are in use. Raises KeptnError and SecretUnreadable."""
+        return self._transport.redacted(text)
+
+    def _of_resources(self, path: str, params: Mapping[str, str] | None) -> Answer:
+        """Ask the service that keeps resources, by the name it has in this Keptn, which is found out once."""
+        lacking: KeptnLacksEndpoint | None = None
+        for service in self._resource_services:
+            try:
+                answer = self._transport.get(f"/{service}{path}", params)
+            except KeptnLacksEndpoint as problem:
+                lacking = lacking or problem
+                continue
+            except KeptnNotFound:
+                self._resource_services = (service,)
+                raise
+            self._resource_services = (service,)
+            return answer
+        self._resource_services = RESOURCE_SERVICES  # Keptn may have been upgraded: ask for both next time
+        assert lacking is not None
+        raise lacking
+
+
+def _resources_at(scope: Sequence[str]) -> str:
     levels = zip(("project", "stage", "service"), scope, strict=False)
     place = "/".join(f"{level}/{_segment(name)}" for level, name in levels)
-    return f"/resource-service/v1/{place}/resource"
+    return f"/v1/{place}/resource"
 
 
 def _segment(name: str) -> str:

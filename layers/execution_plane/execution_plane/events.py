@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NewType, TypeGuard
 from uuid import UUID
 
@@ -16,6 +16,7 @@ LONGEST_LABELS = 16_384  # bytes of JSON; beyond that they are left out of repli
 LONGEST_TEXT = (
     49_152  # bytes of a reply's message, and of its data: the NATS behind Keptn takes 1 MiB, some 64 KiB
 )
+DEEPEST = 64  # levels in a reply's data: the MongoDB behind Keptn takes 100 in a whole event
 
 Result = Literal["pass", "warning", "fail"]
 Status = Literal["succeeded", "errored"]
@@ -60,6 +61,19 @@ class TriggeredEvent:
         """The event's data, as Keptn sent it."""
         data: Mapping[str, Any] = self.attributes["data"]
         return data
+
+    def with_subscription(self, subscription_id: str) -> "TriggeredEvent":
+        """The event as a distributor hands it on, with the subscription by which it came.
+
+        It never gets into a reply: a reply is built from `ref`.
+        """
+        if not subscription_id:
+            return self
+        temporary = self.data.get("temporaryData")
+        distributor = {"distributor": {"subscriptionID": subscription_id}}
+        temporary = {**temporary, **distributor} if isinstance(temporary, dict) else distributor
+        data = {**self.data, "temporaryData": temporary}
+        return TriggeredEvent(self.ref, {**self.attributes, "data": data})
 
 
 @dataclass(frozen=True)
@@ -123,25 +137,35 @@ def progress(ref: EventRef, source: str, message: str) -> Event:
     return _reply(ref, source, "status.changed", {"message": cut(message)})
 
 
-def finished(ref: EventRef, source: str, outcome: Outcome, longest: int = LONGEST_TEXT) -> Event:
+def finished(ref: EventRef, source: str, outcome: Outcome) -> Event:
     """The event that ends our part of the task; counted, so sent once.
 
     Carries `data.<task>` and never the rest of what was triggered: Keptn merges by concatenating arrays.
-    `longest` (bytes) limits the message and, apart, the data; data over it is left out, and the message says
-    so.
     """
-    message, body = outcome.message, {}
-    if outcome.data:
-        if len(json.dumps(outcome.data).encode()) <= longest:
-            body[ref.task] = outcome.data
-        else:
-            message = f"{message}\n(data.{ref.task} was over {longest} bytes and is left out)".lstrip()
+    sent = fitting(outcome, ref.task)
+    body = {ref.task: sent.data} if sent.data else {}
     return _reply(
         ref,
         source,
         "finished",
-        {**body, "status": outcome.status, "result": outcome.result, "message": cut(message, longest)},
+        {**body, "status": sent.status, "result": sent.result, "message": sent.message},
     )
+
+
+def fitting(outcome: Outcome, task: str) -> Outcome:
+    """As much of an outcome as Keptn and the ledger take: a long message's end, and no data over a limit.
+
+    The message says what was left out.
+    """
+    reason = ""
+    if _is_deeper(outcome.data, DEEPEST):
+        reason = f"nested more than {DEEPEST} levels deep"
+    elif outcome.data and len(json.dumps(outcome.data).encode()) > LONGEST_TEXT:
+        reason = f"over {LONGEST_TEXT} bytes"
+    if reason:
+        message = f"{outcome.message}\n(data.{task} was {reason} and is left out)".lstrip()
+        return replace(outcome, message=cut(message), data={})
+    return replace(outcome, message=cut(outcome.message))
 
 
 def cut(text: str, longest: int = LONGEST_TEXT) -> str:
@@ -170,6 +194,11 @@ def _reply(ref: EventRef, source: str, kind: str, data: Mapping[str, Any]) -> Ev
     if ref.commit:
         reply["gitcommitid"] = ref.commit
     return Event(reply)
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return levels < 0 or any(_is_deeper(member, levels - 1) for member in members)
 
 
 def _is_text(value: object) -> TypeGuard[str]:

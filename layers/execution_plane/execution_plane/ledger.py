@@ -7,7 +7,7 @@ may be stale: what it says is a hint, and the base table decides.
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -120,14 +120,22 @@ class Ledger:
         return _decode(answer)
 
     def _active(self) -> list[Run]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            IndexName=ACTIVE_INDEX,
-            KeyConditionExpression="#active = :active",
-            ExpressionAttributeNames={"#active": "active"},
-            ExpressionAttributeValues={":active": {"S": ACTIVE}},
-        )
-        return [_decode(item) for page in pages for item in page["Items"]]
+        # botocore's paginator would look through all of AWS's services on disk first, in every cold start.
+        runs: list[Run] = []
+        start: dict[str, Any] = {}
+        while True:
+            page = self._client.query(
+                TableName=self._table,
+                IndexName=ACTIVE_INDEX,
+                KeyConditionExpression="#active = :active",
+                ExpressionAttributeNames={"#active": "active"},
+                ExpressionAttributeValues={":active": {"S": ACTIVE}},
+                **start,
+            )
+            runs.extend(map(_decode, page["Items"]))
+            if "LastEvaluatedKey" not in page:
+                return runs
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def _write(self, run: Run, call: Callable[[], Any], writer: "AttributeValueTypeDef | None") -> "Item":
         """Make a conditional write; the item after it.
@@ -172,7 +180,7 @@ def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
     """
     small = {name: getattr(run, name) for name in SMALL} | {
         "event": {name: getattr(run.event, name) for name in SMALL_OF_EVENT},
-        "step": asdict(run.step) if run.step else None,
+        "step": vars(run.step) if run.step else None,
     }
     return {
         "event_id": {"S": run.event.id},
@@ -184,10 +192,14 @@ def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
         "claimed_at": {"N": repr(run.claimed_at)},
         "active": {"S": ACTIVE} if run.is_active else None,
         "expires_at": {"N": str(run.expires_at)} if run.expires_at else None,
-        "outcome": {"S": json.dumps(asdict(run.outcome))} if run.outcome else None,
-        "earlier": {"S": json.dumps([asdict(done) for done in run.earlier])} if run.earlier else None,
+        "outcome": {"S": json.dumps(vars(run.outcome))} if run.outcome else None,
+        "earlier": {"S": json.dumps(_plain(run.earlier))} if run.earlier else None,
         "labels": {"S": json.dumps(dict(run.event.labels))} if run.event.labels else None,
     }
+
+
+def _plain(earlier: tuple[TaskDone, ...]) -> list[dict[str, Any]]:
+    return [{"name": done.name, "outcome": vars(done.outcome)} for done in earlier]
 
 
 def _decode(item: "Item") -> Run:

@@ -9,10 +9,10 @@ from botocore.config import Config
 
 from execution_plane.clock import Clock, SystemClock
 from execution_plane.control_plane import ControlPlane
-from execution_plane.credentials import ApiToken
+from execution_plane.credentials import ApiToken, Together
 from execution_plane.ledger import Ledger
 from execution_plane.settings import Settings
-from execution_plane.transport import CONNECTIONS, Transport
+from execution_plane.transport import CONNECTIONS, Credentials, Transport, new_session
 
 AWS_CONFIG = Config(
     connect_timeout=3,
@@ -34,9 +34,22 @@ class Parts:
     def from_environment(cls) -> "Parts":
         """Read the settings and build the parts. Raises InvalidSetting; no request is made yet."""
         settings, clock = Settings.from_environment(), SystemClock()
-        credentials = ApiToken(aws_client("secretsmanager"), settings.token_secret)
-        transport = Transport(settings.api_url, credentials, clock, ca_bundle_path=settings.ca_bundle_path)
+        transport = Transport(
+            settings.api_url, _credentials(settings, clock), clock, ca_bundle_path=settings.ca_bundle_path
+        )
         return cls(clock, ControlPlane(transport), Ledger(aws_client("dynamodb"), settings.ledger_table))
+
+
+def _credentials(settings: Settings, clock: Clock) -> Credentials:
+    parts: list[Credentials] = []
+    if settings.token_secret:
+        parts.append(ApiToken(aws_client("secretsmanager"), settings.token_secret))
+    if settings.oauth_secret:
+        from execution_plane.oauth import BearerToken  # with what it imports, only where it is used
+
+        session = new_session(settings.ca_bundle_path)
+        parts.append(BearerToken(aws_client("secretsmanager"), settings.oauth_secret, session, clock))
+    return parts[0] if len(parts) == 1 else Together(*parts)
 
 
 _clients: dict[str, Any] = {}

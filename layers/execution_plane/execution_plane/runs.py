@@ -8,7 +8,7 @@ write wins is the ledger's business. Times are epoch seconds by AWS's clocks, ne
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from execution_plane.events import EventRef, Outcome
+from execution_plane.events import EventRef, Outcome, fitting
 from execution_plane.look import Look
 
 FIRST_DISPATCH_LEASE = 60.0  # doubled with each further dispatch
@@ -40,6 +40,14 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """By which integration's subscription an event came; empty where the plane is not registered."""
+
+    integration_id: str = ""
+    subscription_id: str = ""
+
+
+@dataclass(frozen=True)
 class ContainerStep:
     """The task of a run that a container does: the `task`th of the `action`th that matched, from 0."""
 
@@ -53,6 +61,8 @@ class ContainerStep:
     since: float
     deadline: float
     """When the container is stopped."""
+    integration_id: str = ""
+    subscription_id: str = ""
     arn: str = ""
     """The ECS task, once it is known."""
     submitted_at: float | None = None
@@ -63,6 +73,11 @@ class ContainerStep:
     """How often the poller invoked a worker for it."""
     resumes: int = 0
     """How often a worker took it up again."""
+
+    @property
+    def origin(self) -> Origin:
+        """By what the run's event came; the end of a container does not say."""
+        return Origin(self.integration_id, self.subscription_id)
 
 
 @dataclass(frozen=True)
@@ -184,17 +199,16 @@ class Run:
         """The worker makes the first container ready; no task has begun."""
         return self._next(lease_until=now + PREPARE_LEASE, silent=silent)
 
-    def beginning(
-        self, earlier: tuple[TaskDone, ...], lease_until: float, now: float, *, silent: bool
-    ) -> "Run":
-        """Written before a task begins in the worker, which keeps the run until its function's deadline.
-
-        There is no way back to a step whose container has ended.
+    def beginning(self, lease_until: float, *, silent: bool = False) -> "Run":
+        """Written before the first task begins in the worker, which keeps the run until its function's
+        deadline.
         """
+        return self._next(begun=True, silent=silent, lease_until=lease_until)
+
+    def going_on(self, earlier: tuple[TaskDone, ...], lease_until: float, now: float) -> "Run":
+        """Written before a task begins in the worker behind a container's: there is no way back to that."""
         deadline = self._deadline_without_step(now)
-        return self._next(
-            begun=True, silent=silent, step=None, earlier=earlier, deadline=deadline, lease_until=lease_until
-        )
+        return self._next(begun=True, step=None, earlier=earlier, deadline=deadline, lease_until=lease_until)
 
     def waiting(
         self, step: ContainerStep, earlier: tuple[TaskDone, ...], now: float, *, silent: bool
@@ -252,7 +266,10 @@ class Run:
     def completed(self, outcome: Outcome, now: float) -> "Run":
         """The run has its outcome, and whoever writes this sends its finished at once."""
         return self._next(
-            state=State.DONE, outcome=outcome, finishes=self.finishes + 1, lease_until=now + REPORT_LEASE
+            state=State.DONE,
+            outcome=fitting(outcome, self.event.task),
+            finishes=self.finishes + 1,
+            lease_until=now + REPORT_LEASE,
         )
 
     def completed_silently(self) -> "Run":

@@ -5,6 +5,7 @@ Every problem is one sentence that names the template parameter to mend.
 
 import os
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ from execution_plane import jsonpath
 
 T = TypeVar("T")
 
-TASK_TYPE = re.compile(r"sh\.keptn\.event\.[^.\s,]+\.triggered")
+LONGEST_SHOWN = 200  # characters of a wrong value that the sentence about it repeats
+DEFAULT_NAME = "keptn-lambda-executor"
+TASK_TYPE = re.compile(r"sh\.keptn\.event\.[^.\s,*>]+\.triggered")
 
 
 class InvalidSetting(Exception):
@@ -35,17 +38,21 @@ class Settings:
     """What both functions need."""
 
     api_url: str
-    token_secret: str
+    token_secret: str | None
+    oauth_secret: str | None
     ca_bundle_path: str | None
     ledger_table: str
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
+        oauth_secret = environ.get(variable("OauthSecretArn"), "").strip() or None
         return cls(
             api_url=_read(environ, "KeptnApiUrl", _url),
-            token_secret=_read(environ, "KeptnApiTokenSecretArn", _text),
-            ca_bundle_path=_read(environ, "CaBundlePath", _file, default=""),
+            token_secret=_read(environ, "KeptnApiTokenSecretArn", _text, default="" if oauth_secret else None)
+            or None,
+            oauth_secret=oauth_secret,
+            ca_bundle_path=_read(environ, "CaBundlePath", _certificates, default=""),
             ledger_table=_read(environ, "LedgerTableName", _text),
         )
 
@@ -175,6 +182,31 @@ class TaskSettings:
         )
 
 
+@dataclass(frozen=True)
+class IntegrationSettings:
+    """How this plane shows itself in Keptn's Bridge."""
+
+    is_registered: bool
+    name: str
+    namespace: str
+    location: str
+    is_steered: bool
+    """Whether the Bridge's subscriptions rule, not the template's."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "IntegrationSettings":
+        """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
+        return cls(
+            is_registered=_read(environ, "Registration", _one_of("enabled", "disabled"), default="enabled")
+            == "enabled",
+            name=_read(environ, "IntegrationName", _text, default=DEFAULT_NAME),
+            namespace=_read(environ, "PlaneSource", _text).removeprefix(f"{DEFAULT_NAME}/"),
+            location=_read(environ, "IntegrationLocation", _text, default="unknown"),
+            is_steered=_read(environ, "Subscriptions", _one_of("bridge", "template"), default="bridge")
+            == "bridge",
+        )
+
+
 def variable(parameter: str) -> str:
     """The environment variable of a template parameter: `KeptnApiUrl` becomes `KEPTN_API_URL`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", parameter).upper()
@@ -189,30 +221,41 @@ def _read(
     try:
         return convert(text)
     except ValueError as problem:
-        raise InvalidSetting(f"{parameter} is {text!r}: {problem}.") from None
+        raise InvalidSetting(f"{parameter} is {_shown(text)}: {problem}.") from None
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "…")
 
 
 def _text(value: str) -> str:
     return value
 
 
-def _file(value: str) -> str | None:
-    if value and not Path(value).is_file():
+def _certificates(value: str) -> str | None:
+    if not value:
+        return None
+    if not Path(value).is_file():
         raise ValueError(
             "there is no such file in the function's package; a file in layers/execution_plane is found at "
             "/opt/python/NAME"
         )
-    return value or None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+    except OSError:  # SSLError is one
+        raise ValueError("the file holds no certificates in PEM form") from None
+    return value
 
 
 def _url(value: str) -> str:
     parts = urlsplit(value)
+    parts.port  # noqa: B018 - raises ValueError for one that is no port
     if parts.scheme not in {"http", "https"}:
         raise ValueError("it must begin with https:// (or http://), as in https://keptn.example.com/api")
     if not parts.hostname:
         raise ValueError("it names no host; expected something like https://keptn.example.com/api")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError("it must be a plain base URL, without user, query or fragment")
+    if parts.username or parts.query or parts.fragment or re.search(r"\s", value):
+        raise ValueError("it must be a plain base URL, without user, query, fragment or spaces")
     return value.rstrip("/")
 
 
@@ -221,6 +264,15 @@ def _whole_number(low: int, high: int) -> Callable[[str], int]:
         if not re.fullmatch(r"\d{1,9}", value) or not low <= int(value) <= high:
             raise ValueError(f"it must be a whole number from {low} to {high}")
         return int(value)
+
+    return convert
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def convert(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"it must be {' or '.join(choices)}")
+        return value
 
     return convert
 
@@ -276,8 +328,12 @@ def _match(path: str, value: str) -> Match | None:
         if value:
             raise InvalidSetting("MatchValue is set but MatchProperty is not: give both or neither.")
         return None
+    if not value:
+        raise InvalidSetting("MatchProperty is set but MatchValue is not: give both or neither.")
     try:
-        jsonpath.compile(path)
+        is_list = jsonpath.compile(path).is_list
     except jsonpath.InvalidJsonPath as problem:
-        raise InvalidSetting(f"MatchProperty is {path!r}: {problem}.") from None
+        raise InvalidSetting(f"MatchProperty is {_shown(path)}: {problem}.") from None
+    if is_list:
+        raise InvalidSetting(f"MatchProperty is {_shown(path)}: it must lead to one value, not to several.")
     return Match(path, value)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from execution_plane import jsonpath
 from execution_plane.events import EventRef, TriggeredEvent
@@ -20,6 +20,8 @@ class Subscription:
     projects: Sequence[str] = ()
     stages: Sequence[str] = ()
     services: Sequence[str] = ()
+    id: str = ""
+    """Keptn's; empty for one that is known from the template only."""
 
     def takes(self, ref: EventRef) -> bool:
         """Whether the event passes: values of a filter are alternatives, filters must all pass."""
@@ -29,6 +31,31 @@ class Subscription:
             and (not self.stages or ref.stage in self.stages)
             and (not self.services or ref.service in self.services)
         )
+
+
+class SubscriptionSource(Protocol):
+    """Who says what is ours."""
+
+    @property
+    def integration_id(self) -> str:
+        """The id under which Keptn knows this plane; empty while it is not registered."""
+        ...
+
+    def current(self) -> Sequence[Subscription] | None:
+        """The subscriptions as of now, asked for once a cycle; None while none are known."""
+        ...
+
+
+@dataclass(frozen=True)
+class FixedSubscriptions:
+    """Subscriptions that are the template's, of a plane that is not registered."""
+
+    subscriptions: Sequence[Subscription]
+    integration_id: str = ""
+
+    def current(self) -> Sequence[Subscription]:
+        """Always the same."""
+        return self.subscriptions
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The one logger and the one set of metrics. Their names are an interface; docs/operations.md lists them."""
 
+import warnings
 from enum import StrEnum
 
 from aws_lambda_powertools import Logger, Metrics
@@ -7,6 +8,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 logger = Logger()
 metrics = Metrics()
+# An invocation with nothing to count is nothing to warn about, least of all in a log of JSON lines.
+warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 
 class Count(StrEnum):

@@ -1,6 +1,7 @@
 """HTTP to Keptn's gateway: one pooled session, a limit on everything, and a name for each way to fail."""
 
 import json
+import re
 import ssl
 import threading
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any, ClassVar, NoReturn, Protocol
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from execution_plane.clock import Clock
 
@@ -22,6 +23,7 @@ IDLE_SECONDS = (
 )
 CONNECTIONS = 32
 MESSAGE_LENGTH = 300
+NO_ROUTE = re.compile(r"path \S+ was not found")  # go-openapi's words
 
 
 class KeptnError(Exception):
@@ -68,7 +70,11 @@ class KeptnNotFound(KeptnRefused):
 
 
 class KeptnLacksEndpoint(KeptnRefused):
-    """404 or 405 from a router: this Keptn has no such endpoint, or the base URL is wrong."""
+    """404 or 405 from a router: this Keptn has no such endpoint, or the base URL is wrong.
+
+    Source: for a service that the gateway does not know, go-openapi's router answers, with JSON like
+    Keptn's own.
+    """
 
 
 class KeptnContentRefused(KeptnRefused):
@@ -120,25 +126,33 @@ class Transport:
         self._base_url = base_url
         self._credentials = credentials
         self._clock = clock
-        self._session = session or _session(ca_bundle_path)
+        self._session = session or new_session(ca_bundle_path)
         self._used_at = clock.monotonic()
         self._lock = threading.Lock()
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
-        """GET a JSON document. Raises KeptnError."""
-        return self._request("GET", path, params=params)
+    def get(
+        self, path: str, params: Mapping[str, str] | None = None, *, seconds: float = READ_SECONDS
+    ) -> Answer:
+        """GET a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
+        return self._request("GET", path, params=params, seconds=seconds)
 
     def post(self, path: str, body: object, *, seconds: float = READ_SECONDS) -> Answer:
         """POST a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
         return self._request("POST", path, body=body, seconds=seconds)
 
-    def put(self, path: str, body: object = None) -> Answer:
-        """PUT a JSON document. Raises KeptnError."""
-        return self._request("PUT", path, body=body)
+    def put(self, path: str, body: object = None, *, seconds: float = READ_SECONDS) -> Answer:
+        """PUT a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
+        return self._request("PUT", path, body=body, seconds=seconds)
 
-    def delete(self, path: str) -> Answer:
-        """DELETE a resource. Raises KeptnError."""
-        return self._request("DELETE", path)
+    def delete(self, path: str, *, seconds: float = READ_SECONDS) -> Answer:
+        """DELETE a resource, waiting at most `seconds` for the answer. Raises KeptnError."""
+        return self._request("DELETE", path, seconds=seconds)
+
+    def redacted(self, text: str) -> str:
+        """The text without the credentials that are in use."""
+        for header in self._credentials.headers().values():
+            text = text.replace(header.rpartition(" ")[2], "***")
+        return text
 
     def _request(
         self,
@@ -180,16 +194,17 @@ class Transport:
             )
             with response:
                 content = self._read(response, method, path, seconds)
-        except requests.RequestException as problem:
+        except (requests.RequestException, HTTPError) as problem:
             raise _connection_error(method, path, problem) from None
-        if not response.ok or response.is_redirect:
+        if not 200 <= response.status_code < 300:
             _raise_for(method, path, response, content)
         return Answer(_parse(method, path, response, content), response.headers.get("Date", ""))
 
     def _read(self, response: requests.Response, method: str, path: str, seconds: float) -> bytearray:
         content = bytearray()
         give_up = self._clock.monotonic() + min(ANSWER_SECONDS, 3 * seconds)
-        for chunk in response.iter_content(65_536):
+        # read1 gives what there is; requests' own iteration waits for whole chunks, however slowly they come.
+        while chunk := response.raw.read1(65_536, decode_content=True):
             content += chunk
             if len(content) > LARGEST_ANSWER:
                 raise KeptnIncomprehensible(
@@ -207,7 +222,8 @@ class Transport:
             self._used_at = now
 
 
-def _session(ca_bundle_path: str | None) -> requests.Session:
+def new_session(ca_bundle_path: str | None) -> requests.Session:
+    """A session that goes by the proxy in the environment and trusts the file's certificates besides."""
     session = requests.Session()
     adapter = _Adapter(ca_bundle_path)
     session.mount("https://", adapter)
@@ -235,7 +251,7 @@ class _Adapter(HTTPAdapter):
         return kwargs
 
 
-def _connection_error(method: str, path: str, problem: requests.RequestException) -> KeptnError:
+def _connection_error(method: str, path: str, problem: Exception) -> KeptnError:
     """Name what went wrong below HTTP.
 
     Only a connection that was never made is certain to have done nothing.
@@ -263,7 +279,7 @@ def _raise_for(method: str, path: str, response: requests.Response, content: byt
     keptns_own, message = _message(content, response.reason or "")
     if status >= requests.codes.server_error:
         raise KeptnBroken(method, path, message, status)
-    if response.is_redirect or status < requests.codes.bad_request:
+    if status < requests.codes.bad_request:
         target = response.headers.get("Location", "nowhere").partition("?")[0]
         raise KeptnRedirected(
             method, path, f"redirected to {target}; set KeptnApiUrl to the place itself", status
@@ -288,18 +304,23 @@ def _message(content: bytearray, reason: str) -> tuple[bool, str]:
     """
     try:
         body = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = content[:MESSAGE_LENGTH].decode("utf-8", "replace").strip()
         return False, reason if not text or text.startswith("<") else text.splitlines()[0]
     message = body.get("message") if isinstance(body, dict) else None
-    return (True, message[:MESSAGE_LENGTH]) if isinstance(message, str) else (False, reason)
+    if not isinstance(message, str):
+        return False, reason
+    # A router's answer has Keptn's form where go-openapi gives it, and no code where another gateway does.
+    return "code" in body and not NO_ROUTE.fullmatch(message), message[:MESSAGE_LENGTH]
 
 
 def _parse(method: str, path: str, response: requests.Response, content: bytearray) -> Any:
     if not content:
         return None
     try:
-        return json.loads(content)
+        text = content.decode()
+        content.clear()  # it may be megabytes, and is not needed while as many are parsed
+        return json.loads(text)
     except (ValueError, RecursionError):
         kind = response.headers.get("Content-Type", "of no type")
         raise KeptnIncomprehensible(

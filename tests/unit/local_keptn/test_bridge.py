@@ -77,3 +77,18 @@ def test_a_form_for_an_unknown_integration_changes_nothing() -> None:
         )
         assert answer.status_code == 404
     assert rig.keptn.uniform.integrations() == []
+
+
+def test_the_list_of_sequences_tells_how_far_each_has_come() -> None:
+    rig = Rig()
+    rig.trigger()
+    rig.reply(rig.task("deployment"), "started", message="on my way")
+    assert "on my way" in _page(rig).text
+
+
+def test_only_a_sequence_that_goes_on_can_be_paused_or_aborted() -> None:
+    rig = Rig()
+    context = rig.trigger()
+    assert "Abort" in _page(rig, f"/sequence/podtato/{context}").text
+    rig.keptn.control("podtato", context, "abort")
+    assert "Abort" not in _page(rig, f"/sequence/podtato/{context}").text

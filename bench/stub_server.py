@@ -1,0 +1,173 @@
+"""A bare server that stands for Keptn and AWS: canned answers, each after the same delay.
+
+It is a process of its own, so that it shares no interpreter lock with what is measured, and it notes what it
+is asked.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from time import monotonic
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
+
+from bench.events import EVENT_TYPE, triggered_events
+
+NOTES = "/notes"
+PAGE = 1000  # items in an answer to a query; DynamoDB gives up to 1 MiB
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How the stub answers: after `delay` seconds, listing so many open events of `event_bytes` each."""
+
+    delay: float = 0.0
+    events: int = 0
+    event_bytes: int = 1024
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The requests since the last notes: how many of each kind, and when the first arrived (monotonic
+    seconds, the same scale in all processes of a machine).
+    """
+
+    counts: dict[str, int]
+    first: dict[str, float]
+
+    @property
+    def first_of_all(self) -> float:
+        """When the first request of any kind arrived."""
+        return min(self.first.values())
+
+
+@dataclass(frozen=True)
+class Stub:
+    """A running stub."""
+
+    url: str
+
+    def notes(self) -> Notes:
+        """Take the notes; the next ones begin anew."""
+        with urlopen(self.url + NOTES) as answer:
+            return Notes(**json.load(answer))
+
+
+@contextmanager
+def stub_server(behaviour: Behaviour) -> Iterator[Stub]:
+    """Run a stub in a process of its own for a while."""
+    command = [sys.executable, "-m", "bench.stub_server", json.dumps(asdict(behaviour))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield Stub(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        finally:
+            process.terminate()
+
+
+class _Answers:
+    """What is answered, and what was asked."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        events = triggered_events(behaviour.events, behaviour.event_bytes)
+        self._listing = _ok({"events": events, "nextPageKey": "0", "totalCount": len(events)})
+        self._no_events = _ok({"events": [], "nextPageKey": "0", "totalCount": 0})
+        self._items: dict[str, Any] = {}
+        self._counts: Counter[str] = Counter()
+        self._first: dict[str, float] = {}
+
+    def to(self, path: str, operation: str, body: bytes) -> bytes:
+        """The answer to a request; `operation` is the one that AWS's JSON protocols name in a header."""
+        if path == NOTES:
+            notes = _ok({"counts": self._counts, "first": self._first})
+            self._counts, self._first = Counter(), {}
+            return notes
+        kind = operation or _kind(path)
+        self._counts[kind] += 1
+        self._first.setdefault(kind, monotonic())
+        if kind == "list":
+            return self._listing if f"/{EVENT_TYPE}" in path else self._no_events
+        if kind == "look":
+            return _ok(_look(path))
+        if kind == "Query":
+            return _ok(self._query(json.loads(body)))
+        if kind == "PutItem":
+            item = json.loads(body)["Item"]
+            self._items[item["event_id"]["S"]] = item
+        if kind == "UpdateItem":
+            return _ok({"Attributes": self._items[json.loads(body)["Key"]["event_id"]["S"]]})
+        if kind == "GetSecretValue":
+            return _ok({"Name": "token", "SecretString": "token"})
+        return _ok({}, "202 Accepted" if kind == "invoke" else "200 OK")
+
+    def _query(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The next page of what was put, as if it were all active."""
+        begin = int(asked.get("ExclusiveStartKey", {}).get("claimed_at", {}).get("N", 0))
+        page = list(self._items.values())[begin : begin + PAGE]
+        answer: dict[str, Any] = {"Items": page, "Count": len(page), "ScannedCount": len(page)}
+        if begin + PAGE < len(self._items):
+            answer["LastEvaluatedKey"] = {"claimed_at": {"N": str(begin + PAGE)}}
+        return answer
+
+
+def _kind(path: str) -> str:
+    kinds = {"/event/triggered/": "list", "/sequence-execution": "look", "/invocations": "invoke"}
+    return next((kind for part, kind in kinds.items() if part in path), path)
+
+
+def _look(path: str) -> dict[str, Any]:
+    """A sequence whose current task is the triggered event: the events' ids are their contexts."""
+    (context,) = parse_qs(urlsplit(path).query)["keptnContext"]
+    status = {"state": "started", "previousTasks": [], "currentTask": {"triggeredID": context, "events": []}}
+    return {"sequenceExecutions": [{"status": status}]}
+
+
+def _ok(body: object, status: str = "200 OK") -> bytes:
+    content = json.dumps(body).encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    return head.encode() + content
+
+
+class _Connection(asyncio.Protocol):
+    """HTTP/1.1 with keep-alive, as far as requests and botocore need it."""
+
+    def __init__(self, answers: _Answers, delay: float) -> None:
+        self._answers = answers
+        self._delay = delay
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not end:
+            return
+        first_line, *lines = head.decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        if len(body) < int(headers.get("content-length", 0)):
+            return
+        self._received = b""
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        answer = self._answers.to(first_line.split()[1], operation, body)
+        asyncio.get_running_loop().call_later(self._delay, self._transport.write, answer)
+
+
+async def _serve(behaviour: Behaviour) -> None:
+    answers = _Answers(behaviour)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(answers, behaviour.delay), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Behaviour(**json.loads(sys.argv[1]))))

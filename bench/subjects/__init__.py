@@ -1,0 +1,1 @@
+"""What is measured, each in a process of its own: it prints its answer as the last line, in JSON."""

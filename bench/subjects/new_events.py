@@ -1,0 +1,43 @@
+"""New events: dispatched by the controller, then by a plain loop of the same calls with the same clients.
+
+The answer is the seconds of each and how many runs each claimed. What is made or read at first use is the
+controller's to pay.
+"""
+
+import json
+from time import perf_counter
+
+from bench.events import EVENT_TYPE
+from controller import TickReport
+from dispatch import Dispatcher
+from execution_plane.clock import Deadline
+from execution_plane.events import read_triggered
+from execution_plane.parts import Parts, aws_client
+from execution_plane.runs import Run
+from poller import build
+
+HOUR = 3600.0
+
+
+def main() -> None:
+    """Once each: a thousand events are an average already."""
+    settings, clock, controller = build()
+    report = TickReport()
+    begin = perf_counter()
+    controller.cycle(Deadline.after(clock, HOUR), report)
+    by_controller = perf_counter() - begin
+
+    parts = Parts.from_environment()
+    dispatcher = Dispatcher(lambda: aws_client("lambda"), settings.worker_function)
+    listing = parts.control_plane.open_events(EVENT_TYPE, {})
+    refs = [read_triggered(raw).ref for raw in listing.events]
+    begin = perf_counter()
+    for ref in refs:
+        parts.control_plane.look(ref, settings.source)
+        run = Run.claimed(ref, settings.source, clock.now(), clock.now() + HOUR)
+        dispatcher.dispatch(parts.ledger.create(run))
+    by_loop = perf_counter() - begin
+    print(json.dumps({"controller": by_controller, "loop": by_loop, "events": [report.steps, len(refs)]}))
+
+
+main()

@@ -1,0 +1,71 @@
+"""An execution plane on a laptop: the stack's resources in a local AWS, and its two functions."""
+
+from pathlib import Path
+from typing import Any
+
+from local.aws import POLLER, QUEUE, SECRET, TABLE, WORKER, create_queue, create_secret, create_table
+from local.aws_server import ACCOUNT, AwsServer
+from local.example import LOCATION
+from local.function_process import FunctionProcess
+from local.keptn.server import KeptnServer
+from local.lambda_endpoint import LambdaEndpoint
+from local.stack import Stack
+
+
+class Plane:
+    """One deployment, in an AWS region of its own, which takes the tasks of one location."""
+
+    def __init__(
+        self,
+        location: str,
+        region: str,
+        *,
+        keptn: KeptnServer,
+        aws: AwsServer,
+        functions: LambdaEndpoint,
+        logs: Path,
+    ) -> None:
+        """Deploy it; `logs` is the directory for what its functions print."""
+        name = f"keptn-{location.lower()}"
+        self.location = location
+        self.source = f"keptn-lambda-executor/{ACCOUNT}/{region}/{name}"
+        """Of the replies that it sends."""
+        self._dynamodb = aws.client("dynamodb", region)
+        self._table = f"{name}-{TABLE}"
+        create_table(self._dynamodb, self._table)
+        stack = Stack(
+            name,
+            region,
+            ACCOUNT,
+            parameters={
+                "KeptnApiUrl": keptn.url,
+                "MatchProperty": LOCATION,
+                "MatchValue": location,
+                "PollIntervalSeconds": "1",
+                "PollWindowSeconds": "1",
+            },
+            resources={
+                TABLE: self._table,
+                SECRET: create_secret(aws.client("secretsmanager", region), keptn.token, f"{name}-{SECRET}"),
+                QUEUE: create_queue(aws.client("sqs", region), f"{name}-{QUEUE}"),
+                POLLER: f"{name}-{POLLER}",
+                WORKER: f"{name}-{WORKER}",
+            },
+        )
+        endpoints = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_LAMBDA": functions.url}
+        self.poller, self.worker = (
+            FunctionProcess(stack.function(each, **endpoints), logs / f"{name}-{kind}.log")
+            for each, kind in ((POLLER, "poller"), (WORKER, "worker"))
+        )
+        functions.add(self.poller)
+        functions.add(self.worker, deliveries=2)  # it must bear that
+
+    def runs(self) -> dict[str, str]:
+        """The state of every run in its ledger, by the event's id."""
+        items: list[dict[str, Any]] = self._dynamodb.scan(TableName=self._table, ConsistentRead=True)["Items"]
+        return {item["event_id"]["S"]: item["state"]["S"] for item in items}
+
+    def close(self) -> None:
+        """End its functions."""
+        for function in (self.poller, self.worker):
+            function.close()

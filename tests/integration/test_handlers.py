@@ -1,0 +1,198 @@
+"""The real handlers, over real HTTP, with moto's AWS: the main job, and what a bad parameter says."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+import poller
+import worker
+from execution_plane import parts
+from execution_plane.credentials import SecretUnreadable
+from execution_plane.ledger import Ledger, LedgerUnavailable
+from execution_plane.settings import InvalidSetting, variable
+from local.aws import create_table
+from local.keptn.server import KeptnServer
+from tests.conftest import TEMPLATE
+from tests.support.world import SAYHELLO, SHIPYARD
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+
+class Context:
+    """What Lambda gives a handler."""
+
+    function_name = "function"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:1:function:function"
+    aws_request_id = "1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+@pytest.fixture
+def server() -> Iterator[KeptnServer]:
+    with KeptnServer() as listening:
+        listening.keptn.create_project("podtato", SHIPYARD, ("head",))
+        yield listening
+
+
+class Queue:
+    """Lambda's queue of asynchronous invocations."""
+
+    def __init__(self) -> None:
+        self.payloads: list[dict[str, Any]] = []
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, int]:  # noqa: N803
+        assert (FunctionName, InvocationType) == ("worker", "Event")
+        self.payloads.append(json.loads(Payload))
+        return {"StatusCode": 202}
+
+
+@pytest.fixture
+def queue(server: KeptnServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    """A deployed plane for APAC; gives its queue."""
+    invocations = Queue()
+    create_table(dynamodb, "ledger", TEMPLATE)
+    secret = boto3.client("secretsmanager").create_secret(Name="token", SecretString=server.token)["ARN"]
+    for name, value in {
+        "KeptnApiUrl": server.url,
+        "KeptnApiTokenSecretArn": secret,
+        "LedgerTableName": "ledger",
+        "EventTypes": SAYHELLO,
+        "MatchProperty": "$.data.sayhello.location",
+        "MatchValue": "APAC",
+        "PollIntervalSeconds": "0",
+        "WorkerFunctionName": "worker",
+        "PlaneSource": "keptn-lambda-executor/1/eu-west-1/apac",
+    }.items():
+        monkeypatch.setenv(variable(name), value)
+    monkeypatch.setattr(parts, "_clients", {"lambda": invocations})
+    poller.build.cache_clear()
+    worker.build.cache_clear()
+    yield invocations
+    poller.build.cache_clear()
+    worker.build.cache_clear()
+
+
+def tick() -> dict[str, Any]:
+    report: dict[str, Any] = poller.handler({}, Context())
+    return report
+
+
+def trigger(server: KeptnServer, location: str) -> str:
+    keptn = server.keptn
+    known = {event["id"] for event in keptn.open_events(SAYHELLO)}
+    keptn.trigger("podtato", "dev", "head", "sequence1", {"sayhello": {"location": location}})
+    assert keptn.wait_for(lambda: len(keptn.open_events(SAYHELLO)) > len(known))
+    return next(str(event["id"]) for event in keptn.open_events(SAYHELLO) if event["id"] not in known)
+
+
+def test_a_tick_and_an_invocation_say_hello(server: KeptnServer, queue: Queue, dynamodb: Any) -> None:
+    ours, theirs = trigger(server, "APAC"), trigger(server, "EU")
+
+    report = tick()
+    (payload,) = queue.payloads
+    answer = worker.handler(payload, Context())
+
+    assert (report["cycles"], report["polls"], report["events_listed"], report["steps"]) == (1, 1, 2, 1)
+    assert answer == {"event_id": ours, "what": "done: succeeded, pass"}
+    assert server.keptn.wait_for(lambda: server.keptn.counts(ours) == (1, 1))
+    assert server.keptn.counts(theirs) == (0, 0)
+    kinds = [
+        event["type"].partition("sayhello.")[2] for event in server.keptn.received if "triggeredid" in event
+    ]
+    assert kinds == ["started", "status.changed", "status.changed", "finished"]
+    assert server.keptn.received[-1]["data"]["message"] == "Hello, world from APAC!"
+    assert server.keptn.received[-1]["data"]["sayhello"] == {"greeted": "APAC"}
+    assert Ledger(dynamodb, "ledger").get(theirs) is None
+
+
+def test_a_doubled_invocation_does_nothing(server: KeptnServer, queue: Queue) -> None:
+    trigger(server, "APAC")
+    tick()
+    worker.handler(queue.payloads[0], Context())
+    received = len(server.keptn.received)
+
+    assert worker.handler(queue.payloads[0], Context())["what"] == "nothing to do"
+    assert len(server.keptn.received) == received
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("KeptnApiUrl", ""),
+        ("KeptnApiUrl", "keptn.example.com/api"),
+        ("EventTypes", ","),
+        ("PollIntervalSeconds", "60"),
+        ("MatchProperty", "$.data["),
+        ("CaBundlePath", "/no/such/file"),
+    ],
+)
+def test_a_wrong_parameter_fails_the_first_tick_with_one_sentence_that_names_it(
+    queue: Queue,
+    parameter: str,
+    value: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv(variable(parameter), value)
+
+    with pytest.raises(InvalidSetting, match=parameter):
+        tick()
+
+    (line,) = caplog.records
+    assert (line.levelname, line.message, vars(line)["kind"]) == ("ERROR", "tick failed", "InvalidSetting")
+    assert vars(line)["reason"].startswith(parameter)
+
+
+def test_a_wrong_parameter_fails_the_worker_as_well(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("KEPTN_API_URL", "keptn.example.com/api")
+
+    with pytest.raises(InvalidSetting, match="KeptnApiUrl"):
+        worker.handler({"event_id": "event"}, Context())
+
+    (line,) = caplog.records
+    assert "KeptnApiUrl is 'keptn.example.com/api'" in vars(line)["reason"]
+
+
+@pytest.mark.parametrize("value", [{"SecretString": "  "}, {"SecretBinary": b"\x00"}])
+def test_a_secret_without_a_token_fails_the_first_tick_and_is_named(
+    queue: Queue, value: dict[str, Any]
+) -> None:
+    boto3.client("secretsmanager").put_secret_value(SecretId="token", **value)
+
+    with pytest.raises(SecretUnreadable, match="KeptnApiTokenSecretArn"):
+        tick()
+
+
+def test_a_secret_that_is_not_there_fails_the_first_tick_and_is_named(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEPTN_API_TOKEN_SECRET_ARN", "nowhere")
+
+    with pytest.raises(SecretUnreadable, match="KeptnApiTokenSecretArn"):
+        tick()
+
+
+def test_a_plane_without_its_table_fails_its_tick(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGER_TABLE_NAME", "nowhere")
+
+    with pytest.raises(LedgerUnavailable):
+        tick()
+
+
+def test_a_failed_first_tick_does_not_spoil_the_next(
+    server: KeptnServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("KEPTN_API_TOKEN_SECRET_ARN", "")
+        with pytest.raises(InvalidSetting):
+            tick()
+
+    assert tick()["polls_failed"] == 0

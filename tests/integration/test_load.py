@@ -1,0 +1,171 @@
+"""Five hundred tasks at once, two pollers, slow replies, every invocation delivered twice: over real HTTP."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import cast
+
+import pytest
+
+from controller import Controller
+from dispatch import Dispatcher, FailureQueue
+from execution_plane.clock import Deadline, SystemClock
+from execution_plane.containers import Containers
+from execution_plane.control_plane import ControlPlane
+from execution_plane.error_log import ErrorLog
+from execution_plane.ledger import Ledger
+from execution_plane.replies import Replies
+from execution_plane.runs import Run, State
+from execution_plane.subscriptions import EventMatch, FixedSubscriptions, Subscription
+from execution_plane.transport import Transport
+from local.keptn.faults import Delay
+from local.keptn.server import KeptnServer
+from run import Worker
+from tests.support.ecs import FakeEcs
+from tests.support.memory_ledger import MemoryLedger
+from tests.support.world import SAYHELLO, SHIPYARD, Tasks, Token
+
+TASKS = 500
+REPLY_SECONDS = 0.075
+SIDE_BY_SIDE = 24
+CLOCK = SystemClock()
+
+
+class LambdaThatDoubles:
+    """Lambda's queue of asynchronous invocations, which delivers each of them twice."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._pool = ThreadPoolExecutor(SIDE_BY_SIDE)
+        self.ends: list[Future[str]] = []
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, int]:  # noqa: N803
+        event_id = json.loads(Payload)["event_id"]
+        for _ in range(2):
+            self.ends.append(self._pool.submit(self._worker.handle, event_id, Deadline.after(CLOCK, 60)))
+        return {"StatusCode": 202}
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+class Fleet:
+    """One plane with two pollers and as many workers as it takes."""
+
+    def __init__(self, server: KeptnServer, ledger: Ledger) -> None:
+        self._server, self._ledger = server, ledger
+        self.tasks = Tasks()
+        self.queue = LambdaThatDoubles(
+            Worker(
+                control_plane=self._client(),
+                ledger=ledger,
+                replies=Replies(self._client(), ledger, CLOCK, patient=True),
+                planner=self.tasks,
+                containers=Containers(lambda: FakeEcs(CLOCK)),  # type: ignore[arg-type, return-value]
+                errors=ErrorLog(self._client()),
+                clock=CLOCK,
+            )
+        )
+        self._stop = threading.Event()
+        self._pollers = [threading.Thread(target=self._poll, args=(self._poller(),)) for _ in range(2)]
+        self.failures: list[BaseException] = []
+
+    def _client(self) -> ControlPlane:
+        return ControlPlane(Transport(self._server.url, Token(self._server.keptn), CLOCK))
+
+    def _poller(self) -> Controller:
+        client = self._client()
+        return Controller(
+            control_plane=client,
+            ledger=self._ledger,
+            replies=Replies(client, self._ledger, CLOCK, patient=False),
+            dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
+            failures=FailureQueue(lambda: None, None),  # type: ignore[arg-type, return-value]
+            containers=Containers(lambda: FakeEcs(CLOCK)),  # type: ignore[arg-type, return-value]
+            subscriptions=FixedSubscriptions((Subscription(SAYHELLO),)),
+            errors=ErrorLog(client),
+            match=EventMatch(None),
+            source="keptn-lambda-executor/1/eu-west-1/x",
+            run_deadline=3600.0,
+            draining=False,
+            clock=CLOCK,
+        )
+
+    def _poll(self, poller: Controller) -> None:
+        try:
+            while not self._stop.is_set():
+                poller.cycle_until(Deadline.after(CLOCK, 2), 1.0, Deadline.after(CLOCK, 60))
+        except BaseException as failure:
+            self.failures.append(failure)
+
+    def __enter__(self) -> "Fleet":
+        for thread in self._pollers:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._pollers:
+            thread.join()
+        self.queue.close()
+
+
+class OneAtATime(MemoryLedger):
+    """The ledger's rules with a table's atomic writes; moto's are two steps, and slow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def active(self) -> list[Run]:
+        with self._lock:
+            return super().active()
+
+    def create(self, run: Run) -> Run:
+        with self._lock:
+            return super().create(run)
+
+    def move(self, before: Run, after: Run) -> Run:
+        with self._lock:
+            return super().move(before, after)
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return cast("Ledger", OneAtATime())
+
+
+@pytest.fixture
+def server() -> Iterator[KeptnServer]:
+    with KeptnServer() as listening:
+        listening.keptn.create_project("podtato", SHIPYARD, ("head",))
+        yield listening
+
+
+def test_five_hundred_tasks_at_once_are_each_started_and_finished_once(
+    server: KeptnServer, ledger: Ledger
+) -> None:
+    keptn = server.keptn
+    for _ in range(TASKS):
+        keptn.trigger("podtato", "dev", "head", "sequence1", {"sayhello": {"location": "APAC"}})
+    assert keptn.wait_for(lambda: len(keptn.open_events(SAYHELLO)) == TASKS)
+    tasks = [str(event["id"]) for event in keptn.open_events(SAYHELLO)]
+    server.faults.add(Delay(REPLY_SECONDS), "/v1/event$", "POST")
+
+    with Fleet(server, ledger) as fleet:
+        assert keptn.wait_for(lambda: not keptn.open_events(SAYHELLO), timeout=45)
+        while ledger.active() and not fleet.failures:
+            CLOCK.sleep(0.2)  # until the pollers have seen that all is over
+
+    assert fleet.failures == []
+    assert {keptn.counts(task) for task in tasks} == {(1, 1)}
+    sent = Counter(event["type"].rpartition(".")[2] for event in keptn.received if event.get("triggeredid"))
+    assert sent == {"started": TASKS, "finished": TASKS}
+    assert keptn.ignored == []
+    assert Counter(fleet.tasks.begun) == dict.fromkeys(tasks, 1)
+    runs = [ledger.get(task) for task in tasks]
+    assert all(run and run.state is State.CLOSED and run.closed_as == "acknowledged" for run in runs)
+    assert len(fleet.queue.ends) == 2 * TASKS
+    assert all(end.exception() is None for end in fleet.queue.ends)

@@ -1,0 +1,263 @@
+"""Leaving: open runs are reported, CloudFormation is answered, and nobody waits for a Keptn that is down."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import boto3
+import pytest
+
+import lifecycle
+from execution_plane import parts
+from execution_plane.clock import Deadline, SystemClock
+from execution_plane.events import Outcome, read_triggered
+from execution_plane.ledger import Ledger, LedgerUnavailable
+from execution_plane.replies import Replies
+from execution_plane.runs import Run, State
+from farewell import Farewell
+from local.aws import create_table
+from local.keptn.faults import Answer, Delay
+from local.keptn.server import KeptnServer
+from tests.conftest import TEMPLATE, PlaneMaker
+from tests.support.clock import Inline
+from tests.support.world import SAYHELLO, SHIPYARD, Plane, World
+from work import Performance
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+
+def say(plane: Plane, seconds: float = 60.0) -> int:
+    replies = Replies(plane.world.client(), plane.ledger, plane.clock, patient=False)
+    farewell = Farewell(ledger=plane.ledger, replies=replies, clock=plane.clock, pool=Inline())
+    return farewell.say(Deadline.after(plane.clock, seconds))
+
+
+def test_a_claimed_run_is_reported_with_its_started(world: World, plane: Plane) -> None:
+    task = world.trigger()
+    plane.cycle()
+
+    assert say(plane) == 1
+    world.settle()
+
+    assert world.keptn.counts(task) == (1, 1)
+    assert finished_of(world, task)["data"]["status"] == "errored"
+    assert "deleted" in finished_of(world, task)["data"]["message"]
+
+
+def test_a_running_run_is_reported_and_its_worker_sends_nothing_more(world: World, plane: Plane) -> None:
+    task = world.trigger()
+    plane.cycle()
+
+    def be_deleted_meanwhile(_: Performance) -> Outcome:
+        say(plane)
+        return Outcome("pass", "succeeded", "done")
+
+    plane.tasks.does = be_deleted_meanwhile
+    plane.work_all()
+    world.settle()
+
+    assert world.keptn.counts(task) == (1, 1)
+    assert "deleted" in finished_of(world, task)["data"]["message"]
+
+
+def test_an_outcome_that_was_never_sent_is_sent_as_it_is(world: World, plane: Plane) -> None:
+    task = world.trigger()
+    plane.cycle()
+    world.keptn.faults.add(Answer(429), "/v1/event", "POST", body="finished")
+    plane.work_all()
+    world.keptn.faults.clear()
+
+    assert say(plane) == 1
+    world.settle()
+
+    assert world.keptn.counts(task) == (1, 1)
+    assert finished_of(world, task)["data"]["message"] == "done"
+
+
+def test_what_was_reported_or_owes_nothing_is_left_alone(world: World, plane: Plane) -> None:
+    world.trigger()
+    plane.cycle()
+    plane.work_all()
+    plane.tasks.is_silent = True
+    world.trigger()
+    plane.cycle()
+    plane.work_all()
+    received = len(world.keptn.received)
+
+    assert say(plane) == 0
+    assert len(world.keptn.received) == received
+
+
+def test_with_keptn_down_it_ends_in_time(world: World, plane: Plane) -> None:
+    for _ in range(20):
+        world.trigger()
+    plane.cycle()
+    world.keptn.faults.add(Delay(10_000))
+    begun = world.clock.now()
+
+    assert say(plane, 60) == 20
+
+    assert world.clock.now() - begun <= 62
+
+
+def test_a_ledger_that_can_not_be_read_is_no_obstacle(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise LedgerUnavailable("gone")
+
+    monkeypatch.setattr(plane.ledger, "active", fail)
+
+    assert say(plane) == 0
+
+
+def test_a_run_that_can_not_be_reported_does_not_stop_the_others(
+    world: World, new_plane: PlaneMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = new_plane()
+    tasks = [world.trigger(), world.trigger()]
+    plane.cycle()
+    move = plane.ledger.move
+
+    def fail_once(*arguments: Any) -> Any:
+        monkeypatch.setattr(plane.ledger, "move", move)
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(plane.ledger, "move", fail_once)
+
+    assert say(plane) == 2
+    world.settle()
+
+    assert sorted(world.keptn.counts(task) for task in tasks) == [(0, 0), (1, 1)]
+
+
+def finished_of(world: World, task: str) -> dict[str, Any]:
+    (event,) = [
+        each
+        for each in world.keptn.received
+        if each.get("triggeredid") == task and each["type"].endswith("finished")
+    ]
+    return event
+
+
+class CloudFormation(BaseHTTPRequestHandler):
+    """The pre-signed URL that takes a custom resource's answer."""
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.answers.append((self.headers["Content-Type"], json.loads(body)))  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), CloudFormation) as server:
+        server.answers = []  # type: ignore[attr-defined]
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join(5)
+
+
+class Context:
+    """What Lambda gives a handler."""
+
+    function_name = "lifecycle"
+    memory_limit_in_mb = 128
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:1:function:lifecycle"
+    aws_request_id = "1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+def request(server: ThreadingHTTPServer, kind: str, **changes: str) -> dict[str, Any]:
+    return {
+        "RequestType": kind,
+        "ResponseURL": f"http://127.0.0.1:{server.server_address[1]}/answer?signature=x",
+        "StackId": "stack",
+        "RequestId": "request",
+        "LogicalResourceId": "ActiveRuns",
+        **changes,
+    }
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
+def test_cloudformation_is_answered_whatever_is_wrong_with_the_plane(
+    cloudformation: ThreadingHTTPServer, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEPTN_API_URL", "no URL at all")
+
+    lifecycle.handler(request(cloudformation, kind), Context())
+
+    assert cloudformation.answers == [  # type: ignore[attr-defined]
+        (
+            "",
+            {
+                "Status": "SUCCESS",
+                "PhysicalResourceId": "keptn-lambda-executor",
+                "StackId": "stack",
+                "RequestId": "request",
+                "LogicalResourceId": "ActiveRuns",
+            },
+        )
+    ]
+
+
+def test_the_physical_id_stays_what_it_was(cloudformation: ThreadingHTTPServer) -> None:
+    lifecycle.handler(request(cloudformation, "Update", PhysicalResourceId="as it was"), Context())
+
+    ((_, answer),) = cloudformation.answers  # type: ignore[attr-defined]
+    assert answer["PhysicalResourceId"] == "as it was"
+
+
+def test_deleting_the_stack_reports_what_is_open(
+    cloudformation: ThreadingHTTPServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with KeptnServer() as server:
+        task = a_claimed_run(server, dynamodb, monkeypatch)
+
+        lifecycle.handler(request(cloudformation, "Delete"), Context())
+
+        assert server.keptn.wait_for(lambda: server.keptn.counts(task) == (1, 1))
+    assert len(cloudformation.answers) == 1  # type: ignore[attr-defined]
+    run = Ledger(dynamodb, "ledger").get(task)
+    assert run is not None
+    assert (run.state, run.reported_at is not None) == (State.DONE, True)
+
+
+def test_deleting_the_stack_does_not_wait_for_a_keptn_that_is_down(
+    cloudformation: ThreadingHTTPServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with KeptnServer() as server:
+        a_claimed_run(server, dynamodb, monkeypatch)
+
+    lifecycle.handler(request(cloudformation, "Delete"), Context())
+
+    assert len(cloudformation.answers) == 1  # type: ignore[attr-defined]
+
+
+def a_claimed_run(server: KeptnServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A plane in the environment with one run of a task; gives the task."""
+    create_table(dynamodb, "ledger", TEMPLATE)
+    boto3.client("secretsmanager").create_secret(Name="token", SecretString=server.token)
+    monkeypatch.setattr(parts, "_clients", {})
+    for name, value in {
+        "KEPTN_API_URL": server.url,
+        "KEPTN_API_TOKEN_SECRET_ARN": "token",
+        "LEDGER_TABLE_NAME": "ledger",
+    }.items():
+        monkeypatch.setenv(name, value)
+    server.keptn.create_project("podtato", SHIPYARD, ("head",))
+    server.keptn.trigger("podtato", "dev", "head", "sequence1")
+    assert server.keptn.wait_for(lambda: bool(server.keptn.open_events(SAYHELLO)))
+    (event,) = server.keptn.open_events(SAYHELLO)
+    now = SystemClock().now()
+    Ledger(dynamodb, "ledger").create(Run.claimed(read_triggered(event).ref, "plane", now, now + 3600))
+    return str(event["id"])
