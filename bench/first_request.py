@@ -36,12 +36,12 @@ def measure() -> Iterator[Figure]:
     yield Figure(what, median(tick), median(script), "ms", at_most=MOST, bounds_ratio=True)
     yield Figure("first request, fastest", min(tick), min(script), "ms")
     tick, script = gets[TICK], gets[SCRIPT]
-    yield Figure(f"first GET to Keptn, median of {PAIRS}", median(tick), median(script), "ms")
-    yield Figure("first GET to Keptn, fastest", min(tick), min(script), "ms")
+    yield Figure(f"first GET of open events, median of {PAIRS}", median(tick), median(script), "ms")
+    yield Figure("first GET of open events, fastest", min(tick), min(script), "ms")
 
 
 def _milliseconds(stub: Stub, module: str) -> tuple[float, float]:
-    """Until the first request of any kind, and until the first GET to Keptn."""
+    """Until the first request of any kind, and until the first GET of open events."""
     begin = monotonic()
     run_fresh(module, poller_environment(stub.url))
     notes = stub.notes()

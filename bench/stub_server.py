@@ -79,20 +79,28 @@ class _Answers:
         self._listing = _ok({"events": events, "nextPageKey": "0", "totalCount": len(events)})
         self._no_events = _ok({"events": [], "nextPageKey": "0", "totalCount": 0})
         self._items: dict[str, Any] = {}
+        self._subscriptions: list[Any] = []
         self._counts: Counter[str] = Counter()
         self._first: dict[str, float] = {}
 
-    def to(self, path: str, operation: str, body: bytes) -> bytes:
+    def to(self, method: str, path: str, operation: str, body: bytes) -> bytes:
         """The answer to a request; `operation` is the one that AWS's JSON protocols name in a header."""
         if path == NOTES:
             notes = _ok({"counts": self._counts, "first": self._first})
             self._counts, self._first = Counter(), {}
             return notes
-        kind = operation or _kind(path)
+        kind = operation or _kind(method, path)
         self._counts[kind] += 1
         self._first.setdefault(kind, monotonic())
         if kind == "list":
             return self._listing if f"/{EVENT_TYPE}" in path else self._no_events
+        if kind == "register":
+            self._subscriptions = json.loads(body)["subscriptions"]
+            return _ok({"id": "bench"})
+        if kind == "heartbeat":
+            return _ok({"id": "bench", "subscriptions": self._subscriptions})
+        if kind == "registered":
+            return _ok([])
         if kind == "look":
             return _ok(_look(path))
         if kind == "Query":
@@ -116,9 +124,16 @@ class _Answers:
         return answer
 
 
-def _kind(path: str) -> str:
-    kinds = {"/event/triggered/": "list", "/sequence-execution": "look", "/invocations": "invoke"}
-    return next((kind for part, kind in kinds.items() if part in path), path)
+def _kind(method: str, path: str) -> str:
+    kinds = {
+        ("GET", "/event/triggered/"): "list",
+        ("GET", "/sequence-execution"): "look",
+        ("POST", "/invocations"): "invoke",
+        ("GET", "/uniform/registration"): "registered",
+        ("POST", "/uniform/registration"): "register",
+        ("PUT", "/ping"): "heartbeat",
+    }
+    return next((kind for (verb, part), kind in kinds.items() if verb == method and part in path), path)
 
 
 def _look(path: str) -> dict[str, Any]:
@@ -157,7 +172,8 @@ class _Connection(asyncio.Protocol):
             return
         self._received = b""
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
-        answer = self._answers.to(first_line.split()[1], operation, body)
+        method, path, _ = first_line.split()
+        answer = self._answers.to(method, path, operation, body)
         asyncio.get_running_loop().call_later(self._delay, self._transport.write, answer)
 
 

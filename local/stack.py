@@ -85,12 +85,19 @@ class Stack:
             case {"Fn::Sub": str(text)}:
                 return re.sub(r"\$\{([\w:]+)\}", lambda found: self._values[found[1]], text)
             case {"Fn::If": [str(condition), then, otherwise]}:
-                return self.resolve(then if self._holds(condition) else otherwise)
+                return self.resolve(then if self._holds({"Condition": condition}) else otherwise)
         raise ValueError(f"can't resolve {value}")
 
-    def _holds(self, condition: str) -> bool:
-        match self._template["Conditions"][condition]:
+    def _holds(self, condition: Any) -> bool:
+        match condition:
+            case {"Condition": str(name)}:
+                return self._holds(self._template["Conditions"][name])
             case {"Fn::Equals": [left, right]}:
                 return self.resolve(left) == self.resolve(right)
-            case other:
-                raise ValueError(f"can't resolve {other}")
+            case {"Fn::Not": [other]}:
+                return not self._holds(other)
+            case {"Fn::And": list(others)}:
+                return all(self._holds(other) for other in others)
+            case {"Fn::Or": list(others)}:
+                return any(self._holds(other) for other in others)
+        raise ValueError(f"can't resolve {condition}")

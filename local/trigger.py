@@ -122,7 +122,8 @@ class Follower:
     def _show_new(self, project: str, context: str) -> None:
         """Events come newest first, and in pages."""
         new = [event for event in self._events(project, context) if event.get("id") not in self._shown]
-        for event in sorted(new[::-1], key=lambda each: str(each.get("time"))):
+        new.reverse()
+        for event in sorted(new, key=lambda each: str(each.get("time"))):
             self._shown.add(str(event.get("id")))
             self._show(event)
 

@@ -124,7 +124,7 @@ def test_more_than_20_open_events_are_all_seen_at_once(world: World, plane: Plan
 
 def test_overlapping_subscriptions_do_a_task_once(world: World, plane: Plane) -> None:
     """The distributor's memory is by subscription: each of them hands the event over."""
-    plane._settings["subscriptions"] = (
+    plane._subscriptions = (
         Subscription(SAYHELLO),
         Subscription(SAYHELLO, ("podtato",)),
         Subscription(SAYHELLO, (), ("dev", "prod"), ("head",)),

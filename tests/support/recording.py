@@ -1,10 +1,12 @@
 """What a plane sends to Keptn, and what it hears."""
 
+import io
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3 import HTTPResponse
 
 from tests.support.world import World
 
@@ -32,6 +34,8 @@ def record(world: World) -> Recording:
     recording = Recording()
 
     def keep(answer: requests.Response, *_: Any, **__: Any) -> None:
+        # Read it here, and let the client, which reads the bare stream, do so again.
+        answer.raw = HTTPResponse(io.BytesIO(answer.content), preload_content=False)
         recording.answers.append(answer)
 
     def listen(session: requests.Session) -> requests.Session:

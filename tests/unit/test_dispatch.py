@@ -40,7 +40,8 @@ class Lambda:
 def test_the_worker_is_invoked_asynchronously_and_by_reference() -> None:
     client = Lambda()
 
-    Dispatcher(lambda: client, "worker").dispatch(RUN)  # type: ignore[arg-type, return-value]
+    dispatcher = Dispatcher(lambda: client, "worker")  # type: ignore[arg-type, return-value]
+    dispatcher.dispatch(RUN, "integration", "subscription")
 
     (invoked,) = client.invoked
     assert (invoked["FunctionName"], invoked["InvocationType"]) == ("worker", "Event")
@@ -49,6 +50,8 @@ def test_the_worker_is_invoked_asynchronously_and_by_reference() -> None:
         "event_id": "event",
         "type": "sh.keptn.event.sayhello.triggered",
         "project": "p",
+        "integration_id": "integration",
+        "subscription_id": "subscription",
     }
 
 

@@ -92,7 +92,7 @@ def longest_value(value: Any) -> int:
         return len(str(parameter["MaxValue"]))
     if "AllowedValues" in parameter:
         return max(len(str(choice)) for choice in parameter["AllowedValues"])
-    longest_names = {  # as CloudFormation makes them: stack, logical id and 14 random characters
+    longest_names = {  # as CloudFormation makes them: a stack's name, a logical id, 14 more characters
         "LedgerTable": 160,
         "WorkerFunction": 64,
         "FailureQueue": 160,

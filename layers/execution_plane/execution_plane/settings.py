@@ -32,6 +32,11 @@ class Match:
     path: str
     value: str
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The values that other planes take, if this one is the catch-all: those of `!APAC,EU`."""
+        return _names(self.value[1:]) if self.value.startswith("!") else ()
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -336,4 +341,9 @@ def _match(path: str, value: str) -> Match | None:
         raise InvalidSetting(f"MatchProperty is {_shown(path)}: {problem}.") from None
     if is_list:
         raise InvalidSetting(f"MatchProperty is {_shown(path)}: it must lead to one value, not to several.")
-    return Match(path, value)
+    match = Match(path, value)
+    if value.startswith("!") and not match.others:
+        raise InvalidSetting(
+            f"MatchValue is {_shown(value)}: after the ! list the values that other planes take."
+        )
+    return match

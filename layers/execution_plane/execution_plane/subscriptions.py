@@ -73,22 +73,32 @@ class Query:
 
 
 class EventMatch:
-    """The plane's match: takes an event when the JSONPath's value is exactly the text that is wanted."""
+    """The plane's match: takes an event when the JSONPath's value is exactly the text that is wanted.
+
+    Or, for a catch-all beside other planes, when it is none of the texts that those want.
+    """
 
     def __init__(self, match: Match | None) -> None:
         self._path: jsonpath.JsonPath | None = jsonpath.compile(match.path) if match else None
-        self._value = match.value if match else ""
+        self._wanted = match.value if match else ""
+        self._left_to_others = match.others if match else ()
 
     def takes(self, event: TriggeredEvent) -> bool:
-        """Whether the event is for this plane; a path that leads nowhere is no match."""
+        """Whether the event is for this plane; a path that leads nowhere is no match of any text."""
         if self._path is None:
             return True
+        value = self._value(event)
+        return value not in self._left_to_others if self._left_to_others else value == self._wanted
+
+    def _value(self, event: TriggeredEvent) -> str | None:
+        """The text at the end of the path, if there is one."""
+        assert self._path is not None
         root: dict[str, Any] = {key: event.attributes[key] for key in ROOT_KEYS if key in event.attributes}
         try:
             value = self._path.evaluate(root)
         except jsonpath.JsonPathError:
-            return False
-        return isinstance(value, str) and value == self._value
+            return None
+        return value if isinstance(value, str) else None
 
 
 def from_settings(settings: PollerSettings) -> tuple[Subscription, ...]:

@@ -40,7 +40,6 @@ class ApiRoutes:
                 "automaticprovisioning": False,
                 "bridgeversion": self._keptn.release.version,
                 "keptnlabel": "keptn",
-                "keptnservices": None,
                 "keptnversion": self._keptn.release.version,
                 "namespace": "keptn",
                 "shipyardversion": "0.2.0",
