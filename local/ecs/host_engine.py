@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from local.ecs.engine import ContainerSpec, Ended, StartFailed
 
 CHUNK = 65_536
+OUR_PYTHON = str(Path(sys.executable).parent)  # has boto3, as the image that fetches files
 KEPT_VARIABLES = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE")
 
 
@@ -54,6 +56,7 @@ class HostRoom:
         home = self._directory / "home"
         home.mkdir(exist_ok=True)
         inherited = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        inherited["PATH"] = os.pathsep.join((OUR_PYTHON, inherited.get("PATH", os.defpath)))
         given = {name: self._led(value, spec) for name, value in spec.environment.items()}
         directory = Path(self._led(spec.working_directory, spec)) if spec.working_directory else home
         try:
