@@ -30,8 +30,9 @@ from execution_plane.clock import Clock, Deadline, SystemClock
 from local.aws import POLLER, QUEUE, SECRET, TABLE, WORKER, create_queue, create_secret, create_table
 from local.containers import LocalContainers, find_engine
 from local.ecs.docker_engine import DockerEngine, NoDocker
+from local.example import EVENT_TYPE, PROJECT, SEQUENCE, SERVICE, SHIPYARD, STAGE
 from local.keptn.server import KeptnServer
-from local.stand_ins import EVENT_TYPE, PROJECT, SEQUENCE, SERVICE, SHIPYARD, STAGE, gateway
+from local.stand_ins import gateway
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -30,6 +31,9 @@ TROUBLE = st.sampled_from([None, *TROUBLES])
 """Which call of which operation suffers what."""
 Trouble = tuple[str, int, Fault] | None
 OUTCOMES = st.sampled_from(["pass", "raises", "watches", "takes a while"])
+
+
+pytestmark = pytest.mark.timeout(1800)
 
 
 class FaultyLedger(Ledger):

@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import pytest
@@ -398,10 +399,8 @@ def test_a_lost_worker_at_a_containers_end_is_replaced(plane: Plane, world: Worl
     use_job_config(plane, ONE)
     begin(plane)
     event = plane.ecs.end()
-    read, plane.logs.get_log_events = plane.logs.get_log_events, _die
-    with pytest.raises(KeyboardInterrupt):
+    with patch.object(plane.logs, "get_log_events", _die), pytest.raises(KeyboardInterrupt):
         plane.work(event)
-    plane.logs.get_log_events = read
     assert plane.run(task).state is State.RUNNING
     plane.clock.advance(301)
 
@@ -414,13 +413,13 @@ def test_an_end_that_kills_every_worker_is_given_up(plane: Plane, world: World, 
     use_job_config(plane, ONE)
     begin(plane)
     plane.ecs.end()
-    plane.logs.get_log_events = _die
-    for _ in range(60):
-        plane.cycle()
-        while plane.queue.invocations:
-            with pytest.raises(KeyboardInterrupt):
-                plane.work(plane.queue.invocations.pop())
-        plane.clock.advance(30)
+    with patch.object(plane.logs, "get_log_events", _die):
+        for _ in range(60):
+            plane.cycle()
+            while plane.queue.invocations:
+                with pytest.raises(KeyboardInterrupt):
+                    plane.work(plane.queue.invocations.pop())
+            plane.clock.advance(30)
 
     assert "its end could not be read: the worker was lost 3 times" in message(world, task)
     assert counts(world, task) == (1, 1)

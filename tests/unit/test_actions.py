@@ -92,9 +92,9 @@ def test_the_worst_outcome_wins(outcomes: Sequence[Outcome], result: str, status
 
 def test_one_tasks_message_is_its_own_and_several_have_a_paragraph_each() -> None:
     assert combine([TaskDone("one", PASS)]).message == "fine"
-    assert combine(
-        [TaskDone("one", PASS), TaskDone("two", Outcome("fail", "succeeded"))]
-    ).message == ("Task 'one': pass\nfine\n\nTask 'two': fail")
+    assert combine([TaskDone("one", PASS), TaskDone("two", Outcome("fail", "succeeded"))]).message == (
+        "Task 'one': pass\nfine\n\nTask 'two': fail"
+    )
 
 
 def test_all_data_is_kept_and_the_later_tasks_wins() -> None:
