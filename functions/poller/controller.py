@@ -12,13 +12,14 @@ from datetime import datetime
 
 from dispatch import Dispatcher, DispatchFailed, FailureQueue
 from execution_plane.clock import Clock, Deadline
+from execution_plane.containers import Containers, ContainersUnavailable
 from execution_plane.control_plane import ControlPlane, Listing, LookUnsupported
 from execution_plane.error_log import ErrorLog
 from execution_plane.events import EventRef, Outcome, RefusedEvent, TriggeredEvent, read_triggered
 from execution_plane.ledger import Ledger, LedgerUnavailable, LostRace
 from execution_plane.look import Look
 from execution_plane.replies import NotStarted, Replies
-from execution_plane.runs import Run, State
+from execution_plane.runs import MOST_ATTEMPTS, Run, State
 from execution_plane.subscriptions import EventMatch, Query, Subscription, SubscriptionSource, queries
 from execution_plane.telemetry import Count, count, logger
 from execution_plane.transport import KeptnError
@@ -40,6 +41,7 @@ from plan import (
     plan,
     prove,
 )
+from waiting import WaitingRuns
 
 SIDE_BY_SIDE = 32  # requests at a time
 RESERVE = 5.0  # seconds before the invocation's end in which nothing more is begun
@@ -82,6 +84,7 @@ class Controller:
         replies: Replies,
         dispatcher: Dispatcher,
         failures: FailureQueue,
+        containers: Containers,
         subscriptions: SubscriptionSource,
         errors: ErrorLog,
         match: EventMatch,
@@ -96,6 +99,9 @@ class Controller:
         self._replies = replies
         self._dispatcher = dispatcher
         self._failures = failures
+        self._waiting = WaitingRuns(
+            ledger=ledger, containers=containers, dispatch=self._dispatch, clock=clock
+        )
         self._subscriptions = subscriptions
         self._errors = errors
         self._current: Sequence[Subscription] = ()
@@ -114,6 +120,10 @@ class Controller:
             Action.DISPATCH: self._dispatch_again,
             Action.SEND_STARTED: self._send_started,
             Action.TAKE_BACK: self._take_back,
+            Action.WAIT_AGAIN: lambda step, _: self._waiting.wait_again(_run_of(step)),
+            Action.WAKE: lambda step, _: self._waiting.wake(_run_of(step)),
+            Action.FIND: self._find,
+            Action.STOP: lambda step, _: self._waiting.stop(_run_of(step)),
             Action.ABANDON: self._abandon,
             Action.REPORT: self._report,
             Action.REPAIR: self._repair,
@@ -208,8 +218,8 @@ class Controller:
                 return Seen.OPEN
             return Seen.ABSENT if any(query.covers(run.event) for query, _ in listed) else Seen.UNKNOWN
 
-        waiting = any(run.state is State.CLAIMED and now >= run.claimed_at + FAILURES_AFTER for run in active)
-        return Observed(seen, events, self._failures.receive() if waiting else {})
+        failures = self._failures.receive() if any(_is_awaited(run, now) for run in active) else {}
+        return Observed(seen, events, failures, self._waiting.observe(active))
 
     def _ours(self, raw: object) -> TriggeredEvent | None:
         """The event, if it can be handled and this plane is meant; a refusal is logged once."""
@@ -246,7 +256,13 @@ class Controller:
             self._acts[step.action](step, end)
         except LostRace:
             logger.debug("somebody else was first", event_id=event_id, action=step.action.value)
-        except (KeptnError, LedgerUnavailable, DispatchFailed, NotStarted) as problem:
+        except (
+            KeptnError,
+            LedgerUnavailable,
+            DispatchFailed,
+            NotStarted,
+            ContainersUnavailable,
+        ) as problem:
             logger.warning("put off", event_id=event_id, action=step.action.value, reason=str(problem))
         except Exception:
             logger.exception("failed", event_id=event_id, action=step.action.value)
@@ -330,13 +346,21 @@ class Controller:
             "the worker was lost before the task began", event_id=run.event.id, attempt=run.attempt
         )
 
+    def _find(self, step: Step, end: Deadline) -> None:
+        if outcome := self._waiting.find(_run_of(step)):
+            self._end(_run_of(step), outcome, end)
+
     def _abandon(self, step: Step, end: Deadline) -> None:
-        run, outcome = _run_of(step), step.outcome or Outcome.errored("")
-        run = self._ledger.move(run, run.completed(outcome, self._clock.now()))
+        self._end(_run_of(step), step.outcome or Outcome.errored(""), end)
+
+    def _end(self, run: Run, outcome: Outcome, end: Deadline) -> None:
+        ended = run.completed_silently() if run.silent else run.completed(outcome, self._clock.now())
+        run = self._ledger.move(run, ended)
         count(Count.RUNS_ABANDONED)
         logger.error("run abandoned", event_id=run.event.id, reason=outcome.message)
         self._note(run.event, outcome)
-        self._replies.finish(run, end)
+        if not run.silent:
+            self._replies.finish(run, end)
 
     def _report(self, step: Step, end: Deadline) -> None:
         run = _run_of(step)
@@ -396,12 +420,24 @@ class Controller:
 
         A worker that still has the run sees it closed, stops the task and sends nothing.
         """
+        if run.state is State.WAITING:
+            cancelled = self._waiting.cancel(run)
+            if cancelled is None:
+                return
+            run = cancelled
         closed = self._ledger.move(run, run.closed(self._clock.now()))
-        if run.state is State.RUNNING:
+        if closed.was in {State.RUNNING, State.WAITING}:
             count(Count.RUNS_CANCELLED)
         elif run.state is State.DONE:
             count(Count.RUNS_FINISHED)
         logger.info("run closed", event_id=run.event.id, closed_as=closed.closed_as)
+
+
+def _is_awaited(run: Run, now: float) -> bool:
+    """Whether a worker should have taken the run by now, so that AWS may have given up on invoking it."""
+    if run.state is State.CLAIMED:
+        return now >= run.claimed_at + FAILURES_AFTER
+    return run.state is State.WAITING and run.step is not None and run.step.wakes >= MOST_ATTEMPTS
 
 
 def _event_of(step: Step) -> EventRef:

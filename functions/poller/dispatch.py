@@ -33,6 +33,7 @@ class Dispatcher:
     def dispatch(self, run: Run, integration_id: str = "", subscription_id: str = "") -> None:
         """Invoke the worker for a run that came by a subscription of an integration.
 
+        An invocation for a waiting run is worth something only while the run is in the version that it names.
         Raises DispatchFailed.
         """
         payload = {
@@ -40,6 +41,7 @@ class Dispatcher:
             "event_id": run.event.id,
             "type": run.event.type,
             "project": run.event.project,
+            "version": run.version,
             "integration_id": integration_id,
             "subscription_id": subscription_id,
         }
@@ -93,6 +95,8 @@ def _read(body: str) -> tuple[str, str] | None:
     """
     try:
         record: Any = json.loads(body)
+        if "event_id" not in record["requestPayload"]:
+            return None  # a container's end, which the poller sees by itself
         event_id = str(record["requestPayload"]["event_id"])
         condition = str(record["requestContext"]["condition"])
         answer = record.get("responsePayload")

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from execution_plane.containers import Container
 from execution_plane.events import EventRef, Outcome
 from execution_plane.look import Look, Standing
 from execution_plane.replies import missing
-from execution_plane.runs import MOST_ATTEMPTS, Run, State, counts
+from execution_plane.runs import MOST_ATTEMPTS, ContainerStep, Run, State, counts
 
 START_AFTER = (
     300.0  # seconds in Lambda's queue, before the poller sends the started: Keptn gives up after 600
@@ -23,6 +24,8 @@ PATIENCE = 3  # repairs that may come to nothing before somebody should look int
 ABSENT = 30.0  # between two empty listings that prove an event gone
 ABSENT_FORGOTTEN = 900.0  # after which the first of the two no longer counts
 PAUSE_BETWEEN_LOOKS = 30.0  # at a paused sequence
+SUBMITTED_ONCE = 2700.0  # for which submitting a container a second time surely starts no second one: ECS
+# forgets a client token, and the container, an hour after the container's end
 
 
 class Seen(Enum):
@@ -40,6 +43,10 @@ class Action(Enum):
     DISPATCH = "dispatch again"
     SEND_STARTED = "send started"
     TAKE_BACK = "take back"
+    WAIT_AGAIN = "wait again"
+    WAKE = "wake"
+    FIND = "find, submit again"
+    STOP = "stop"
     ABANDON = "abandon"
     REPORT = "report"
     REPAIR = "look, repair"
@@ -48,16 +55,16 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Observed:
-    """One cycle's observations: what Keptn lists and what AWS gave up on.
+    """One cycle's observations: what Keptn lists, what AWS gave up on, and how containers fare.
 
     `events` are the listed events that this plane subscribes to and can handle, by id; `failures` says why
-    invocations for
-    a run failed, by event id.
+    invocations for a run failed, and `containers` what is known of a waiting run's, by event id.
     """
 
     seen: Callable[[Run], Seen]
     events: Mapping[str, EventRef]
     failures: Mapping[str, str] = field(default_factory=dict)
+    containers: Mapping[str, Container] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class _Facts:
     run: Run
     now: float
     failure: str | None
+    container: Container
 
     @property
     def lease_is_over(self) -> bool:
@@ -87,6 +95,32 @@ class _Facts:
     @property
     def owes_a_finished(self) -> bool:
         return not self.run.silent and self.lease_is_over
+
+    @property
+    def step(self) -> ContainerStep | None:
+        """The run's step, while nobody is at it."""
+        return self.run.step if self.lease_is_over else None
+
+    @property
+    def is_unknown_to_ecs(self) -> bool:
+        return self.step is not None and not self.step.arn
+
+    @property
+    def has_ended(self) -> bool:
+        return self.step is not None and self.container in {Container.ENDED, Container.MISSING}
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether its end was handled in vain often enough, or AWS gave up on that."""
+        if self.step is None or not self.has_ended:
+            return False
+        gave_up = self.failure is not None and self.step.wakes >= MOST_ATTEMPTS
+        return gave_up or self.step.resumes >= MOST_ATTEMPTS
+
+    @property
+    def is_past_its_deadline(self) -> bool:
+        is_under_way = self.container is Container.UNDER_WAY
+        return self.step is not None and is_under_way and self.now >= self.step.deadline
 
     @property
     def look_is_due(self) -> bool:
@@ -118,6 +152,11 @@ def _lost(_: _Facts) -> str:
     return "The worker was lost while the task ran (out of memory, killed, or a crash); see its log group."
 
 
+def _unread(facts: _Facts) -> str:
+    why = facts.failure or f"the worker was lost {MOST_ATTEMPTS} times; see its log group"
+    return f"The task's container ended, and its end could not be read: {why}"
+
+
 def _overdue(_: _Facts) -> str:
     return "No worker took the task before its deadline (RunDeadlineSeconds); see the worker's throttles."
 
@@ -129,13 +168,20 @@ ROWS: tuple[_Row, ...] = (
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.now >= f.run.deadline, Action.ABANDON, _overdue),
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.waits_too_long, Action.SEND_STARTED),
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.lease_is_over, Action.DISPATCH),
+    _Row(Seen.OPEN, State.RUNNING, lambda f: f.step is not None, Action.WAIT_AGAIN),
     _Row(Seen.OPEN, State.RUNNING, lambda f: f.lease_is_over and f.run.begun, Action.ABANDON, _lost),
     _Row(Seen.OPEN, State.RUNNING, lambda f: f.lease_is_over, Action.TAKE_BACK),
     _Row(Seen.OPEN, State.RUNNING, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_given_up, Action.ABANDON, _unread),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.has_ended, Action.WAKE),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_unknown_to_ecs, Action.FIND),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_past_its_deadline, Action.STOP),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
     _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.run.finishes == 0, Action.REPORT),
     _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.look_is_due, Action.REPAIR),
     _Row(Seen.ABSENT, State.CLAIMED, lambda _: True, Action.PROVE),
     _Row(Seen.ABSENT, State.RUNNING, lambda _: True, Action.PROVE),
+    _Row(Seen.ABSENT, State.WAITING, lambda _: True, Action.PROVE),
     _Row(Seen.ABSENT, State.DONE, lambda _: True, Action.PROVE),
 )
 
@@ -152,8 +198,12 @@ def plan(observed: Observed, active: Sequence[Run], now: float, *, draining: boo
 
 
 def _step_for(run: Run, observed: Observed, now: float) -> Step | None:
-    facts = _Facts(run, now, observed.failures.get(run.event.id))
+    event_id = run.event.id
+    container = observed.containers.get(event_id, Container.UNKNOWN)
+    facts = _Facts(run, now, observed.failures.get(event_id), container)
     seen = observed.seen(run)
+    if seen is Seen.ABSENT and run.silent and run.state in {State.RUNNING, State.WAITING}:
+        seen = Seen.OPEN  # silent work goes on, whatever becomes of the event that it answers nothing to
     for row in ROWS:
         if row.seen is seen and row.state is run.state and row.fits(facts):
             return Step(row.action, run=run, outcome=Outcome.errored(row.says(facts)) if row.says else None)
@@ -222,5 +272,22 @@ def decide_repair(run: Run, look: Look | None) -> Repair:
         return Repair.LEAVE
     if run.looked != counts(look):
         return Repair.LOOK_AGAIN
-    is_complete = look.starts > 0 if run.state is State.RUNNING else missing(look) == (0, 0)
+    is_complete = missing(look) == (0, 0) if run.state is State.DONE else look.starts > 0
     return Repair.COMPLETE if is_complete else Repair.SEND
+
+
+class Found(Enum):
+    """What is to become of a container that may or may not have been submitted."""
+
+    NOTE = "note"
+    """It was: ECS has it."""
+    SUBMIT = "submit"
+    GIVE_UP = "give up"
+
+
+def decide_found(step: ContainerStep, arn: str | None, now: float) -> Found:
+    """Submit a container again only where that can't start a second one."""
+    if arn is not None:
+        return Found.NOTE
+    may_be_forgotten = step.submitted_at is not None and now >= step.submitted_at + SUBMITTED_ONCE
+    return Found.GIVE_UP if may_be_forgotten or now >= step.deadline else Found.SUBMIT

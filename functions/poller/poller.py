@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from controller import Controller
 from dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Clock, Deadline
+from execution_plane.containers import Containers
 from execution_plane.error_log import ErrorLog
 from execution_plane.parts import Parts, aws_client
 from execution_plane.replies import Replies
@@ -51,6 +52,7 @@ def build() -> tuple[PollerSettings, Clock, Controller]:
         replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=False),
         dispatcher=Dispatcher(partial(aws_client, "lambda"), settings.worker_function),
         failures=FailureQueue(partial(aws_client, "sqs"), settings.failure_queue_url),
+        containers=Containers(partial(aws_client, "ecs")),
         subscriptions=_subscriptions(settings, parts),
         errors=ErrorLog(parts.control_plane),
         match=EventMatch(settings.match),

@@ -1,93 +1,161 @@
 """Doing the actions of a job config for one event, and what they come to together.
 
 One started and one finished an event, whatever the number of actions: every matching action runs, in file
-order; a failed
-task ends its action; the outcome is the worst of all, and its message tells of every task that ran.
+order; a failed task ends its action; the outcome is the worst of all, and its message tells of every task
+that ran. A container's task ends the invocation, and another one goes on behind it.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from execution_plane.clock import Clock
-from execution_plane.events import Outcome, Result
+from execution_plane.containers import ContainerEnd
+from execution_plane.events import LONGEST_TEXT, Outcome, Result, cut
+from execution_plane.runs import ContainerStep, TaskDone
 from jobs.model import Action, Task
-from work import Performance
+from work import Pending, Performance, Resumption, Submission, TaskUnusable
 
 WORST_FIRST: tuple[Result, ...] = ("fail", "warning", "pass")
+TOKEN_LENGTH = 32  # of ECS's 64
+MOST_KEPT = 3 * LONGEST_TEXT  # bytes of the outcomes in a run's item, of which DynamoDB allows 400 KiB
+SHORTEST_KEPT = 200  # bytes of a message
 
 
 class TaskRunner(Protocol):
-    """A way to execute one task."""
+    """A way to execute one task in the worker."""
 
     def run(self, task: Task, performance: Performance) -> Outcome:
         """Run the task to its end. Raises TaskCancelled."""
         ...
 
 
-@dataclass(frozen=True)
-class Done:
-    """A task that ran, and what it came to."""
+class ContainerRunner(Protocol):
+    """A way to execute one task beside the worker, which does not wait for it."""
 
-    task: Task
-    outcome: Outcome
+    cluster: str
+
+    def prepare(self, task: Task, token: str, performance: Performance) -> Submission:
+        """Make a container ready, without starting it. May be done again. Raises TaskUnusable."""
+        ...
+
+    def collect(self, task: Task, step: ContainerStep, end: ContainerEnd) -> Outcome:
+        """What a container that has ended came to. May be done again."""
+        ...
 
 
 class ActionPerformer:
     """Runs the tasks of actions, one after the other."""
 
-    def __init__(self, runners: Mapping[str, TaskRunner], clock: Clock) -> None:
+    def __init__(
+        self, runners: Mapping[str, TaskRunner], clock: Clock, containers: ContainerRunner | None = None
+    ) -> None:
+        """`containers` is for tasks with an image; None where this plane runs none."""
         self._runners = runners
         self._clock = clock
+        self._containers = containers
 
-    def perform(self, actions: Sequence[Action], performance: Performance) -> Outcome:
-        """Run all actions.
+    def perform(
+        self, actions: Sequence[Action], performance: Performance, resumption: Resumption | None
+    ) -> Outcome | Pending:
+        """Run all tasks that are left, up to the next container.
 
-        The outcome is the worst of the actions that are not silent. Raises TaskCancelled.
+        The outcome is the worst of the actions that are not silent. Raises TaskCancelled, LostRace.
         """
-        begun = self._now()
-        total = sum(len(action.tasks) for action in actions)
-        done: list[Done] = []
-        number = 0
-        for action in actions:
-            for position, task in enumerate(action.tasks, start=1):
-                performance.report(f"Task {number + position} of {total}: {task.name or _what(task)}")
-                outcome = self._run(task, performance)
-                if not action.silent:
-                    done.append(Done(task, outcome))
-                if outcome.result == "fail":
-                    break
-            number += len(action.tasks)
-        together = combine(done)
-        if performance.event.ref.task == "test" and together.result != "fail":
-            # As the job executor does, for the evaluation that follows a test.
-            together = replace(together, data={"start": begun, "end": self._now(), **together.data})
-        return together
+        digest = _digest(actions)
+        if resumption and resumption.step.digest != digest:
+            return Outcome.errored(
+                "The job config was changed while a container of the task ran, so what follows it is unknown."
+            )
+        done = list(resumption.earlier) if resumption else []
+        places = [
+            (number, position)
+            for number, action in enumerate(actions)
+            for position in range(len(action.tasks))
+        ]
+        index = places.index((resumption.step.action, resumption.step.task)) if resumption else 0
+        while index < len(places):
+            number, position = places[index]
+            action, task = actions[number], actions[number].tasks[position]
+            if resumption is None:
+                performance.report(f"Task {index + 1} of {len(places)}: {task.name or _what(task)}")
+            outcome = self._do(task, places[index], digest, tuple(done), performance, resumption)
+            if isinstance(outcome, Pending):
+                return outcome
+            resumption = None
+            if not action.silent:
+                done = [*_kept([*done, TaskDone(task.name, outcome)])]
+            index += len(action.tasks) - position if outcome.result == "fail" else 1
+        return self._together(done, performance)
 
-    def _run(self, task: Task, performance: Performance) -> Outcome:
+    def _do(
+        self,
+        task: Task,
+        place: tuple[int, int],
+        digest: str,
+        done: tuple[TaskDone, ...],
+        performance: Performance,
+        resumption: Resumption | None,
+    ) -> Outcome | Pending:
         """Run one task by itself; a failure that the task forgives becomes a warning."""
-        runner = self._runners.get(task.kind or "")
-        if runner is None:
-            outcome = Outcome.errored(f"This plane can't run {_what(task)}.")
-        else:
-            limit = performance.deadline
-            if "maxPollDuration" in task.given:
-                limit = limit.no_later_than(task.max_poll_duration)
-            outcome = runner.run(task, replace(performance, deadline=limit))
+        try:
+            if resumption and resumption.end and self._containers:
+                outcome = self._containers.collect(task, resumption.step, resumption.end)
+            elif task.kind == "image" and self._containers:
+                step = resumption.step if resumption else self._step(task, place, digest, performance)
+                return Pending(step, done, self._containers.prepare(task, step.token, performance))
+            else:
+                outcome = self._run(task, done, performance)
+        except TaskUnusable as problem:
+            outcome = Outcome.errored(str(problem))
         if outcome.result == "fail" and task.on_error == "warning":
             return replace(outcome, result="warning", status="succeeded")
         return outcome
 
-    def _now(self) -> str:
-        return (
-            datetime.fromtimestamp(self._clock.now(), UTC)
-            .isoformat(timespec="milliseconds")
-            .replace("+00:00", "Z")
+    def _run(self, task: Task, done: tuple[TaskDone, ...], performance: Performance) -> Outcome:
+        runner = self._runners.get(task.kind or "")
+        if runner is None:
+            raise TaskUnusable(_unsupported(task))
+        limit = performance.deadline.no_later_than(performance.hold.begin(done))
+        if "maxPollDuration" in task.given:
+            limit = limit.no_later_than(task.max_poll_duration)
+        return runner.run(task, replace(performance, deadline=limit))
+
+    def _step(
+        self, task: Task, place: tuple[int, int], digest: str, performance: Performance
+    ) -> ContainerStep:
+        """A container's place in the run. Raises TaskUnusable for one that would have no time."""
+        if task.max_poll_duration <= 0:
+            raise TaskUnusable(
+                f"maxPollDuration is {task.max_poll_duration}, so the task's time was over before it began."
+            )
+        assert self._containers is not None
+        number, position = place
+        now = self._clock.now()
+        key = json.dumps([performance.source, performance.event.ref.id, number, position])
+        return ContainerStep(
+            action=number,
+            task=position,
+            token=hashlib.sha256(key.encode()).hexdigest()[:TOKEN_LENGTH],
+            cluster=self._containers.cluster,
+            digest=digest,
+            since=now,
+            deadline=now + task.max_poll_duration,
         )
 
+    def _together(self, done: Sequence[TaskDone], performance: Performance) -> Outcome:
+        together = combine(done)
+        if performance.event.ref.task == "test" and together.result != "fail":
+            # As the job executor does, for the evaluation that follows a test.
+            times = {"start": _moment(performance.began), "end": _moment(self._clock.now())}
+            return replace(together, data={**times, **together.data})
+        return together
 
-def combine(done: Sequence[Done]) -> Outcome:
+
+def combine(done: Sequence[TaskDone]) -> Outcome:
     """The worst result and status, all messages, and all data (a later task's wins where two name the
     same).
     """
@@ -103,16 +171,52 @@ def combine(done: Sequence[Done]) -> Outcome:
     )
 
 
-def _message(done: Sequence[Done]) -> str:
+def _message(done: Sequence[TaskDone]) -> str:
     """One task's own words; of several tasks, a paragraph each."""
     if len(done) == 1:
         return done[0].outcome.message
     return "\n\n".join(
-        f"Task '{each.task.name}': {each.outcome.result}\n{each.outcome.message}".rstrip() for each in done
+        f"Task '{each.name}': {each.outcome.result}\n{each.outcome.message}".rstrip() for each in done
     )
+
+
+def _kept(done: Sequence[TaskDone]) -> tuple[TaskDone, ...]:
+    """As much of the outcomes as a finished event could carry; the latest first, as it keeps the end."""
+    kept: list[TaskDone] = []
+    room = MOST_KEPT
+    for each in reversed(done):
+        message = cut(each.outcome.message, min(LONGEST_TEXT, max(room, SHORTEST_KEPT)))
+        data, size = each.outcome.data, len(json.dumps(each.outcome.data))
+        if size > min(LONGEST_TEXT, room):
+            message, data, size = f"{message}\n({size} bytes of data are left out)".lstrip(), {}, 0
+        room -= len(message.encode()) + size
+        kept.append(TaskDone(each.name, replace(each.outcome, message=message, data=data)))
+    return tuple(reversed(kept))
+
+
+def _digest(actions: Sequence[Action]) -> str:
+    """The same for the same actions, whatever else was changed in the job config around them."""
+    plain = [asdict(replace(action, index=0)) for action in actions]
+    text = json.dumps(
+        plain, sort_keys=True, default=lambda each: sorted(each) if isinstance(each, frozenset) else str(each)
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:TOKEN_LENGTH]
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _what(task: Task) -> str:
     """What a task without a name is called."""
     name = task.image or task.function or task.lambda_name
     return f"{task.kind} {name}" if name else "a task that has no image, function or lambda"
+
+
+def _unsupported(task: Task) -> str:
+    if task.kind == "image":
+        return (
+            f"This plane runs no containers, so it can't run {_what(task)}: set the template's parameter "
+            "Containers to enabled."
+        )
+    return f"This plane can't run {_what(task)}."

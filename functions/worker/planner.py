@@ -7,13 +7,13 @@ from pathlib import Path
 from actions import ActionPerformer
 from execution_plane.clock import Clock
 from execution_plane.control_plane import ControlPlane
-from execution_plane.events import EventRef, TriggeredEvent
+from execution_plane.events import EventRef, Outcome, TriggeredEvent
 from execution_plane.transport import KeptnError, KeptnNotFound
 from jobs.config import InvalidJobConfig, read
 from jobs.matching import matching_actions
 from jobs.model import JobConfig, Rules
-from run import RETRY_PAUSES, persist
-from work import Unreadable, Work
+from persistence import RETRY_PAUSES, persist
+from work import Unreachable, Unreadable, Work
 
 JOB_CONFIG = "job/config.yaml"
 BUNDLED = Path(__file__).parent / JOB_CONFIG
@@ -23,28 +23,36 @@ class JobConfigPlanner:
     """Looks a job config up where Keptn's users keep them, else takes the one bundled with the worker."""
 
     def __init__(
-        self, control_plane: ControlPlane, performer: ActionPerformer, rules: Rules, clock: Clock
+        self,
+        control_plane: ControlPlane,
+        performer: ActionPerformer,
+        rules: Rules,
+        clock: Clock,
+        *,
+        answer_unhandled_events: bool = False,
     ) -> None:
+        """With `answer_unhandled_events`, an event that no action matches is answered as errored."""
         self._control_plane = control_plane
         self._performer = performer
         self._rules = rules
         self._clock = clock
+        self._answer_unhandled_events = answer_unhandled_events
 
     def find(self, event: TriggeredEvent) -> Work | None:
         """The actions that match the event, None if there are none.
 
         Raises Unreadable if Keptn does not say what its job config is, or the job config is invalid.
         """
-        actions = matching_actions(self._config(event.ref), event.attributes)
+        raw, origin = self._find(event.ref)
+        actions = matching_actions(self._read(raw, origin), event.attributes)
         if not actions:
-            return None
+            return _unhandled(event.ref, origin) if self._answer_unhandled_events else None
         return Work(
             is_silent=all(action.silent for action in actions),
             perform=partial(self._performer.perform, actions),
         )
 
-    def _config(self, ref: EventRef) -> JobConfig:
-        raw, origin = self._find(ref)
+    def _read(self, raw: bytes, origin: str) -> JobConfig:
         try:
             return read(raw, origin=origin, rules=self._rules)
         except InvalidJobConfig as problem:
@@ -67,7 +75,7 @@ class JobConfigPlanner:
             try:
                 raw = persist(read_level, KeptnError, RETRY_PAUSES, self._clock)
             except KeptnError as problem:
-                raise Unreadable(f"The job config could not be read: {problem}") from None
+                raise Unreachable(f"The job config could not be read: {problem}") from None
             if raw is not None:
                 return raw, f"{JOB_CONFIG} of {level} {'/'.join(scope)}"
         return BUNDLED.read_bytes(), f"{JOB_CONFIG} bundled with the worker"
@@ -78,3 +86,8 @@ class JobConfigPlanner:
             return self._control_plane.resource(scope, JOB_CONFIG, commit)
         except KeptnNotFound:
             return None
+
+
+def _unhandled(ref: EventRef, origin: str) -> Work:
+    message = f"No action of {origin} handles this {ref.type}."
+    return Work(is_silent=False, perform=lambda *_: Outcome.errored(message))

@@ -1,29 +1,47 @@
-"""One run, from a dispatched invocation to its finished: acquire, fetch, started, the actions, the outcome,
-finished.
-"""
+"""One run in the worker: acquired or taken up again, its event fetched, its actions done, and finished."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 from execution_plane.clock import Clock, Deadline
+from execution_plane.containers import ContainerEnd, Containers, ContainersUnavailable
 from execution_plane.control_plane import ControlPlane
 from execution_plane.error_log import ErrorLog
 from execution_plane.events import Outcome, RefusedEvent, TriggeredEvent, read_triggered
 from execution_plane.ledger import Ledger, LedgerUnavailable, LostRace
 from execution_plane.replies import NotStarted, Replies
-from execution_plane.runs import MOST_ATTEMPTS, Run, State
+from execution_plane.runs import MOST_ATTEMPTS, Origin, Run, State
 from execution_plane.telemetry import logger
 from execution_plane.transport import KeptnError
 from execution_plane.uniform import LogEntry
-from work import Performance, Planner, TaskCancelled, Unreadable, Work
-
-T = TypeVar("T")
+from held import HeldRun
+from persistence import RETRY_PAUSES, persist
+from work import (
+    NoCapacity,
+    Pending,
+    Performance,
+    Planner,
+    Resumption,
+    SubmissionRefused,
+    SubmissionUncertain,
+    TaskCancelled,
+    Unreachable,
+    Unreadable,
+    Work,
+)
 
 END_RESERVE = 10.0  # seconds before the function's deadline at which a task still running is stopped
-LEASE_BEYOND = 30.0  # seconds beyond the function's deadline for which the run is still the worker's
-RETRY_PAUSES = (1.0, 2.0, 4.0)  # seconds between the tries of a request that may be repeated
 PROGRESS_SECONDS = 3.0  # for one status.changed, during which nobody watches the task
 LEDGER_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds: an outcome is worth waiting for
+
+
+@dataclass(frozen=True)
+class _Errand:
+    """What one invocation does: the work of a run's event, from its beginning or from a step on."""
+
+    held: HeldRun
+    event: TriggeredEvent
+    work: Work
+    deadline: Deadline
 
 
 class Worker:
@@ -36,6 +54,7 @@ class Worker:
         ledger: Ledger,
         replies: Replies,
         planner: Planner,
+        containers: Containers,
         errors: ErrorLog,
         clock: Clock,
     ) -> None:
@@ -43,35 +62,58 @@ class Worker:
         self._ledger = ledger
         self._replies = replies
         self._planner = planner
+        self._containers = containers
         self._errors = errors
         self._clock = clock
 
-    def handle(self, event_id: str, deadline: Deadline, subscription_id: str = "") -> str:
-        """Bring the run of a triggered event to its end; what happened, in a few words. Raises
-        LedgerUnavailable.
+    def handle(
+        self,
+        event_id: str,
+        deadline: Deadline,
+        *,
+        version: int | None = None,
+        integration_id: str = "",
+        subscription_id: str = "",
+    ) -> str:
+        """Serve a dispatched run; what happened, in a few words. Raises LedgerUnavailable.
 
-        `deadline` is the function's own; `subscription_id` is for the task to see.
+        A waiting run is taken up only in the `version` in which it was dispatched. `deadline` is the
+        function's own; the two ids are of what the event came by.
         """
+        run = self._ledger.get(event_id)
         try:
-            run = self._acquire(event_id)
-            return self._serve(run, deadline, subscription_id) if run else "nothing to do"
+            if run is not None and run.state is State.CLAIMED and run.attempt < MOST_ATTEMPTS:
+                run = self._ledger.move(run, run.acquired(self._clock.now()))
+                return self._serve(run, deadline, Origin(integration_id, subscription_id))
+            if run is not None and run.state is State.WAITING and run.version == version:
+                return self._take_up(run, deadline)
+        except LostRace:
+            return "somebody else has the run"
+        return "nothing to do"
+
+    def waiting_for(self, token: str) -> Run | None:
+        """The run that waits for the container that `token` started. Raises LedgerUnavailable."""
+        waits = (run for run in self._ledger.active() if run.step and run.step.token == token)
+        listed = next(waits, None)
+        run = self._ledger.get(listed.event.id) if listed else None
+        is_it = run and run.state is State.WAITING and run.step and run.step.token == token
+        return run if is_it else None
+
+    def handle_end(self, run: Run, end: ContainerEnd, deadline: Deadline) -> str:
+        """Go on with a waiting run whose container has ended; what happened. Raises LedgerUnavailable."""
+        try:
+            return self._resume(run, end, deadline)
         except LostRace:
             return "somebody else has the run"
 
-    def _acquire(self, event_id: str) -> Run | None:
-        run = self._ledger.get(event_id)
-        if run is None or run.state is not State.CLAIMED or run.attempt >= MOST_ATTEMPTS:
-            return None
-        return self._ledger.move(run, run.acquired(self._clock.now()))
-
-    def _serve(self, run: Run, deadline: Deadline, subscription_id: str) -> str:
+    def _serve(self, run: Run, deadline: Deadline, origin: Origin) -> str:
         try:
             event = self._fetch(run)
         except KeptnError as problem:
             return self._give_back(run, f"the event can't be fetched: {problem}")
         if event is None:
             return self._give_back(run, "the event is not open")
-        event = event.with_subscription(subscription_id)
+        event = event.with_subscription(origin.subscription_id)
         try:
             work = self._planner.find(event)
         except Unreadable as problem:
@@ -85,12 +127,44 @@ class Worker:
                 run = self._replies.start(run, deadline.earlier_by(END_RESERVE))
             except NotStarted as problem:
                 return self._give_back(problem.run, f"started can't be sent: {problem}")
-        run = self._ledger.move(run, run.beginning(self._clock.now() + deadline.remaining() + LEASE_BEYOND))
+        held = HeldRun(self._ledger, self._clock, run, deadline, origin, silent=work.is_silent)
+        return self._go_on(_Errand(held, event, work, deadline), None)
+
+    def _take_up(self, run: Run, deadline: Deadline) -> str:
+        """Take up a waiting run whose container has ended, or was never known to begin."""
+        step = run.step
+        assert step is not None
+        if not step.arn:
+            return self._resume(run, None, deadline)
         try:
-            outcome = self._perform(run, work, event, deadline)
-        except TaskCancelled:
-            return "the run was cancelled, and its task stopped"
-        return self._complete(run, outcome, deadline, is_silent=work.is_silent)
+            end = self._containers.end_of(step, self._clock.now())
+        except ContainersUnavailable as problem:
+            return f"put off: {problem}"
+        return self._resume(run, end, deadline) if end else "the container has not ended"
+
+    def _resume(self, run: Run, end: ContainerEnd | None, deadline: Deadline) -> str:
+        step = run.step
+        assert step is not None
+        run = self._ledger.move(run, run.resumed(self._clock.now()))
+        try:
+            event = self._fetch(run)
+        except KeptnError as problem:
+            return self._put_back(run, f"the event can't be fetched: {problem}")
+        if event is None:
+            if not run.silent:
+                return self._put_back(run, "the event is not open")
+            self._ledger.move(run, run.completed_silently())
+            logger.warning("a silent run ends with its container: its event is gone", event_id=run.event.id)
+            return "done silently"
+        event = event.with_subscription(step.subscription_id)
+        try:
+            work = self._planner.find(event) or _broken("The job config no longer handles the event.")
+        except Unreachable as problem:
+            return self._put_back(run, str(problem))
+        except Unreadable as problem:
+            work = _broken(str(problem))
+        held = HeldRun(self._ledger, self._clock, run, deadline, step.origin, silent=run.silent)
+        return self._go_on(_Errand(held, event, work, deadline), Resumption(step, run.earlier, end))
 
     def _fetch(self, run: Run) -> TriggeredEvent | None:
         """The run's event as it is now, None if it is not open. Raises KeptnError."""
@@ -110,52 +184,103 @@ class Worker:
         logger.warning("run given back", event_id=run.event.id, reason=reason)
         return f"given back: {reason}"
 
-    def _perform(self, run: Run, work: Work, event: TriggeredEvent, deadline: Deadline) -> Outcome:
+    def _put_back(self, run: Run, reason: str) -> str:
+        """The container's end is still to be handled: the poller has it taken up again or closes the run."""
+        self._ledger.move(run, run.put_back(self._clock.now()))
+        logger.warning("run put back", event_id=run.event.id, reason=reason)
+        return f"put back: {reason}"
+
+    def _go_on(self, errand: _Errand, resumption: Resumption | None) -> str:
+        """Do the work until it is done, or waits for a container."""
+        while True:
+            try:
+                outcome = self._perform(errand, resumption)
+            except TaskCancelled:
+                return "the run was cancelled, and its task stopped"
+            if isinstance(outcome, Outcome):
+                return self._complete(errand, outcome)
+            refusal = self._submit(errand.held, outcome)
+            if isinstance(refusal, str):
+                return refusal
+            resumption = Resumption(outcome.step, outcome.earlier, refusal)
+
+    def _perform(self, errand: _Errand, resumption: Resumption | None) -> Outcome | Pending:
         """Do the work. Whatever it raises but TaskCancelled is an errored outcome."""
-        until = deadline.earlier_by(END_RESERVE)
+        held, run = errand.held, errand.held.run
+        until = errand.deadline.earlier_by(END_RESERVE)
 
         def report(message: str) -> None:
-            if not work.is_silent:
-                self._replies.progress(run, message, until.no_later_than(PROGRESS_SECONDS))
+            if not held.silent:
+                self._replies.progress(held.run, message, until.no_later_than(PROGRESS_SECONDS))
 
         performance = Performance(
-            event=event,
+            event=errand.event,
+            source=run.source,
+            began=run.started_at or run.claimed_at,
             report=report,
-            still_wanted=lambda: self._is_ours(run),
-            deadline=until.no_later_than(run.deadline - self._clock.now()),
+            still_wanted=held.is_ours,
+            hold=held,
+            deadline=until,
         )
         try:
-            return work.perform(performance)
-        except TaskCancelled:
+            return errand.work.perform(performance, resumption)
+        except (TaskCancelled, LostRace, LedgerUnavailable):
             raise
         except Exception as problem:
             logger.exception("the task can't be run", event_id=run.event.id)
             return Outcome.errored(f"The task could not be run: {type(problem).__name__}: {problem}")
 
-    def _is_ours(self, run: Run) -> bool:
-        """Whether the run is still this worker's; a ledger that can't be read changes nothing."""
-        try:
-            current = self._ledger.get(run.event.id)
-        except LedgerUnavailable:
-            return True
-        return current is not None and _is_same_attempt(current, run)
+    def _submit(self, held: HeldRun, pending: Pending) -> str | ContainerEnd:
+        """Submit a container and let the run wait for it.
 
-    def _complete(self, run: Run, outcome: Outcome, deadline: Deadline, *, is_silent: bool) -> str:
+        Gives what happened, or, where ECS will never start it, an end that says so.
+        """
+        held.wait(pending.step, pending.earlier)
+        event_id = held.run.event.id
+        try:
+            arn = pending.submit()
+        except SubmissionRefused as refusal:
+            held.move(lambda run: run.resumed(self._clock.now()))
+            return ContainerEnd(reason=str(refusal))
+        except NoCapacity as trouble:
+            reason = str(trouble)
+            held.move(lambda run: run.not_submitted(reason, self._clock.now()))
+            logger.warning("container not started yet", event_id=event_id, reason=reason)
+            return "waiting until ECS has a place for the container"
+        except SubmissionUncertain as doubt:
+            logger.warning("container submitted, and no answer", event_id=event_id, reason=str(doubt))
+            return "waiting to learn whether the container was started"
+        try:
+            held.move(lambda run: run.submitted(arn, self._clock.now()))
+        except LostRace:
+            self._stop_if_unwanted(held.run, arn)
+            raise
+        logger.info("container started", event_id=event_id, container=arn)
+        return "waiting for the container"
+
+    def _stop_if_unwanted(self, run: Run, arn: str) -> None:
+        """Leave no container behind of a run that came to its end while it was being submitted."""
+        current = self._ledger.get(run.event.id)
+        if run.step and (current is None or current.state in {State.DONE, State.CLOSED}):
+            self._containers.stop(replace(run.step, arn=arn), "Its run had ended before it began.")
+
+    def _complete(self, errand: _Errand, outcome: Outcome) -> str:
         """Write the outcome, then send the finished. Raises LostRace if the run was cancelled meanwhile."""
-        if is_silent:
-            self._move(run, Run.completed_silently)
-            self._note(run, outcome)
+        held = errand.held
+        if held.silent:
+            held.move(Run.completed_silently)
+            self._note(held.run, outcome)
             return "done silently"
         done = persist(
-            lambda: self._move(run, lambda current: current.completed(outcome, self._clock.now())),
+            lambda: held.move(lambda run: run.completed(outcome, self._clock.now())),
             LedgerUnavailable,
             LEDGER_PAUSES,
             self._clock,
-            until=deadline,
+            until=errand.deadline,
         )
-        self._replies.finish(done, deadline)
-        self._note(run, outcome)
-        logger.info("run done", event_id=run.event.id, result=outcome.result, status=outcome.status)
+        self._replies.finish(done, errand.deadline)
+        self._note(done, outcome)
+        logger.info("run done", event_id=done.event.id, result=outcome.result, status=outcome.status)
         return f"done: {outcome.status}, {outcome.result}"
 
     def _note(self, run: Run, outcome: Outcome) -> None:
@@ -163,42 +288,6 @@ class Worker:
         if outcome.status == "errored":
             self._errors.note(LogEntry.of(run.event, outcome.message))
 
-    def _move(self, run: Run, change: Callable[[Run], Run]) -> Run:
-        """Write a change of our running run, also when the poller has noted something in it meanwhile."""
-        try:
-            return self._ledger.move(run, change(run))
-        except LostRace as lost:
-            current = lost.current or self._ledger.get(run.event.id)
-            if current is None or not _is_same_attempt(current, run):
-                raise
-            return self._ledger.move(current, change(current))
-
-
-def persist(
-    call: Callable[[], T],
-    failure: type[Exception],
-    pauses: Sequence[float],
-    clock: Clock,
-    *,
-    until: Deadline | None = None,
-) -> T:
-    """Call, and again after each pause while it fails in the given way and there is time.
-
-    Raises the last failure.
-    """
-    for pause in pauses:
-        try:
-            return call()
-        except failure:
-            if until is not None and until.remaining() <= 2 * pause:
-                raise
-            clock.sleep(pause)
-    return call()
-
-
-def _is_same_attempt(current: Run, run: Run) -> bool:
-    return current.state is State.RUNNING and current.attempt == run.attempt
-
 
 def _broken(message: str) -> Work:
-    return Work(is_silent=False, perform=lambda _: Outcome.errored(message))
+    return Work(is_silent=False, perform=lambda _, __: Outcome.errored(message))

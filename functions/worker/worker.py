@@ -1,50 +1,97 @@
-"""A dispatched run."""
+"""A dispatched run, or a container's end."""
 
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from actions import ActionPerformer
+import boto3
+
+from actions import ActionPerformer, TaskRunner
 from execution_plane.clock import Deadline
+from execution_plane.containers import STOPPED, Containers, read_end
 from execution_plane.error_log import ErrorLog
-from execution_plane.parts import Parts
+from execution_plane.parts import Parts, aws_client
 from execution_plane.replies import Replies
+from execution_plane.settings import ContainerSettings, InvalidSetting, TaskSettings
 from execution_plane.telemetry import logger, metrics
+from jobs.images import ImageAllowlist, InvalidImagePattern
 from jobs.model import Rules
 from planner import JobConfigPlanner
 from run import Worker
+from runners.container import FargateRunner
+from runners.lambda_function import LambdaFunctionRunner
 from runners.python_function import PythonFunctionRunner
+from task_secrets import TaskSecrets
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from botocore.config import Config
+    from mypy_boto3_lambda.client import LambdaClient
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics(raise_on_empty_metrics=False)
-def handler(dispatched: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
-    """Bring one run to its end.
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
+    """Bring one run on: to its end, or to the container that it waits for next.
 
-    `dispatched` has `schema`, `event_id`, `type`, `project`, and, of a plane that is registered,
-    `integration_id` and `subscription_id`. What it raises goes to the failure queue, and the poller finds the
-    run where it stands.
+    `event` is what the poller dispatches (`schema`, `event_id`, `type`, `project`, `version`, and, of a plane
+    that is registered, `integration_id` and `subscription_id`), or an event "ECS Task State Change" of
+    EventBridge's. What it raises goes to the failure queue, and the poller finds the run where it stands.
     """
+    is_dispatched = "event_id" in event
+    subject = {"event_id": event["event_id"]} if is_dispatched else {"container": event["detail"]["taskArn"]}
     try:
         parts, worker, errors = build()
-        deadline = Deadline.from_context(parts.clock, context)
-        done = worker.handle(
-            str(dispatched["event_id"]), deadline, str(dispatched.get("subscription_id", ""))
-        )
-        errors.send(str(dispatched.get("integration_id", "")), deadline)
+        done = serve(worker, errors, event, Deadline.from_context(parts.clock, context))
     except Exception as problem:
-        logger.error("run failed", reason=str(problem), kind=type(problem).__name__)
+        logger.error("run failed", **subject, reason=str(problem), kind=type(problem).__name__)
         raise
-    logger.info("invocation done", event_id=dispatched["event_id"], what=done)
-    return {"event_id": str(dispatched["event_id"]), "what": done}
+    logger.info("invocation done", **subject, what=done)
+    return {**subject, "what": done}
+
+
+def serve(worker: Worker, errors: ErrorLog, event: Mapping[str, Any], deadline: Deadline) -> str:
+    """Let the worker handle one event of either kind, then log its errors; what happened, in a few words."""
+    if "event_id" in event:
+        integration_id = str(event.get("integration_id", ""))
+        done = worker.handle(
+            str(event["event_id"]),
+            deadline,
+            version=event.get("version"),
+            integration_id=integration_id,
+            subscription_id=str(event.get("subscription_id", "")),
+        )
+        errors.send(integration_id, deadline)
+        return done
+    task = event["detail"]
+    if task["lastStatus"] != STOPPED:
+        return "the container has not ended"
+    run = worker.waiting_for(str(task.get("startedBy")))
+    if run is None or run.step is None:
+        return "no run waits for this container"
+    done = worker.handle_end(run, read_end(task), deadline)
+    errors.send(run.step.integration_id, deadline)
+    return done
 
 
 @cache
 def build() -> tuple[Parts, Worker, ErrorLog]:
     """Build the parts and the worker, once per execution environment. Raises InvalidSetting."""
-    parts = Parts.from_environment()
+    parts, settings = Parts.from_environment(), ContainerSettings.from_environment()
+    secrets = TaskSecrets(settings.secret_store, settings.secret_prefix, aws_client)
+    containers = FargateRunner(
+        client=aws_client,
+        control_plane=parts.control_plane,
+        secrets=secrets,
+        settings=settings,
+        clock=parts.clock,
+    )
+    tasks = TaskSettings.from_environment()
+    runners: dict[str, TaskRunner] = {
+        "function": PythonFunctionRunner(secrets, allow_secret_references=settings.allow_secret_references),
+        "lambda": LambdaFunctionRunner(tasks.allowed_lambdas, _lambda_client),
+    }
+    performer = ActionPerformer(runners, parts.clock, containers if settings.are_on else None)
     errors = ErrorLog(parts.control_plane)
     worker = Worker(
         control_plane=parts.control_plane,
@@ -52,11 +99,26 @@ def build() -> tuple[Parts, Worker, ErrorLog]:
         replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=True),
         planner=JobConfigPlanner(
             parts.control_plane,
-            ActionPerformer({"function": PythonFunctionRunner()}, parts.clock),
-            Rules(),
+            performer,
+            rules(settings),
             parts.clock,
+            answer_unhandled_events=tasks.answer_unhandled_events,
         ),
+        containers=Containers(partial(aws_client, "ecs")),
         errors=errors,
         clock=parts.clock,
     )
     return parts, worker, errors
+
+
+def rules(settings: ContainerSettings) -> Rules:
+    """What this deployment allows in a job config. Raises InvalidSetting."""
+    try:
+        images = ImageAllowlist.parse(settings.allowed_images)
+    except InvalidImagePattern as problem:
+        raise InvalidSetting(f"AllowedImages: {problem}") from None
+    return Rules(images=images, allow_privileged=settings.allow_privileged)
+
+
+def _lambda_client(config: "Config") -> "LambdaClient":
+    return boto3.client("lambda", config=config)

@@ -1,5 +1,6 @@
 """The control plane over real HTTP, for the demo and for tests: one process, two threads and a pool."""
 
+import contextlib
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
@@ -81,7 +82,8 @@ class KeptnServer:
         with self.keptn.changed:
             self.keptn.changed.notify_all()
         # The loop ends once it has no sockets left; it must close them itself.
-        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._server._map, ignore_all=True))
+        with contextlib.suppress(OSError):  # it may have ended by itself
+            self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._server._map, ignore_all=True))
         for thread in self._threads:
             thread.join(timeout=5)
         self._server.task_dispatcher.shutdown(timeout=1)

@@ -12,6 +12,7 @@ import pytest
 from controller import Controller
 from dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Deadline, SystemClock
+from execution_plane.containers import Containers
 from execution_plane.control_plane import ControlPlane
 from execution_plane.error_log import ErrorLog
 from execution_plane.ledger import Ledger
@@ -22,6 +23,7 @@ from execution_plane.transport import Transport
 from local.keptn.faults import Delay
 from local.keptn.server import KeptnServer
 from run import Worker
+from tests.support.ecs import FakeEcs
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import SAYHELLO, SHIPYARD, Tasks, Token
 
@@ -61,6 +63,7 @@ class Fleet:
                 ledger=ledger,
                 replies=Replies(self._client(), ledger, CLOCK, patient=True),
                 planner=self.tasks,
+                containers=Containers(lambda: FakeEcs(CLOCK)),  # type: ignore[arg-type, return-value]
                 errors=ErrorLog(self._client()),
                 clock=CLOCK,
             )
@@ -80,6 +83,7 @@ class Fleet:
             replies=Replies(client, self._ledger, CLOCK, patient=False),
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=FailureQueue(lambda: None, None),  # type: ignore[arg-type, return-value]
+            containers=Containers(lambda: FakeEcs(CLOCK)),  # type: ignore[arg-type, return-value]
             subscriptions=FixedSubscriptions((Subscription(SAYHELLO),)),
             errors=ErrorLog(client),
             match=EventMatch(None),

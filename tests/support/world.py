@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from controller import Controller, TickReport
 from dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Deadline
+from execution_plane.containers import Containers
 from execution_plane.control_plane import ControlPlane
 from execution_plane.error_log import ErrorLog
 from execution_plane.events import Outcome, TriggeredEvent
@@ -29,7 +30,9 @@ from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
 from run import Worker
 from tests.support.clock import Inline, SimulatedClock
-from work import Performance, Planner, Work
+from tests.support.ecs import FakeEcs, FakeLogs
+from work import Performance, Planner, Resumption, Work
+from worker import serve
 
 if TYPE_CHECKING:
     import requests
@@ -87,7 +90,8 @@ class Tasks:
     def find(self, event: TriggeredEvent) -> Work | None:
         return Work(is_silent=self.is_silent, perform=self._perform)
 
-    def _perform(self, performance: Performance) -> Outcome:
+    def _perform(self, performance: Performance, _: Resumption | None) -> Outcome:
+        performance.hold.begin(())
         self.begun.append(performance.event.ref.id)
         return self.does(performance)
 
@@ -113,6 +117,7 @@ class Plane:
         run_deadline: float = 3600.0,
         pool: Executor | None = None,
         patient: bool = True,
+        ecs: Any = None,
     ) -> None:
         self.world = world
         self.clock = world.clock
@@ -127,13 +132,15 @@ class Plane:
             "run_deadline": run_deadline,
             "draining": draining,
         }
+        self.ecs: Any = ecs or FakeEcs(self.clock)
+        self.logs = FakeLogs()
         if subscriptions is None:
             subscriptions = tuple(Subscription(event_type) for event_type in event_types)
         self._subscriptions = subscriptions
         self._integration = integration
         self._is_steered = is_steered
         self._failures = FailureQueue(lambda: sqs, failure_queue_url)
-        self._planner = planner or self.tasks
+        self.planner: Planner = planner or self.tasks
         self._patient = patient
         self.poller = self.new_poller()
 
@@ -146,6 +153,7 @@ class Plane:
             replies=Replies(control_plane, self.ledger, self.clock, patient=False),
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=self._failures,
+            containers=Containers(lambda: self.ecs),
             subscriptions=self._subscription_source(control_plane),
             errors=ErrorLog(control_plane),
             clock=self.clock,
@@ -174,14 +182,16 @@ class Plane:
             control_plane=control_plane,
             ledger=self.ledger,
             replies=Replies(control_plane, self.ledger, self.clock, patient=self._patient),
-            planner=self._planner,
+            planner=self.planner,
+            containers=Containers(lambda: self.ecs),
             errors=errors,
             clock=self.clock,
         )
-        deadline = Deadline.after(self.clock, seconds)
-        done = worker.handle(payload["event_id"], deadline, payload.get("subscription_id", ""))
-        errors.send(payload.get("integration_id", ""), deadline)
-        return done
+        return serve(worker, errors, payload, Deadline.after(self.clock, seconds))
+
+    def deliver_end(self, event: Mapping[str, Any]) -> None:
+        """Put a container's end into Lambda's queue, as EventBridge does."""
+        self.queue.invocations.append(dict(event))
 
     def work_all(self) -> list[str]:
         """Everything in Lambda's queue, once each."""

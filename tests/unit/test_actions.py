@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from actions import ActionPerformer, Done, combine
+from actions import ActionPerformer, combine
 from execution_plane.clock import Deadline
 from execution_plane.events import EventRef, Outcome, TriggeredEvent
+from execution_plane.runs import TaskDone
 from jobs.model import Action, Task
 from tests.support.clock import SimulatedClock
+from tests.unit.worker.performances import Kept
 from work import Performance, TaskCancelled
 
 CONTEXT = "08735340-6f9e-4b32-97ff-3b6c292bc509"
@@ -51,11 +53,16 @@ class Stage:
         ref = EventRef("event", f"sh.keptn.event.{self.task}.triggered", CONTEXT, "p", "s", "v")
         performance = Performance(
             event=TriggeredEvent(ref, {"data": {}}),
+            source="plane",
+            began=self.clock.now(),
             report=self.reported.append,
             still_wanted=lambda: True,
+            hold=Kept(),
             deadline=Deadline.after(self.clock, 600),
         )
-        return ActionPerformer({"function": self.runner}, self.clock).perform(actions, performance)
+        outcome = ActionPerformer({"function": self.runner}, self.clock).perform(actions, performance, None)
+        assert isinstance(outcome, Outcome)
+        return outcome
 
 
 def action(*names: str, silent: bool = False) -> Action:
@@ -78,22 +85,22 @@ def function(name: str) -> Task:
     ],
 )
 def test_the_worst_outcome_wins(outcomes: Sequence[Outcome], result: str, status: str) -> None:
-    together = combine([Done(function("task"), outcome) for outcome in outcomes])
+    together = combine([TaskDone("task", outcome) for outcome in outcomes])
 
     assert (together.result, together.status) == (result, status)
 
 
 def test_one_tasks_message_is_its_own_and_several_have_a_paragraph_each() -> None:
-    assert combine([Done(function("one"), PASS)]).message == "fine"
-    assert combine(
-        [Done(function("one"), PASS), Done(function("two"), Outcome("fail", "succeeded"))]
-    ).message == ("Task 'one': pass\nfine\n\nTask 'two': fail")
+    assert combine([TaskDone("one", PASS)]).message == "fine"
+    assert combine([TaskDone("one", PASS), TaskDone("two", Outcome("fail", "succeeded"))]).message == (
+        "Task 'one': pass\nfine\n\nTask 'two': fail"
+    )
 
 
 def test_all_data_is_kept_and_the_later_tasks_wins() -> None:
     later = replace(WARNING, data={"a": 3, "c": 4})
 
-    assert combine([Done(function("one"), PASS), Done(function("two"), later)]).data == {"a": 3, "c": 4}
+    assert combine([TaskDone("one", PASS), TaskDone("two", later)]).data == {"a": 3, "c": 4}
 
 
 def test_a_failed_task_ends_its_action_and_not_the_next() -> None:

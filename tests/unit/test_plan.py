@@ -275,7 +275,9 @@ def assert_is_legal(action: Action, acted: Run, seen: Seen, outcome: Outcome | N
     after = WRITES[action](acted)
     assert after.state in TRANSITIONS[acted.state]
     assert after.version == acted.version + 1
-    assert (seen is Seen.ABSENT) == (action is Action.PROVE), "only what is absent may be proved gone"
+    is_silent_work = acted.silent and acted.state in {State.RUNNING, State.WAITING}
+    needs_proof = seen is Seen.ABSENT and not is_silent_work
+    assert needs_proof == (action is Action.PROVE), "only what is absent may be proved gone"
     assert (outcome is not None) == (action is Action.ABANDON)
     if action in {Action.TAKE_BACK, Action.REPORT} or (
         action is Action.ABANDON and acted.state is State.RUNNING

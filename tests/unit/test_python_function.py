@@ -16,6 +16,7 @@ from jobs.model import Task
 from runners import python_function
 from runners.child_process import LONGEST_REPORT, TAIL
 from runners.python_function import MOST_PROGRESS, PythonFunctionRunner
+from tests.unit.worker.performances import Kept
 from work import Performance, TaskCancelled
 
 REF = EventRef(
@@ -45,8 +46,11 @@ class Bench:
             self.write(body, name)
         performance = Performance(
             event=TriggeredEvent(REF, {"data": data}),
+            source="plane",
+            began=0.0,
             report=self._report,
             still_wanted=self.still_wanted,
+            hold=Kept(),
             deadline=Deadline.after(CLOCK, seconds),
         )
         return PythonFunctionRunner().run(Task(0, function=name), performance)

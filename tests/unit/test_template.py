@@ -31,10 +31,10 @@ def test_every_default_meets_its_own_constraints(name: str) -> None:
     value = parameter["Default"]
 
     assert value in parameter.get("AllowedValues", [value])
-    if parameter["Type"] == "Number":
+    if "MinValue" in parameter:
         assert parameter.get("MinValue", value) <= value <= parameter.get("MaxValue", value)
     else:
-        assert re.fullmatch(parameter.get("AllowedPattern", ".*"), value)
+        assert re.fullmatch(parameter.get("AllowedPattern", ".*"), str(value))
 
 
 def test_only_what_nobody_can_guess_has_no_default() -> None:
@@ -121,6 +121,13 @@ def test_a_slower_or_broken_schedule_is_refused(schedule: str) -> None:
         ("AlarmTopicArn", "my-topic"),
         ("PermissionsBoundaryArn", "boundary"),
         ("ScheduleTimezone", ""),
+        ("AllowedLambdas", "one, two"),
+        ("AllowedLambdas", "*"),
+        ("SecretPrefix", "keptn"),
+        ("SecretPrefix", "*/"),
+        ("ContainerTaskRoles", "deployer"),
+        ("ContainerTaskRoles", "arn:aws:iam::123456789012:role/a, arn:aws:iam::123456789012:role/b"),
+        ("ContainerInitImage", ""),
     ],
 )
 def test_what_could_not_work_is_refused_before_anything_is_made(name: str, value: str) -> None:
@@ -148,6 +155,10 @@ def test_what_could_not_work_is_refused_before_anything_is_made(name: str, value
         ("AlarmTopicArn", "arn:aws:sns:eu-central-1:123456789012:ops"),
         ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/team/boundary"),
         ("ScheduleTimezone", "America/Argentina/Buenos_Aires"),
+        ("AllowedLambdas", "load-test,smoke_test"),
+        ("SecretPrefix", "keptn/"),
+        ("SecretPrefix", "team-a/keptn/"),
+        ("ContainerTaskRoles", "arn:aws:iam::123456789012:role/a,arn:aws-cn:iam::123456789012:role/path/b"),
     ],
 )
 def test_what_works_is_taken(name: str, value: str) -> None:

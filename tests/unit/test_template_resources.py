@@ -9,8 +9,14 @@ import pytest
 
 from execution_plane.events import EventRef, Outcome
 from execution_plane.ledger import ACTIVE_INDEX, Ledger
-from execution_plane.runs import Run, State
-from execution_plane.settings import IntegrationSettings, PollerSettings, Settings
+from execution_plane.runs import ContainerStep, Run, State, TaskDone
+from execution_plane.settings import (
+    ContainerSettings,
+    IntegrationSettings,
+    PollerSettings,
+    Settings,
+    TaskSettings,
+)
 from local.aws import create_table, read_template
 
 ROOT = Path(__file__).parents[2]
@@ -24,9 +30,9 @@ INDEX_ATTRIBUTES = 20  # DynamoDB API reference, Projection: NonKeyAttributes
 
 @pytest.mark.parametrize(
     ("function", "settings"),
-    [("PollerFunction", PollerSettings), ("PollerFunction", Settings), ("WorkerFunction", Settings),
-     ("LifecycleFunction", Settings), ("PollerFunction", IntegrationSettings),
-     ("LifecycleFunction", IntegrationSettings)],
+    [("PollerFunction", PollerSettings), ("PollerFunction", Settings), ("LifecycleFunction", Settings),
+     ("WorkerFunction", Settings), ("WorkerFunction", ContainerSettings), ("WorkerFunction", TaskSettings),
+     ("PollerFunction", IntegrationSettings), ("LifecycleFunction", IntegrationSettings)],
 )  # fmt: skip
 def test_every_setting_that_is_read_is_declared(function: str, settings: type[Any]) -> None:
     environment = Recorder()
@@ -77,19 +83,23 @@ def longest_value(value: Any) -> int:
         return len(value)
     if "Fn::If" in value:
         return max(longest_value(choice) for choice in value["Fn::If"][1:])
+    if "Fn::GetAtt" in value:  # a role's ARN
+        return len("arn:aws-us-gov:iam::123456789012:role/") + 64
     if "Fn::Sub" in value:  # PLANE_SOURCE: an account, the longest region's name and the longest stack's
         return len("keptn-lambda-executor/") + 12 + 1 + 25 + 1 + 128
     parameter = PARAMETERS.get(value["Ref"], {})
-    if parameter.get("Type") == "Number":
+    if "MaxValue" in parameter:
         return len(str(parameter["MaxValue"]))
     if "AllowedValues" in parameter:
-        return max(len(choice) for choice in parameter["AllowedValues"])
+        return max(len(str(choice)) for choice in parameter["AllowedValues"])
     longest_names = {  # as CloudFormation makes them: a stack's name, a logical id, 14 more characters
         "LedgerTable": 160,
         "WorkerFunction": 64,
         "FailureQueue": 160,
         "ApiTokenSecret": 120,
         "AWS::Region": 25,
+        "ContainerLogGroup": len("/aws/ecs/") + 128,
+        "ContainerBucket": 63,
     }
     return int(parameter.get("MaxLength") or longest_names.get(value["Ref"], 128))
 
@@ -101,7 +111,7 @@ def test_the_index_of_active_runs_carries_all_that_a_plan_needs(dynamodb: Any) -
 
     (found,) = ledger.active()
 
-    hints = {"outcome", "event"}
+    hints = {"outcome", "event", "earlier"}
     assert {name: value for name, value in vars(found).items() if name not in hints} == {
         name: value for name, value in vars(run).items() if name not in hints
     }
@@ -119,6 +129,10 @@ def a_run_with_everything_noted() -> Run:
         "state": State.DONE,
         "outcome": Outcome("pass", "succeeded", "done"),
         "looked": "1/1",
+        "earlier": (TaskDone("task", Outcome("pass", "succeeded")),),
+        "step": ContainerStep(
+            1, 2, "token", "cluster", "digest", 3.0, 4.0, "plane", "subscription", "arn", 5.0, "trouble", 6, 7
+        ),
     }
     only_when_closed = {"was", "closed_as", "expires_at"}
     for number, (name, default) in enumerate(vars(Run.claimed(event, "plane", 0.0, 0.0)).items(), start=2):
@@ -185,18 +199,102 @@ def references(node: Any) -> set[str]:
     return found
 
 
+KNOW_NO_RESOURCES = {  # Service Authorization Reference: actions without a resource type that could be named
+    "ecr:GetAuthorizationToken",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListTasks",
+    "ecs:RegisterTaskDefinition",
+}
+
+
 def test_every_policy_names_its_actions_and_resources() -> None:
-    roles = [each["Properties"] for each in RESOURCES.values() if each["Type"] == "AWS::IAM::Role"]
-    statements = [
-        statement
-        for role in roles
+    granted = statements()
+
+    assert len(granted) > 20
+    for statement in granted:
+        actions = statement["Action"]
+        assert "*" not in json.dumps(actions)
+        if statement["Resource"] == "*":
+            assert {actions} if isinstance(actions, str) else set(actions) <= KNOW_NO_RESOURCES
+    assert all(role["PermissionsBoundary"] for role in roles())
+
+
+def roles() -> list[dict[str, Any]]:
+    """The properties of all roles."""
+    return [each["Properties"] for each in RESOURCES.values() if each["Type"] == "AWS::IAM::Role"]
+
+
+def statements() -> list[dict[str, Any]]:
+    """The statements of all roles, those that depend on a condition included."""
+    return [
+        then(statement)
+        for role in roles()
         for policy in role["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in then(policy)["PolicyDocument"]["Statement"]
     ]
 
-    assert len(roles) == 4
-    assert "*" not in json.dumps(statements)
-    assert all(role["PermissionsBoundary"] for role in roles)
+
+def then(value: dict[str, Any]) -> dict[str, Any]:
+    """What a part of the template is where its condition holds."""
+    found: dict[str, Any] = value.get("Fn::If", [None, value])[1]
+    return found
+
+
+def test_without_parameters_the_worker_may_use_no_container_lambda_or_secret() -> None:
+    """What these need is granted only under a condition that the defaults do not meet."""
+    conditions = TEMPLATE["Conditions"]
+    defaults = {
+        "HasContainers": {"Fn::Equals": [{"Ref": "Containers"}, "enabled"]},
+        "HasLambdas": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AllowedLambdas"}, ""]}]},
+        "HasSecrets": {"Fn::Not": [{"Fn::Equals": [{"Ref": "SecretPrefix"}, ""]}]},
+    }
+    assert {name: conditions[name] for name in defaults} == defaults
+    assert [PARAMETERS[name]["Default"] for name in ("Containers", "AllowedLambdas", "SecretPrefix")] == [
+        "disabled",
+        "",
+        "",
+    ]
+    worker = RESOURCES["WorkerRole"]["Properties"]["Policies"]
+    always = [each for each in worker[0]["PolicyDocument"]["Statement"] if "Fn::If" not in each]
+    assert {action.split(":")[0] for each in always for action in listed(each["Action"])} == {
+        "logs",
+        "secretsmanager",
+        "dynamodb",
+        "sqs",
+    }
+    assert [each["Fn::If"][0] for each in worker[1:]] == ["HasContainers"]
+
+
+def listed(value: Any) -> list[str]:
+    """What may be given as one or several."""
+    return value if isinstance(value, list) else [value]
+
+
+def test_only_roles_of_the_parameter_are_passed_and_only_to_containers() -> None:
+    passing = [each for each in statements() if each["Action"] == "iam:PassRole"]
+
+    assert [each["Condition"] for each in passing] == [
+        {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    ] * 2
+    assert passing[1]["Resource"] == {"Fn::Split": [",", {"Ref": "ContainerTaskRoles"}]}
+
+
+def test_everything_of_containers_is_made_only_where_they_are_enabled() -> None:
+    made = {name: each for name, each in RESOURCES.items() if name.startswith("Container")}
+
+    assert len(made) == 8
+    assert {each["Condition"] for each in made.values()} == {"HasContainers"}
+
+
+def test_the_worker_hears_of_the_ends_of_this_clusters_containers() -> None:
+    rule = RESOURCES["ContainerEndRule"]["Properties"]
+
+    assert rule["EventPattern"] == {
+        "source": ["aws.ecs"],
+        "detail-type": ["ECS Task State Change"],
+        "detail": {"clusterArn": [{"Fn::GetAtt": "ContainerCluster.Arn"}], "lastStatus": ["STOPPED"]},
+    }
+    assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": "WorkerFunction.Arn"}
 
 
 def test_the_functions_use_roles_and_log_groups_of_the_stack() -> None:

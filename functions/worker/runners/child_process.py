@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from uuid import uuid4
 from execution_plane.events import Outcome
 
 TAIL = 8192  # bytes of a task's output that a message may quote
+KEPT = 2 * TAIL  # of which the first half may begin with the end of a secret, which nothing would recognize
 LONGEST_REPORT = 1_048_576  # bytes of one line on the report pipe
 CHUNK = 65_536
 MOST_LEFT = 4_194_304  # bytes still read after the task has ended
@@ -41,18 +42,18 @@ class Tail:
         """Take more output."""
         self.total += len(chunk)
         self._kept += chunk
-        del self._kept[:-TAIL]
+        del self._kept[:-KEPT]
 
-    def text(self) -> str:
-        """The end of the output."""
-        return self._kept.decode("utf-8", "replace")
+    def text(self, mask: Callable[[str], str]) -> str:
+        """The end of the output, without what `mask` takes out of it."""
+        return mask(self._kept.decode("utf-8", "replace")).encode()[-TAIL:].decode("utf-8", "ignore")
 
-    def quoted(self) -> str:
+    def quoted(self, mask: Callable[[str], str]) -> str:
         """The tail as the end of a message; nothing where nothing was printed."""
         if not self.total:
             return ""
         which = "It printed" if self.total <= TAIL else f"It printed {self.total} bytes, which end in"
-        return f"\n\n{which}:\n{self.text()}"
+        return f"\n\n{which}:\n{self.text(mask)}"
 
 
 class ChildProcess:
@@ -73,9 +74,10 @@ class ChildProcess:
         self._report_fd = report_fd
 
     @classmethod
-    def start(cls, name: str, data: Mapping[str, Any]) -> "ChildProcess":
-        """Start the child in a session of its own; it gets the data as a file, which needs nobody to feed
-        it.
+    def start(cls, name: str, data: Mapping[str, Any], variables: Mapping[str, str]) -> "ChildProcess":
+        """Start the child in a session of its own, with `variables` besides the worker's environment.
+
+        It gets the data as a file, which needs nobody to feed it.
         """
         read_fd, write_fd = os.pipe()
         mark = uuid4().hex
@@ -89,7 +91,7 @@ class ChildProcess:
                 stderr=subprocess.STDOUT,
                 pass_fds=(write_fd,),
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), MARK: mark},
+                env={**os.environ, **variables, "PYTHONPATH": os.pathsep.join(sys.path), MARK: mark},
             )
         os.close(write_fd)
         os.set_blocking(read_fd, False)

@@ -1,43 +1,90 @@
 """Runs a Python task of `tasks/` and turns whatever becomes of it into an outcome."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
 from execution_plane.clock import Deadline
 from execution_plane.events import Outcome
 from execution_plane.telemetry import logger
+from jobs.environment import Environment, InvalidEnvironment, Secrets, environment
 from jobs.model import Task
 from runners.child_process import LONGEST_REPORT, ChildProcess
+from runners.fields import log_meaningless
+from task_secrets import SecretUnusable, masked, masked_data
 from work import Performance, TaskCancelled
+
+MEANINGFUL: Final = frozenset({"name", "function", "env", "maxPollDuration", "onError"})
 
 WATCH_SECONDS = 10.0  # between two questions whether the run is still wanted
 GRACE_SECONDS = 5.0  # between asking a task to stop and killing it
 MOST_PROGRESS = 100  # status.changed events of one task
 
 
+def no_secrets(name: str) -> Mapping[str, str]:
+    """What a deployment without secrets has."""
+    raise KeyError(name)
+
+
 class PythonFunctionRunner:
     """Runs tasks whose kind is `function`."""
 
+    def __init__(self, secrets: Secrets = no_secrets, *, allow_secret_references: bool = False) -> None:
+        self._secrets = secrets
+        self._allow_secret_references = allow_secret_references
+
     def run(self, task: Task, performance: Performance) -> Outcome:
-        """Run the function until it ends, the deadline, or cancellation. Raises TaskCancelled."""
-        name = task.function
-        child = ChildProcess.start(name, performance.event.data)
+        """Run the function until it ends, the deadline, or cancellation. Raises TaskCancelled.
+
+        The values of the task's secrets stand in nothing that it says.
+        """
+        log_meaningless(task, MEANINGFUL, performance)
         try:
-            ended_by = _follow(child, performance)
-        finally:
-            child.destroy()
-        if child.printed.total:
-            logger.info("the task printed", task=name, bytes=child.printed.total, tail=child.printed.text())
-        if ended_by == "cancelled":
-            raise TaskCancelled
-        if child.outcome is not None:
-            return child.outcome
-        if child.error:
-            reason = child.error
-        elif ended_by == "deadline":
-            reason = f"{name} was still running at its deadline and was stopped."
-        elif child.overflowed:
-            reason = f"{name} returned more than {LONGEST_REPORT} bytes; return less, or a link to it."
-        else:
-            reason = f"{name} {child.death()} without returning an outcome."
-        return Outcome.errored(reason + child.printed.quoted())
+            made = self._environment(task, performance)
+        except (InvalidEnvironment, SecretUnusable) as problem:
+            return Outcome.errored(f"The environment of {task.function} could not be made: {problem}")
+        secrets = {each.name: each.value for each in made.variables.values() if each.secret is not None}
+        variables = {name: each.value for name, each in made.variables.items()}
+        mask = partial(masked, secrets=secrets)
+        report = performance.report
+        outcome = _run(
+            task.function, variables, replace(performance, report=lambda said: report(mask(said))), mask
+        )
+        return replace(outcome, message=mask(outcome.message), data=masked_data(dict(outcome.data), secrets))
+
+    def _environment(self, task: Task, performance: Performance) -> Environment:
+        return environment(
+            task,
+            performance.event.attributes,
+            self._secrets,
+            allow_secret_references=self._allow_secret_references,
+        )
+
+
+def _run(
+    name: str, variables: Mapping[str, str], performance: Performance, mask: Callable[[str], str]
+) -> Outcome:
+    child = ChildProcess.start(name, performance.event.data, variables)
+    try:
+        ended_by = _follow(child, performance)
+    finally:
+        child.destroy()
+    if child.printed.total:
+        logger.info("the task printed", task=name, bytes=child.printed.total, tail=child.printed.text(mask))
+    if ended_by == "cancelled":
+        raise TaskCancelled
+    if child.outcome is not None:
+        return child.outcome
+    if child.error:
+        reason = child.error
+    elif ended_by == "deadline":
+        reason = f"{name} was still running at its deadline and was stopped."
+    elif child.overflowed:
+        reason = f"{name} returned more than {LONGEST_REPORT} bytes; return less, or a link to it."
+    else:
+        reason = f"{name} {child.death()} without returning an outcome."
+    return Outcome.errored(reason + child.printed.quoted(mask))
 
 
 def _follow(child: ChildProcess, performance: Performance) -> str:

@@ -23,6 +23,7 @@ from execution_plane.transport import (
 from execution_plane.uniform import LogEntry
 
 ONE_PAGE = 100_000  # the open list's second page repeats the first, in every release
+RESOURCES_PAGE = 1000
 REPLY_SECONDS = 15.0  # to wait for the answer to a reply
 NO_SUCH_ROUTE = "404 page not found"  # the control plane's own router, to what it does not know
 LEAST_REPLY_SECONDS = 1.5  # below which a reply is not begun
@@ -149,15 +150,31 @@ class ControlPlane:
 
         Raises KeptnNotFound if there is none, and KeptnError.
         """
-        levels = zip(("project", "stage", "service"), scope, strict=False)
-        place = "/".join(f"{level}/{_segment(name)}" for level, name in levels)
         # The gateway decodes a path once before the resource service does (reference 1.5): encode twice.
-        path = f"/v1/{place}/resource/{_segment(_segment(uri))}"
+        path = f"{_resources_at(scope)}/{_segment(_segment(uri))}"
         answer = self._of_resources(path, {"gitCommitID": commit} if commit else None)
         try:
             return base64.b64decode(answer.body["resourceContent"])
         except (KeyError, TypeError, binascii.Error):
             raise KeptnIncomprehensible("GET", path, "the answer has no readable resourceContent") from None
+
+    def resource_uris(self, scope: Sequence[str]) -> list[str]:
+        """The files at `scope`, as relative paths; those of today, as Keptn lists those of no commit.
+
+        Raises KeptnNotFound if there is no such scope, and KeptnError.
+        """
+        path = _resources_at(scope)
+        uris: list[str] = []
+        key = "0"
+        while True:
+            answer = self._of_resources(path, {"pageSize": str(RESOURCES_PAGE), "nextPageKey": key})
+            listed = _member(answer, "resources", path)
+            # Deployed resource services begin a path with a slash, others do not.
+            uris += [str(each["resourceURI"]).lstrip("/") for each in listed if "resourceURI" in each]
+            following = str(answer.body.get("nextPageKey") or "0")
+            if following == "0" or not listed:
+                return uris
+            key = following
 
     def registered(self, name: str, namespace: str) -> list[Any]:
         """The integrations of this name and namespace, as Keptn sends them. Raises KeptnError."""
@@ -221,6 +238,12 @@ class ControlPlane:
         self._resource_services = RESOURCE_SERVICES  # Keptn may have been upgraded: ask for both next time
         assert lacking is not None
         raise lacking
+
+
+def _resources_at(scope: Sequence[str]) -> str:
+    levels = zip(("project", "stage", "service"), scope, strict=False)
+    place = "/".join(f"{level}/{_segment(name)}" for level, name in levels)
+    return f"/v1/{place}/resource"
 
 
 def _segment(name: str) -> str:

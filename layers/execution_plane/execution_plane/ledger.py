@@ -14,7 +14,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from execution_plane.events import EventRef, Outcome
-from execution_plane.runs import Run, State
+from execution_plane.runs import ContainerStep, Run, State, TaskDone
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     Item = dict[str, AttributeValueTypeDef]
 
 SCHEMA = 1
-SMALL = tuple(each.name for each in fields(Run) if each.name not in {"event", "outcome", "state", "version"})
+APART = frozenset({"event", "outcome", "earlier", "state", "version"})
+SMALL = tuple(each.name for each in fields(Run) if each.name not in APART)
 SMALL_OF_EVENT = tuple(each.name for each in fields(EventRef) if each.name != "labels")
 ACTIVE_INDEX = "active"
 ACTIVE = "1"
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.CLAIMED: frozenset({State.CLAIMED, State.RUNNING, State.DONE, State.CLOSED}),
-    State.RUNNING: frozenset({State.RUNNING, State.CLAIMED, State.DONE, State.CLOSED}),
+    State.RUNNING: frozenset({State.RUNNING, State.CLAIMED, State.WAITING, State.DONE, State.CLOSED}),
+    State.WAITING: frozenset({State.WAITING, State.RUNNING, State.DONE, State.CLOSED}),
     State.DONE: frozenset({State.DONE, State.CLOSED}),
     State.CLOSED: frozenset({State.CLAIMED, State.DONE}),
 }
@@ -56,7 +58,7 @@ class Ledger:
         self._table = table
 
     def active(self) -> list[Run]:
-        """All runs whose event may still be open, oldest first, without labels and outcomes.
+        """All runs whose event may still be open, oldest first, without labels and outcomes of any kind.
 
         Eventually consistent.
         """
@@ -177,7 +179,8 @@ def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
     most, and can't be changed once it is deployed.
     """
     small = {name: getattr(run, name) for name in SMALL} | {
-        "event": {name: getattr(run.event, name) for name in SMALL_OF_EVENT}
+        "event": {name: getattr(run.event, name) for name in SMALL_OF_EVENT},
+        "step": vars(run.step) if run.step else None,
     }
     return {
         "event_id": {"S": run.event.id},
@@ -190,20 +193,28 @@ def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
         "active": {"S": ACTIVE} if run.is_active else None,
         "expires_at": {"N": str(run.expires_at)} if run.expires_at else None,
         "outcome": {"S": json.dumps(vars(run.outcome))} if run.outcome else None,
+        "earlier": {"S": json.dumps(_plain(run.earlier))} if run.earlier else None,
         "labels": {"S": json.dumps(dict(run.event.labels))} if run.event.labels else None,
     }
 
 
+def _plain(earlier: tuple[TaskDone, ...]) -> list[dict[str, Any]]:
+    return [{"name": done.name, "outcome": vars(done.outcome)} for done in earlier]
+
+
 def _decode(item: "Item") -> Run:
-    """The run of an item; labels and outcome are missing in what comes from the index."""
+    """The run of an item; labels and all outcomes are missing in what comes from the index."""
     small: dict[str, Any] = json.loads(item["run"]["S"])
     event = EventRef(**small.pop("event"), labels=json.loads(item["labels"]["S"]) if "labels" in item else {})
     known = {name: value for name, value in small.items() if name in SMALL}
     known["was"] = State(known["was"]) if "was" in known else None
+    known["step"] = ContainerStep(**known["step"]) if "step" in known else None
+    earlier = json.loads(item["earlier"]["S"]) if "earlier" in item else ()
     return Run(
         event=event,
         state=State(item["state"]["S"]),
         version=int(item["version"]["N"]),
         outcome=Outcome(**json.loads(item["outcome"]["S"])) if "outcome" in item else None,
+        earlier=tuple(TaskDone(each["name"], Outcome(**each["outcome"])) for each in earlier),
         **known,
     )

@@ -95,7 +95,7 @@ class Replies:
                     self._send_finished(run, deadline)
         except (SendUncertain, KeptnError) as problem:
             logger.warning("repair not answered for: %s", problem, event_id=run.event.id)
-            if run.state is State.RUNNING:
+            if run.state is not State.DONE:
                 return self._ledger.move(run, run.start_in_doubt())
         return self._ledger.move(run, run.reported(self._clock.now())) if run.state is State.DONE else run
 

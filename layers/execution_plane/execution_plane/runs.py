@@ -14,6 +14,10 @@ from execution_plane.look import Look
 FIRST_DISPATCH_LEASE = 60.0  # doubled with each further dispatch
 LONGEST_DISPATCH_LEASE = 960.0
 BEGIN_LEASE = 120.0  # for a worker from acquiring a run to sending its started
+PREPARE_LEASE = 300.0  # for a worker from its started, or a container's end, to the next container or task
+SUBMIT_LEASE = 180.0  # in which a container that was submitted without an answer has surely begun
+CAPACITY_PAUSE = 30.0  # before a container that ECS had no place for is submitted again
+STOP_LEASE = 60.0  # for a container that was told to stop; ECS kills it after 30 s
 REPORT_LEASE = 60.0  # for whoever sends a finished
 RESEND_PAUSE = 20.0  # after a reply that certainly did not arrive
 KEEP_CLOSED = 30 * 24 * 3600  # before DynamoDB may delete a closed run
@@ -27,6 +31,8 @@ class State(StrEnum):
     """This plane will handle the event; a worker has been invoked."""
     RUNNING = "running"
     """A worker has it, until its lease is over."""
+    WAITING = "waiting"
+    """A container works on it, and no worker does."""
     DONE = "done"
     """Its outcome is known; the finished is to be sent, or has been."""
     CLOSED = "closed"
@@ -34,12 +40,61 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """By which integration's subscription an event came; empty where the plane is not registered."""
+
+    integration_id: str = ""
+    subscription_id: str = ""
+
+
+@dataclass(frozen=True)
+class ContainerStep:
+    """The task of a run that a container does: the `task`th of the `action`th that matched, from 0."""
+
+    action: int
+    task: int
+    token: str
+    """ECS's client token for the container, and what it was started by: the same whenever it is made."""
+    cluster: str
+    digest: str
+    """Of the actions that matched, to know whether their job config was changed meanwhile."""
+    since: float
+    deadline: float
+    """When the container is stopped."""
+    integration_id: str = ""
+    subscription_id: str = ""
+    arn: str = ""
+    """The ECS task, once it is known."""
+    submitted_at: float | None = None
+    """When a container that nobody knows of may have been submitted; None if certainly none was."""
+    trouble: str = ""
+    """Why ECS did not start it so far."""
+    wakes: int = 0
+    """How often the poller invoked a worker for it."""
+    resumes: int = 0
+    """How often a worker took it up again."""
+
+    @property
+    def origin(self) -> Origin:
+        """By what the run's event came; the end of a container does not say."""
+        return Origin(self.integration_id, self.subscription_id)
+
+
+@dataclass(frozen=True)
+class TaskDone:
+    """A task of a run that has ended, and what it came to."""
+
+    name: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
 class Run:
     """One item of the ledger.
 
     `lease_until` is the end of the time in which somebody is trusted to act: in claimed the invocation that
-    was
-    dispatched, in running the worker, in done whoever sends the finished.
+    was dispatched, in running the worker, in waiting whoever submits, stops or takes up its container, in
+    done whoever sends the finished.
     """
 
     event: EventRef
@@ -56,7 +111,11 @@ class Run:
     start_uncertain: bool = False
     """The started was sent and never answered for."""
     begun: bool = False
-    """The task itself may have begun, so it must never be run again."""
+    """A task may have begun in the worker, so it must never be run again."""
+    step: ContainerStep | None = None
+    """The container that a waiting run waits for, or whose end a running one handles."""
+    earlier: tuple[TaskDone, ...] = ()
+    """What the tasks before the step came to."""
     outcome: Outcome | None = None
     silent: bool = False
     """No reply is owed: nothing here handles the event, or all that does is silent."""
@@ -136,11 +195,65 @@ class Run:
         """The started may or may not have arrived."""
         return self._next(start_uncertain=True)
 
-    def beginning(self, lease_until: float) -> "Run":
-        """Written before the task itself begins, by the worker, which keeps the run until its function's
+    def preparing(self, now: float, *, silent: bool) -> "Run":
+        """The worker makes the first container ready; no task has begun."""
+        return self._next(lease_until=now + PREPARE_LEASE, silent=silent)
+
+    def beginning(self, lease_until: float, *, silent: bool = False) -> "Run":
+        """Written before the first task begins in the worker, which keeps the run until its function's
         deadline.
         """
-        return self._next(begun=True, lease_until=lease_until)
+        return self._next(begun=True, silent=silent, lease_until=lease_until)
+
+    def going_on(self, earlier: tuple[TaskDone, ...], lease_until: float, now: float) -> "Run":
+        """Written before a task begins in the worker behind a container's: there is no way back to that."""
+        deadline = self._deadline_without_step(now)
+        return self._next(begun=True, step=None, earlier=earlier, deadline=deadline, lease_until=lease_until)
+
+    def waiting(
+        self, step: ContainerStep, earlier: tuple[TaskDone, ...], now: float, *, silent: bool
+    ) -> "Run":
+        """Written before a container is submitted, by the worker that submits it at once."""
+        step = replace(step, submitted_at=step.submitted_at or now, arn="", trouble="")
+        return self._next(
+            state=State.WAITING,
+            silent=silent,
+            step=step,
+            earlier=earlier,
+            deadline=self._deadline_without_step(now, unless=step.token),
+            lease_until=now + SUBMIT_LEASE,
+        )
+
+    def submitted(self, arn: str, now: float) -> "Run":
+        """The container is known to ECS."""
+        return self._at_step(lease_until=now, arn=arn)
+
+    def not_submitted(self, trouble: str, now: float) -> "Run":
+        """ECS certainly started no container, and may do so later."""
+        return self._at_step(lease_until=now + CAPACITY_PAUSE, submitted_at=None, trouble=trouble)
+
+    def woken(self, now: float) -> "Run":
+        """A worker is on its way to take up the step."""
+        lease = min(FIRST_DISPATCH_LEASE * 2**self._step.wakes, LONGEST_DISPATCH_LEASE)
+        return self._at_step(lease_until=now + lease, wakes=self._step.wakes + 1)
+
+    def stopping(self, now: float) -> "Run":
+        """Written before the container is told to stop."""
+        return self._at_step(lease_until=now + STOP_LEASE)
+
+    def resumed(self, now: float) -> "Run":
+        """A worker takes up the step: it reads how the container ended, or makes it ready again."""
+        taken = self._at_step(lease_until=now + PREPARE_LEASE, resumes=self._step.resumes + 1)
+        return replace(taken, state=State.RUNNING, attempt=self.attempt + 1)
+
+    def waiting_again(self, now: float) -> "Run":
+        """Back to waiting by the poller: the worker that had taken up the step was lost."""
+        return self._next(state=State.WAITING, lease_until=now)
+
+    def put_back(self, now: float) -> "Run":
+        """Back to waiting by the worker, through no fault of the task's."""
+        kept = self._at_step(lease_until=now + RESEND_PAUSE, resumes=self._step.resumes - 1)
+        return replace(kept, state=State.WAITING)
 
     def given_back(self, now: float) -> "Run":
         """Back to claimed by the worker, the task not having begun, through no fault of the task's."""
@@ -196,15 +309,13 @@ class Run:
 
     def complete_as_counted(self, now: float) -> "Run":
         """Two looks agree that Keptn has all our replies."""
-        if self.state is State.RUNNING:
+        if self.state is not State.DONE:
             return self._next(start_uncertain=False, looked_at=None, looked="")
         return self._next(reported_at=now, repairs=self.repairs + 1, looked_at=None, looked="")
 
     def closed(self, now: float) -> "Run":
         """The event is gone; the item expires in a month."""
-        closed_as = {State.CLAIMED: "never begun", State.RUNNING: "cancelled", State.DONE: "acknowledged"}[
-            self.state
-        ]
+        closed_as = {State.CLAIMED: "never begun", State.DONE: "acknowledged"}.get(self.state, "cancelled")
         return self._next(
             state=State.CLOSED, was=self.state, closed_as=closed_as, expires_at=int(now) + KEEP_CLOSED
         )
@@ -214,12 +325,27 @@ class Run:
 
         Work that was cancelled can't be resumed: it is reported as errored.
         """
-        if self.was is State.RUNNING:
+        if self.was in {State.RUNNING, State.WAITING}:
             cancelled = Outcome.errored(
                 "Keptn no longer listed the task, so its work was stopped; then listed it again."
             )
             return self._reopened(state=State.DONE, outcome=cancelled, lease_until=now)
         return self._reopened(state=self.was or State.DONE, lease_until=now)
+
+    @property
+    def _step(self) -> ContainerStep:
+        assert self.step is not None
+        return self.step
+
+    def _at_step(self, *, lease_until: float, **changes: object) -> "Run":
+        step = replace(self._step, **changes)  # type: ignore[arg-type]
+        return self._next(lease_until=lease_until, step=step)
+
+    def _deadline_without_step(self, now: float, *, unless: str = "") -> float:
+        """The run's deadline once it leaves its step: a container's time counts against its own alone."""
+        if self.step is None or self.step.token == unless:
+            return self.deadline
+        return self.deadline + now - self.step.since
 
     def _reopened(self, **changes: object) -> "Run":
         return self._next(was=None, closed_as="", expires_at=None, absent_at=None, **changes)

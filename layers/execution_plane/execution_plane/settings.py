@@ -106,6 +106,88 @@ class PollerSettings:
 
 
 @dataclass(frozen=True)
+class ContainerSettings:
+    """What the worker needs to run containers, and to give tasks secrets.
+
+    With an empty `cluster`, containers are off. `secret_store` is Secrets Manager's or SSM's name for boto3;
+    with an empty `secret_prefix` no task gets a secret. `cpu` is in Fargate's units (1024 a core), `memory`
+    in MiB. `task_roles` has the role's ARN for each allowed `serviceAccount`, which is a role's name.
+    """
+
+    cluster: str
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    assign_public_ip: bool
+    execution_role: str
+    task_role: str | None
+    task_roles: Mapping[str, str]
+    log_group: str
+    bucket: str
+    init_image: str
+    family_prefix: str
+    architecture: str
+    cpu: int
+    memory: int
+    allowed_images: str
+    allow_privileged: bool
+    secret_store: str
+    secret_prefix: str
+    allow_secret_references: bool
+
+    @property
+    def are_on(self) -> bool:
+        """Whether this deployment runs containers."""
+        return bool(self.cluster)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "ContainerSettings":
+        """Read and check the environment; of what only containers need, nothing while they are off.
+
+        Raises InvalidSetting for the first value that is wrong.
+        """
+        cluster = environ.get("ECS_CLUSTER", "").strip()
+        required = None if cluster else ""
+        return cls(
+            cluster=cluster,
+            subnets=_names(_read(environ, "ContainerSubnetIds", _text, default=required)),
+            security_groups=_names(environ.get("CONTAINER_SECURITY_GROUP_IDS", "")),
+            assign_public_ip=_read(environ, "ContainerAssignPublicIp", _switch, default="false"),
+            execution_role=_read(environ, "ContainerExecutionRoleArn", _text, default=required),
+            task_role=environ.get("CONTAINER_TASK_ROLE_ARN", "").strip() or None,
+            task_roles=_read(environ, "ContainerTaskRoles", _roles, default=""),
+            log_group=_read(environ, "ContainerLogGroup", _text, default=required),
+            bucket=_read(environ, "ContainerBucket", _text, default=required),
+            init_image=_read(environ, "ContainerInitImage", _text, default=required),
+            family_prefix=_read(environ, "ContainerFamilyPrefix", _text, default="keptn-lambda-executor"),
+            architecture=_read(environ, "ContainerArchitecture", _architecture, default="X86_64"),
+            cpu=_read(environ, "ContainerCpu", _whole_number(256, 16_384), default="256"),
+            memory=_read(environ, "ContainerMemoryMegabytes", _whole_number(512, 122_880), default="512"),
+            # Not trimmed: the job executor takes every item of its list as it stands.
+            allowed_images=environ.get("ALLOWED_IMAGES", ""),
+            allow_privileged=_read(environ, "AllowPrivileged", _switch, default="false"),
+            secret_store=_read(environ, "SecretStore", _secret_store, default="secretsmanager"),
+            secret_prefix=environ.get("SECRET_PREFIX", "").strip(),
+            allow_secret_references=_read(environ, "AllowSecretReferences", _switch, default="false"),
+        )
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """What the worker allows tasks, and owes to events without any."""
+
+    allowed_lambdas: frozenset[str]
+    answer_unhandled_events: bool
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "TaskSettings":
+        """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
+        return cls(
+            allowed_lambdas=frozenset(_names(environ.get("ALLOWED_LAMBDAS", ""))),
+            answer_unhandled_events=_read(environ, "AnswerUnhandledEvents", _switch, default="false"),
+        )
+
+
+@dataclass(frozen=True)
 class IntegrationSettings:
     """How this plane shows itself in Keptn's Bridge."""
 
@@ -204,6 +286,28 @@ def _switch(value: str) -> bool:
     if value not in {"true", "false"}:
         raise ValueError("it must be true or false")
     return value == "true"
+
+
+def _architecture(value: str) -> str:
+    if value not in {"X86_64", "ARM64"}:
+        raise ValueError("it must be X86_64 or ARM64")
+    return value
+
+
+def _secret_store(value: str) -> str:
+    if value not in {"secretsmanager", "ssm"}:
+        raise ValueError("it must be secretsmanager or ssm")
+    return value
+
+
+def _roles(value: str) -> dict[str, str]:
+    """Read a comma list of roles' ARNs; each is known by its name, the last part of its ARN."""
+    roles = {}
+    for arn in _names(value):
+        if not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", arn):
+            raise ValueError(f"{arn} is not the ARN of a role, as in arn:aws:iam::123456789012:role/deployer")
+        roles[arn.rpartition("/")[2]] = arn
+    return roles
 
 
 def _names(value: str) -> tuple[str, ...]:

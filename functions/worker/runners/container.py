@@ -1,0 +1,258 @@
+"""Runs a task's image as a container on ECS with Fargate: makes it ready, submits it, and reads its end."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from execution_plane.clock import Clock, Deadline
+from execution_plane.containers import FILES_CONTAINER, TASK_CONTAINER, ContainerEnd
+from execution_plane.control_plane import ControlPlane
+from execution_plane.events import LONGEST_TEXT, EventRef, Outcome
+from execution_plane.runs import ContainerStep
+from execution_plane.settings import ContainerSettings
+from execution_plane.telemetry import logger
+from jobs.environment import Environment, InvalidEnvironment, environment
+from jobs.model import Task
+from runners.container_logs import LogsUnreadable, Written, joined, read_log
+from runners.container_spec import STREAM_PREFIX, ContainerSpec, container_spec, meaningless
+from runners.fargate import Size, fitting, wanted
+from runners.files import Repository, archive, store
+from task_secrets import SecretUnusable, TaskSecret, TaskSecrets, masked
+from work import (
+    NoCapacity,
+    Performance,
+    Submission,
+    SubmissionRefused,
+    SubmissionUncertain,
+    TaskUnusable,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.client import ECSClient
+
+LOG_SECONDS: Final = 5.0  # after its end by which CloudWatch has all that a container wrote
+LONGEST_LOG: Final = LONGEST_TEXT - 2048  # bytes, so that what is said about it fits in as well
+STOPPED_BY_US: Final = "UserInitiated"
+LATER: Final = frozenset({"ThrottlingException", "TooManyRequestsException", "LimitExceededException"})
+REFUSALS: Final = frozenset(
+    {
+        "AccessDeniedException",
+        "BlockedException",
+        "ClientException",
+        "ClusterNotFoundException",
+        "InvalidParameterException",
+        "PlatformTaskDefinitionIncompatibilityException",
+        "PlatformUnknownException",
+        "UnsupportedFeatureException",
+    }
+)
+
+
+class FargateRunner:
+    """Runs tasks whose kind is `image`."""
+
+    def __init__(
+        self,
+        *,
+        client: Callable[[str], Any],
+        control_plane: ControlPlane,
+        secrets: TaskSecrets,
+        settings: ContainerSettings,
+        clock: Clock,
+    ) -> None:
+        """`client` makes a boto3 client by a service's name; it is asked when a task needs it."""
+        self._client = client
+        self._control_plane = control_plane
+        self._secrets = secrets
+        self._settings = settings
+        self._clock = clock
+        self.cluster = settings.cluster
+
+    def prepare(self, task: Task, token: str, performance: Performance) -> Submission:
+        """Fetch the task's files, find or make its definition. May be done again. Raises TaskUnusable."""
+        deadline = performance.hold.prepare()
+        ref = performance.event.ref
+        variables, references = self._environment(task, performance)
+        try:
+            spec = container_spec(
+                task,
+                self._size(task),
+                variables,
+                references,
+                self._settings,
+                region=self._ecs.meta.region_name,
+                ref=ref,
+                archive=self._files(task, token, ref, deadline),
+            )
+        except InvalidEnvironment as problem:
+            raise TaskUnusable(str(problem)) from None
+        if ignored := ", ".join(meaningless(task)):
+            logger.info(
+                "fields without a meaning on Fargate", event_id=ref.id, task=task.name, fields=ignored
+            )
+        self._define(spec)
+        return partial(self._submit, spec, token)
+
+    def collect(self, task: Task, step: ContainerStep, end: ContainerEnd) -> Outcome:
+        """What the container came to: its log, and how it ended where it did not end well."""
+        if not end.arn:
+            return Outcome.errored(f"The container was not started: {end.reason}")
+        self._clock.sleep(
+            max(0.0, min(LOG_SECONDS, (end.stopped_at or 0.0) + LOG_SECONDS - self._clock.now()))
+        )
+        names = (
+            (FILES_CONTAINER, TASK_CONTAINER)
+            if end.failed_container == FILES_CONTAINER
+            else (TASK_CONTAINER,)
+        )
+        logs = [self._log(task, name, end.arn) for name in names]
+        text = joined(log.text for log in logs)
+        if end.exit_code == 0 and end.stop_code != STOPPED_BY_US:
+            return Outcome("pass", "succeeded", text, logs[-1].data)
+        message = joined((_failure(task, step, end), f"Logs:\n{text}" if text else ""))
+        return Outcome("fail", "errored", message, logs[-1].data)
+
+    @property
+    def _ecs(self) -> "ECSClient":
+        client: ECSClient = self._client("ecs")
+        return client
+
+    def _environment(self, task: Task, performance: Performance) -> tuple[Environment, Mapping[str, str]]:
+        """The task's variables, and the secrets' ARNs of those that come from one."""
+        found: dict[str, TaskSecret] = {}
+
+        def find(name: str) -> Mapping[str, str]:
+            found[name] = self._secrets.find(name)
+            return found[name].values
+
+        try:
+            made = environment(
+                task,
+                performance.event.attributes,
+                find,
+                allow_secret_references=self._settings.allow_secret_references,
+            )
+        except (InvalidEnvironment, SecretUnusable) as problem:
+            raise TaskUnusable(str(problem)) from None
+        return made, {
+            name: found[each.secret].references[name]
+            for name, each in made.variables.items()
+            if each.secret is not None
+        }
+
+    def _size(self, task: Task) -> Size:
+        asked = wanted(task.resources, Size(self._settings.cpu, self._settings.memory))
+        size = fitting(asked)
+        if size != asked:
+            logger.info(
+                "resources rounded up to a size of Fargate's",
+                task=task.name,
+                asked=str(asked),
+                size=str(size),
+            )
+        return size
+
+    def _files(self, task: Task, token: str, ref: EventRef, deadline: Deadline) -> tuple[str, str] | None:
+        if not task.files:
+            return None
+        repository = Repository(self._control_plane, self._clock, ref, deadline)
+        content = archive(repository.fetch(task.name, task.files))
+        return store(self._client("s3"), self._settings.bucket, token, content)
+
+    def _define(self, spec: ContainerSpec) -> None:
+        """Find the definition by its family, whose name says what is in it; else register it."""
+        try:
+            try:
+                self._ecs.describe_task_definition(taskDefinition=spec.family)
+            except self._ecs.exceptions.ClientException:
+                self._ecs.register_task_definition(**spec.definition)
+                logger.info("task definition registered", family=spec.family)
+        except (ClientError, BotoCoreError) as problem:
+            raise TaskUnusable(f"The container could not be defined: ECS: {problem}") from problem
+
+    def _submit(self, spec: ContainerSpec, token: str) -> str:
+        """Start the container; ECS starts no second one for the same token."""
+        network: Any = {
+            "subnets": list(self._settings.subnets),
+            "securityGroups": list(self._settings.security_groups),
+            "assignPublicIp": "ENABLED" if self._settings.assign_public_ip else "DISABLED",
+        }
+        try:
+            answer = self._ecs.run_task(
+                cluster=self._settings.cluster,
+                taskDefinition=spec.family,
+                launchType="FARGATE",
+                count=1,
+                clientToken=token,
+                startedBy=token,
+                networkConfiguration={"awsvpcConfiguration": network},
+                overrides=spec.overrides,  # type: ignore[arg-type]
+                tags=spec.tags,  # type: ignore[arg-type]
+            )
+        except ClientError as problem:
+            return _known_by_token(problem)
+        except BotoCoreError as problem:
+            raise SubmissionUncertain(f"ECS: {problem}") from problem
+        if answer["tasks"]:
+            return answer["tasks"][0]["taskArn"]
+        reasons = ", ".join(each.get("reason", "") for each in answer.get("failures", ()))
+        if reasons:
+            raise NoCapacity(f"ECS: {reasons}")
+        raise SubmissionUncertain("ECS named neither a task nor a failure")
+
+    def _log(self, task: Task, container: str, arn: str) -> Written:
+        """What a container wrote, without its secrets; why there is nothing to read, if that is so."""
+        stream = f"{STREAM_PREFIX}/{container}/{arn.rpartition('/')[2]}"
+        group = self._settings.log_group
+        try:
+            mask = partial(masked, secrets=self._secret_values(task))
+            written = read_log(self._client("logs"), group, stream, LONGEST_LOG, mask)
+        except (LogsUnreadable, SecretUnusable, KeyError) as problem:
+            logger.warning("a container's log can't be shown", stream=stream, reason=str(problem))
+            return Written(text=f"(The log is in {group}, {stream}, and can't be shown here: {problem})")
+        if written.total > LONGEST_LOG + 1:
+            total = f"{'' if written.is_whole else 'more than '}{written.total} bytes"
+            notice = f"({total}, cut to the last {LONGEST_LOG}; all of it is in {group}, {stream})\n"
+            written.text = notice + written.text.encode()[-LONGEST_LOG:].decode("utf-8", "ignore")
+        return written
+
+    def _secret_values(self, task: Task) -> Mapping[str, str]:
+        """All values that the task's container was given from secrets. Raises KeyError, SecretUnusable."""
+        names = {env.name for env in task.env if env.value_from == "secret"}
+        values = (value for name in names for value in self._secrets.find(name).values.values())
+        return {str(number): value for number, value in enumerate(values)}
+
+
+def _known_by_token(problem: ClientError) -> str:
+    """The task that ECS has for the same token already, where it says so."""
+    code = problem.response["Error"]["Code"]
+    if code == "ConflictException":
+        known: Any = problem.response.get("resourceIds") or ()
+        if known:
+            return str(known[0])
+    if code in LATER:
+        raise NoCapacity(f"ECS: {problem}") from problem
+    if code in REFUSALS:
+        raise SubmissionRefused(f"ECS: {problem}") from problem
+    raise SubmissionUncertain(f"ECS: {problem}") from problem
+
+
+def _failure(task: Task, step: ContainerStep, end: ContainerEnd) -> str:
+    """How a container ended that did not end well, with ECS's own reason."""
+    which = (
+        "The container of the task's files" if end.failed_container == FILES_CONTAINER else "The container"
+    )
+    reason = f": {end.reason}" if end.reason else ""
+    if end.stop_code == STOPPED_BY_US and end.stopped_at and end.stopped_at >= step.deadline:
+        return (
+            f"{which} was still running after {task.max_poll_duration} s (maxPollDuration) and was stopped."
+        )
+    if end.stop_code == STOPPED_BY_US:
+        return f"{which} was stopped{reason}"
+    if end.exit_code is not None:
+        return f"{which} ended with exit code {end.exit_code}{reason}"
+    if end.reason or end.stop_code:
+        return f"{which} did not start, or was ended by ECS ({end.stop_code or 'no stop code'}){reason}"
+    return f"{which} has ended, and ECS no longer knows how."

@@ -1,0 +1,213 @@
+"""What a task of a job config is in ECS: a task definition, and the overrides of one RunTask of it.
+
+Whatever is the same for every event goes into the definition, so that there are few of them; whatever an
+event decides goes into the overrides, if it fits there.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from execution_plane.containers import FILES_CONTAINER, TASK_CONTAINER
+from execution_plane.events import EventRef
+from execution_plane.settings import ContainerSettings
+from jobs.environment import Environment
+from jobs.model import Task
+from runners.fargate import Size
+from runners.unpack import UNPACK
+from work import TaskUnusable
+
+MOST_OVERRIDES: Final = 8192  # characters of JSON that RunTask takes
+FOLDER: Final = "/keptn"
+VOLUME: Final = "keptn"
+STREAM_PREFIX: Final = "keptn"
+MOST_TAGS: Final = 50
+LONGEST_TAG: Final = (128, 256)  # characters of a key, and of a value
+FARGATES_CAPABILITY: Final = "SYS_PTRACE"  # the only one that Fargate adds
+_NO_TAG: Final = re.compile(r"[^\w\s+\-=.:/@]")
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """A definition as for RegisterTaskDefinition, by its family; and what one RunTask adds to it."""
+
+    definition: Mapping[str, Any]
+    overrides: Mapping[str, Any]
+    tags: Sequence[Mapping[str, str]]
+
+    @property
+    def family(self) -> str:
+        """The family's name, which says what is in it."""
+        return str(self.definition["family"])
+
+
+def container_spec(
+    task: Task,
+    size: Size,
+    environment: Environment,
+    references: Mapping[str, str],
+    settings: ContainerSettings,
+    *,
+    region: str,
+    ref: EventRef,
+    archive: Sequence[str] | None,
+) -> ContainerSpec:
+    """How ECS runs a task.
+
+    `references` are the secrets' ARNs by variable; `archive` is the bucket and key of the task's files.
+    Raises InvalidEnvironment, TaskUnusable.
+    """
+    words = [environment.expand(word) for word in (*task.cmd, *task.args)]
+    # Only the first word, since RunTask can override a command and no entry point.
+    entry_point = words[:1] if task.cmd else []
+    command = words[len(entry_point) :]
+    variables = [
+        {"name": each.name, "value": each.value}
+        for each in environment.variables.values()
+        if each.secret is None
+    ]
+    container = _container(task, entry_point, references, settings, region)
+    varying: dict[str, Any] = {"environment": variables} | ({"command": command} if command else {})
+    overrides = [{"name": TASK_CONTAINER, **varying}]
+    if archive:
+        container["dependsOn"] = [{"containerName": FILES_CONTAINER, "condition": "SUCCESS"}]
+        overrides.append({"name": FILES_CONTAINER, "command": [*archive, FOLDER]})
+    if len(json.dumps({"containerOverrides": overrides})) > MOST_OVERRIDES:
+        container |= varying
+        overrides = overrides[1:]
+    containers = [container, *([_files_container(settings, region)] if archive else [])]
+    return ContainerSpec(
+        definition=_definition(task, size, containers, settings),
+        overrides={"containerOverrides": overrides},
+        tags=_tags(task, ref),
+    )
+
+
+def meaningless(task: Task) -> Iterator[str]:
+    """The fields of a task that it gives and that mean nothing on Fargate."""
+    for name in ("imagePullPolicy", "namespace", "ttlSecondsAfterFinished"):
+        if name in task.given:
+            yield name
+    context = task.security_context
+    given = {
+        "privileged": context.privileged,
+        "runAsNonRoot": context.run_as_non_root,
+        "allowPrivilegeEscalation": context.allow_privilege_escalation is not None,
+        "procMount": context.proc_mount,
+        "seccompProfile": context.seccomp_type or context.seccomp_localhost_profile,
+        "runAsGroup": context.run_as_group is not None and context.run_as_user is None,
+        "capabilities.add": set(context.capabilities_add) - {FARGATES_CAPABILITY},
+    }
+    yield from (f"securityContext.{name}" for name, value in given.items() if value)
+
+
+def _container(
+    task: Task,
+    entry_point: Sequence[str],
+    references: Mapping[str, str],
+    settings: ContainerSettings,
+    region: str,
+) -> dict[str, Any]:
+    context = task.security_context
+    container: dict[str, Any] = {
+        "name": TASK_CONTAINER,
+        "image": task.image,
+        "essential": True,
+        "mountPoints": [{"sourceVolume": VOLUME, "containerPath": FOLDER}],
+        "logConfiguration": _logging(settings, region),
+    }
+    if entry_point:
+        container["entryPoint"] = list(entry_point)
+    if task.working_dir:
+        container["workingDirectory"] = task.working_dir
+    if context.run_as_user is not None:
+        group = "" if context.run_as_group is None else f":{context.run_as_group}"
+        container["user"] = f"{context.run_as_user}{group}"
+    if context.read_only_root_filesystem is not None:
+        container["readonlyRootFilesystem"] = context.read_only_root_filesystem
+    capabilities = {
+        "add": [name for name in context.capabilities_add if name == FARGATES_CAPABILITY],
+        "drop": list(context.capabilities_drop),
+    }
+    if any(capabilities.values()):
+        container["linuxParameters"] = {"capabilities": {name: v for name, v in capabilities.items() if v}}
+    if references:
+        container["secrets"] = [{"name": name, "valueFrom": arn} for name, arn in references.items()]
+    return container
+
+
+def _files_container(settings: ContainerSettings, region: str) -> dict[str, Any]:
+    """The container that brings the task's files before it begins, with the task's own role."""
+    return {
+        "name": FILES_CONTAINER,
+        "image": settings.init_image,
+        "essential": False,
+        "user": "0:0",
+        "entryPoint": ["python3", "-c", UNPACK],
+        "mountPoints": [{"sourceVolume": VOLUME, "containerPath": FOLDER}],
+        "logConfiguration": _logging(settings, region),
+    }
+
+
+def _definition(
+    task: Task, size: Size, containers: Sequence[Mapping[str, Any]], settings: ContainerSettings
+) -> dict[str, Any]:
+    role = _task_role(task, settings)
+    definition = {
+        "requiresCompatibilities": ["FARGATE"],
+        "networkMode": "awsvpc",
+        "cpu": str(size.cpu),
+        "memory": str(size.memory),
+        "executionRoleArn": settings.execution_role,
+        "runtimePlatform": {"cpuArchitecture": settings.architecture, "operatingSystemFamily": "LINUX"},
+        "volumes": [{"name": VOLUME}],
+        "containerDefinitions": containers,
+        **({"taskRoleArn": role} if role else {}),
+    }
+    content = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:32]
+    return {"family": f"{settings.family_prefix}-{content}", **definition}
+
+
+def _task_role(task: Task, settings: ContainerSettings) -> str | None:
+    if not task.service_account:
+        return settings.task_role
+    role = settings.task_roles.get(task.service_account)
+    if role is None:
+        allowed = ", ".join(sorted(settings.task_roles)) or "there is none"
+        raise TaskUnusable(
+            f"The serviceAccount {task.service_account} is not among those that this plane allows "
+            f"(ContainerTaskRoles: {allowed})."
+        )
+    return role
+
+
+def _logging(settings: ContainerSettings, region: str) -> dict[str, Any]:
+    return {
+        "logDriver": "awslogs",
+        "options": {
+            "awslogs-group": settings.log_group,
+            "awslogs-region": region,
+            "awslogs-stream-prefix": STREAM_PREFIX,
+        },
+    }
+
+
+def _tags(task: Task, ref: EventRef) -> list[Mapping[str, str]]:
+    """Which task of Keptn's it is, then the job config's annotations, as far as ECS's tags hold them."""
+    ours = {
+        "keptn.sh/context": ref.context,
+        "keptn.sh/event-id": ref.id,
+        "keptn.sh/project": ref.project,
+        "keptn.sh/stage": ref.stage,
+        "keptn.sh/service": ref.service,
+        "keptn.sh/jes-task": task.name,
+    }
+    tags: dict[str, str] = {}
+    for name, value in {**task.annotations, **ours}.items():
+        key = _NO_TAG.sub("_", name)[: LONGEST_TAG[0]]
+        if key and not key.lower().startswith("aws:"):
+            tags[key] = _NO_TAG.sub("_", value)[: LONGEST_TAG[1]]
+    return [{"key": key, "value": value} for key, value in list(tags.items())[-MOST_TAGS:]]

@@ -1,0 +1,116 @@
+"""Invokes another Lambda function with the event, and takes its JSON answer for the task's outcome."""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+
+from execution_plane.events import Outcome, Result
+from execution_plane.telemetry import logger
+from jobs.model import Task
+from runners.fields import log_meaningless
+from work import Performance
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.client import LambdaClient
+
+RESULTS: Final = get_args(Result)
+MEANINGFUL: Final = frozenset({"name", "lambda", "maxPollDuration", "onError"})
+CONNECT_SECONDS: Final = 3.0
+SHORTEST_SECONDS: Final = 1.0
+LONGEST_SHOWN: Final = 200
+
+
+class LambdaFunctionRunner:
+    """Runs tasks whose kind is `lambda`.
+
+    A name that is not allowed fails only its own task: planes that share a job config may allow others.
+    """
+
+    def __init__(self, allowed: Collection[str], client: Callable[[Config], Any]) -> None:
+        """`client` makes a boto3 client of Lambda with the timeouts of one invocation."""
+        self._allowed = allowed
+        self._client = client
+
+    def run(self, task: Task, performance: Performance) -> Outcome:
+        """Invoke the function with the whole event, and wait for its answer until the deadline."""
+        log_meaningless(task, MEANINGFUL, performance)
+        name, seconds = task.lambda_name, performance.deadline.remaining()
+        if name not in self._allowed:
+            return Outcome.errored(
+                f"The Lambda function {name} is not among those that this plane may invoke "
+                f"(AllowedLambdas: {', '.join(sorted(self._allowed)) or 'there is none'})."
+            )
+        if seconds < SHORTEST_SECONDS:
+            return Outcome.errored(f"There was no time left to invoke the Lambda function {name}.")
+        # Never again by itself: the function may have begun.
+        config = Config(
+            connect_timeout=min(CONNECT_SECONDS, seconds),
+            read_timeout=seconds,
+            retries={"mode": "standard", "total_max_attempts": 1},
+            tcp_keepalive=True,  # a NAT gateway forgets a connection on which nothing is said for 350 seconds
+        )
+        client: LambdaClient = self._client(config)
+        try:
+            answer = client.invoke(
+                FunctionName=name,
+                InvocationType="RequestResponse",
+                Payload=json.dumps(performance.event.attributes).encode(),
+            )
+            payload = answer["Payload"].read()
+        except ReadTimeoutError:
+            return Outcome.errored(
+                f"The Lambda function {name} had not answered at the task's deadline; it may still run."
+            )
+        except (ClientError, BotoCoreError) as problem:
+            return Outcome.errored(f"The Lambda function {name} could not be invoked: {problem}")
+        finally:
+            client.close()
+        return read_answer(name, payload, is_error="FunctionError" in answer)
+
+
+def read_answer(name: str, payload: bytes, *, is_error: bool) -> Outcome:
+    """The outcome in a function's answer.
+
+    An object with a `result` is an outcome, whose `message` and `data` may be left out; any other object is
+    the data of a pass, and null a pass without any.
+    """
+    try:
+        answer = json.loads(payload or b"null", parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return Outcome.errored(f"The Lambda function {name} answered something that is not JSON.")
+    if is_error:
+        said = answer if isinstance(answer, dict) else {}
+        kind, message = said.get("errorType") or "error", said.get("errorMessage") or "without a message"
+        return Outcome.errored(f"The Lambda function {name} failed: {kind}: {message}")
+    if answer is None:
+        return Outcome("pass", "succeeded")
+    if not isinstance(answer, dict):
+        return _refused(name, answer)
+    if "result" not in answer:
+        return Outcome("pass", "succeeded", data=answer)
+    return _outcome(name, answer)
+
+
+def _outcome(name: str, answer: Mapping[str, Any]) -> Outcome:
+    given = {name: value for name, value in answer.items() if value is not None}
+    result: Any = given.get("result")
+    message, data = given.get("message", ""), given.get("data", {})
+    if result not in RESULTS or not isinstance(message, str) or not isinstance(data, dict):
+        return _refused(name, answer)
+    if unknown := answer.keys() - {"result", "message", "data"}:
+        logger.warning("ignored in a function's answer", function=name, fields=sorted(unknown))
+    return Outcome(result, "succeeded", message, data)
+
+
+def _refused(name: str, answer: object) -> Outcome:
+    return Outcome.errored(
+        f"The Lambda function {name} answered {json.dumps(answer)[:LONGEST_SHOWN]}; expected an object, "
+        'as in {"result": "pass", "warning" or "fail", "message": a text, "data": an object}.'
+    )
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

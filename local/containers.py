@@ -1,0 +1,90 @@
+"""Containers for a plane on a laptop: a local ECS beside a local AWS, and what the worker is told of them."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any, Final, Self
+
+from local.ecs.cluster import ACCOUNT, REGION, Ecs, StateChange
+from local.ecs.docker_engine import DockerEngine, NoDocker
+from local.ecs.engine import Engine
+from local.ecs.host_engine import HostEngine
+from local.ecs.server import EcsServer
+
+CLUSTER: Final = "containers"
+LOG_GROUP: Final = "/aws/ecs/containers"
+BUCKET: Final = "container-files"
+
+
+def find_engine(name: str = "") -> Engine:
+    """The engine of that name, `docker` or `host`; without a name Docker where it answers, else the host.
+
+    Raises NoDocker if Docker is asked for by its name and does not answer.
+    """
+    if name == "host":
+        return HostEngine()
+    try:
+        return DockerEngine()
+    except NoDocker:
+        if name == "docker":
+            raise
+        return HostEngine()
+
+
+class LocalContainers:
+    """A context manager: ECS listens while inside, with a log group and a bucket in the local AWS."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        client: Callable[[str], Any],
+        wake: StateChange,
+        *,
+        aws_url: str,
+        region: str = REGION,
+        account: str = ACCOUNT,
+    ) -> None:
+        """`client` makes clients of the local AWS, which containers find at `aws_url`.
+
+        `wake` gets the event of each container's end, as EventBridge would hand it to the worker.
+        """
+        self.engine = engine
+        self._client = client
+        self._role_prefix = f"arn:aws:iam::{account}:role"
+        injected = {
+            "AWS_ENDPOINT_URL": aws_url,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+        self.ecs = Ecs(
+            engine, client, wake, cluster=CLUSTER, region=region, account=account, injected=injected
+        )
+        self._server = EcsServer(self.ecs)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._client("logs").create_log_group(logGroupName=LOG_GROUP)
+        self._client("s3").create_bucket(Bucket=BUCKET)
+        self._stack.enter_context(self._server)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """The variables by which both functions find ECS."""
+        return {"AWS_ENDPOINT_URL_ECS": self._server.url}
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What the worker's environment has where containers are enabled."""
+        return {
+            "ECS_CLUSTER": CLUSTER,
+            "CONTAINER_SUBNET_IDS": "subnet-0a1b2c3d",
+            "CONTAINER_EXECUTION_ROLE_ARN": f"{self._role_prefix}/execution",
+            "CONTAINER_TASK_ROLE_ARN": f"{self._role_prefix}/task",
+            "CONTAINER_LOG_GROUP": LOG_GROUP,
+            "CONTAINER_BUCKET": BUCKET,
+            "CONTAINER_INIT_IMAGE": "public.ecr.aws/lambda/python:3.13",
+        }

@@ -1,0 +1,528 @@
+"""Job configs with containers, each from its trigger to Keptn's count of replies, on the fake ECS."""
+
+import io
+import json
+import tarfile
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+
+from execution_plane.events import LONGEST_TEXT, Outcome
+from execution_plane.runs import SUBMIT_LEASE, State
+from tests.support.ecs import refusal
+from tests.support.job_configs import Functions, use_job_config, write, write_job_config
+from tests.support.world import SAYHELLO, Plane, World
+
+ONE = """\
+apiVersion: v2
+actions:
+  - name: Greet
+    events: [{name: sh.keptn.event.sayhello.triggered}]
+    tasks:
+      - name: Hello
+        image: alpine
+        cmd: [echo]
+        args: ["Hello, $(WHERE)"]
+        maxPollDuration: 600
+        env: [{name: WHERE, value: $.data.sayhello.location, valueFrom: event}]
+"""
+THREE = """\
+apiVersion: v2
+actions:
+  - name: Deliver
+    events: [{name: sayhello}]
+    tasks:
+      - {name: Build, image: builder}
+      - {name: Check, function: check}
+      - {name: Ship, image: shipper}
+"""
+
+
+@pytest.fixture
+def task(world: World) -> str:
+    return world.trigger("APAC")
+
+
+def begin(plane: Plane, times: int = 1) -> None:
+    """Poll and work until the container is on its way."""
+    for _ in range(times):
+        plane.cycle()
+        plane.work_all()
+
+
+def end(plane: Plane, *lines: str, exit_code: int | None = 0, **how: Any) -> str:
+    """The only container writes its lines and ends, and EventBridge says so."""
+    arn = plane.ecs.running[0].arn
+    plane.logs.written[f"keptn/task/{arn.rpartition('/')[2]}"] = list(lines)
+    event = plane.ecs.end(exit_code=exit_code, **how)
+    plane.clock.advance(1)
+    return plane.work(event)
+
+
+def message(world: World, task: str) -> str:
+    return str(finished(world, task)["message"])
+
+
+def finished(world: World, task: str) -> dict[str, Any]:
+    (event,) = [each for each in replies(world, task) if each["type"].endswith(".finished")]
+    data: dict[str, Any] = event["data"]
+    return data
+
+
+def counts(world: World, task: str) -> tuple[int, int]:
+    """Keptn's count of the started and the finished, once it has handled what it was sent."""
+    world.settle()
+    return world.keptn.counts(task)
+
+
+def replies(world: World, task: str) -> list[dict[str, Any]]:
+    return [event for event in world.keptn.events(world.contexts[task]) if event.get("triggeredid") == task]
+
+
+def test_the_worker_does_not_wait_for_a_container(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+
+    begin(plane)
+
+    run = plane.run(task)
+    assert run.state is State.WAITING
+    assert run.step is not None
+    assert run.step.arn == plane.ecs.running[0].arn
+    assert counts(world, task) == (1, 0)
+
+
+def test_a_containers_end_finishes_the_task_with_what_it_wrote(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+
+    end(plane, "Hello, APAC")
+
+    assert counts(world, task) == (1, 1)
+    assert (finished(world, task)["result"], message(world, task)) == ("pass", "Hello, APAC")
+    world.cycles(2)
+    assert plane.run(task).state is State.CLOSED
+
+
+def test_the_command_is_expanded_and_the_environment_is_given(plane: Plane, task: str) -> None:
+    use_job_config(plane, ONE)
+
+    begin(plane)
+
+    (started,) = plane.ecs.running
+    (override,) = started.request["overrides"]["containerOverrides"]
+    (container,) = plane.ecs.definitions[started.request["taskDefinition"]]["containerDefinitions"]
+    assert (container["entryPoint"], override["command"]) == (["echo"], ["Hello, APAC"])
+    assert {"name": "WHERE", "value": "APAC"} in override["environment"]
+    assert {"name": "KEPTN_SERVICE", "value": "head"} in override["environment"]
+
+
+def test_a_definition_is_registered_once_for_all_events(plane: Plane, world: World) -> None:
+    use_job_config(plane, ONE)
+    for _ in range(2):
+        world.trigger("APAC")
+        begin(plane)
+        end(plane)
+
+    assert len(plane.ecs.registered) == 1
+    assert len(plane.ecs.tasks) == 2
+
+
+def test_several_tasks_go_on_one_after_the_other(plane: Plane, world: World, task: str) -> None:
+    functions = use_job_config(plane, THREE)
+    begin(plane)
+    end(plane, "built", 'keptn-outcome: {"image": "x:1"}')
+
+    assert functions.begun == [f"{task} check"]
+    assert counts(world, task) == (1, 0)
+    end(plane, "shipped")
+
+    assert counts(world, task) == (1, 1)
+    assert finished(world, task)["sayhello"] == {"image": "x:1"}
+    assert message(world, task) == (
+        "Task 'Build': pass\nbuilt\n\nTask 'Check': pass\ncheck is done\n\nTask 'Ship': pass\nshipped"
+    )
+    progress = [each["data"]["message"] for each in replies(world, task) if "status.changed" in each["type"]]
+    assert progress in ([], ["Task 1 of 3: Build", "Task 2 of 3: Check", "Task 3 of 3: Ship"])
+
+
+def test_a_failed_container_ends_its_action_and_says_how(plane: Plane, world: World, task: str) -> None:
+    functions = use_job_config(plane, THREE)
+    begin(plane)
+
+    end(plane, "no compiler", exit_code=3)
+
+    assert functions.begun == []
+    assert (finished(world, task)["result"], finished(world, task)["status"]) == ("fail", "errored")
+    assert message(world, task) == (
+        "The container ended with exit code 3: Essential container in task exited\n\nLogs:\nno compiler"
+    )
+
+
+def test_an_image_that_cannot_be_pulled_fails_the_task_with_ecs_reason(
+    plane: Plane, world: World, task: str
+) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+
+    end(plane, exit_code=None, stop_code="TaskFailedToStart", reason="CannotPullContainerError: not found")
+
+    assert "TaskFailedToStart" in message(world, task)
+    assert "CannotPullContainerError: not found" in message(world, task)
+
+
+def test_a_container_past_its_deadline_is_stopped_and_reported(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+    plane.clock.advance(601)
+
+    begin(plane)
+    assert plane.ecs.running == []
+    plane.clock.advance(61)
+    begin(plane)
+
+    assert message(world, task) == (
+        "The container was still running after 600 s (maxPollDuration) and was stopped."
+    )
+    assert counts(world, task) == (1, 1)
+
+
+def test_a_lost_end_is_found_by_the_controller(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+    plane.ecs.end()
+    plane.clock.advance(15)
+
+    begin(plane)
+
+    assert counts(world, task) == (1, 1)
+
+
+def test_a_doubled_end_changes_nothing(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+    event = plane.ecs.end()
+    plane.work(event)
+
+    assert plane.work(event) == "no run waits for this container"
+    assert counts(world, task) == (1, 1)
+
+
+def test_another_containers_end_is_ignored(plane: Plane, task: str) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+    event = plane.ecs.end()
+    event["detail"]["startedBy"] = "another-token"
+
+    assert plane.work(event) == "no run waits for this container"
+    assert plane.run(task).state is State.WAITING
+
+
+def test_a_container_that_ecs_forgot_fails_the_task(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+    plane.ecs.end()
+    plane.clock.advance(3700)
+
+    begin(plane)
+
+    assert "ECS no longer knows how" in message(world, task)
+
+
+def test_no_capacity_is_tried_again_until_there_is_some(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    plane.ecs.refusals = ["Capacity is unavailable at this time.", "Capacity is unavailable at this time."]
+    for _ in range(9):
+        begin(plane)
+        plane.clock.advance(10)
+
+    assert len(plane.ecs.running) == 1
+    end(plane, "at last")
+    assert message(world, task) == "at last"
+
+
+def test_no_capacity_until_the_deadline_fails_the_task_with_ecs_reason(
+    plane: Plane, world: World, task: str
+) -> None:
+    use_job_config(plane, ONE)
+    plane.ecs.refusals = ["Capacity is unavailable at this time."] * 100
+    for _ in range(70):
+        begin(plane)
+        plane.clock.advance(10)
+
+    assert plane.ecs.tasks == {}
+    assert "Capacity is unavailable at this time." in message(world, task)
+
+
+def test_a_refusal_fails_the_task_at_once(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    plane.ecs.refusals = [refusal("InvalidParameterException", "No subnet.")]
+
+    begin(plane)
+
+    assert "No subnet." in message(world, task)
+    assert counts(world, task) == (1, 1)
+
+
+def test_a_submission_without_an_answer_is_found_and_not_made_again(
+    plane: Plane, world: World, task: str
+) -> None:
+    use_job_config(plane, ONE)
+    run_task = plane.ecs.run_task
+
+    def unanswered(**request: Any) -> None:
+        run_task(**request)
+        raise refusal("ServerException", "Internal error")
+
+    plane.ecs.run_task = unanswered
+    begin(plane)
+    plane.ecs.run_task = run_task
+    plane.clock.advance(SUBMIT_LEASE)
+    begin(plane)
+
+    assert len(plane.ecs.tasks) == 1
+    end(plane, "once")
+    assert message(world, task) == "once"
+
+
+def test_a_submission_that_never_arrived_is_made_again(plane: Plane, task: str) -> None:
+    use_job_config(plane, ONE)
+    plane.ecs.refusals = [refusal("ServerException", "Internal error")]
+    begin(plane)
+    assert plane.ecs.tasks == {}
+    plane.clock.advance(SUBMIT_LEASE)
+
+    begin(plane)
+
+    assert len(plane.ecs.running) == 1
+    run = plane.run(task)
+    assert run.step is not None
+    assert run.step.arn == plane.ecs.running[0].arn
+
+
+def test_an_aborted_sequence_stops_its_container_and_sends_nothing(
+    plane: Plane, world: World, task: str
+) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+    world.keptn.control("podtato", world.contexts[task], "abort")
+
+    world.cycles(12)
+
+    (stopped,) = plane.ecs.tasks.values()
+    assert stopped.reason == "Its Keptn sequence was aborted or timed out."
+    assert counts(world, task)[1] == 0
+    assert (plane.run(task).state, plane.run(task).closed_as) == (State.CLOSED, "cancelled")
+
+
+def test_a_silent_container_runs_on_without_a_reply(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE.replace("name: Greet", "name: Greet\n    silent: true"))
+    begin(plane)
+    world.keptn.control("podtato", world.contexts[task], "abort")
+    world.cycles(5)
+    assert len(plane.ecs.running) == 1
+
+    end(plane, "unheard")
+    world.cycles(12)
+
+    assert replies(world, task) == []
+    assert plane.run(task).state is State.CLOSED
+
+
+def test_of_a_huge_log_the_end_is_kept_with_where_all_of_it_is(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+
+    end(plane, *(f"{number:09d} {'x' * 1013}" for number in range(10_240)), "the last line")
+
+    text = message(world, task)
+    assert len(text.encode()) <= LONGEST_TEXT
+    assert text.startswith("(10485774 bytes, cut to the last ")
+    assert "all of it is in /keptn/containers, keptn/task/" in text.splitlines()[0]
+    assert text.endswith("the last line")
+    assert counts(world, task) == (1, 1)
+
+
+def test_a_log_that_is_not_utf_8_can_be_told(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+
+    end(plane, "\udcff\ufffd broken \x00", "fine")
+
+    assert message(world, task).endswith("fine")
+    assert counts(world, task) == (1, 1)
+
+
+def test_two_actions_both_run_and_the_worst_counts(plane: Plane, world: World, task: str) -> None:
+    second = ONE.partition("actions:\n")[2].replace("Greet", "Again").replace("Hello\n", "Other\n")
+    use_job_config(plane, ONE + second)
+    begin(plane)
+    end(plane, "first", exit_code=1)
+    end(plane, "second")
+
+    assert len(plane.ecs.tasks) == 2
+    assert finished(world, task)["result"] == "fail"
+    assert "first" in message(world, task)
+    assert message(world, task).endswith("Task 'Other': pass\nsecond")
+
+
+def test_a_failure_that_the_task_forgives_is_a_warning(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE.replace("name: Hello\n", "name: Hello\n        onError: warning\n"))
+    begin(plane)
+
+    end(plane, exit_code=1)
+
+    assert (finished(world, task)["result"], finished(world, task)["status"]) == ("warning", "succeeded")
+
+
+def test_a_task_without_any_time_is_not_begun(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE.replace("600", "0"))
+
+    begin(plane)
+
+    assert plane.ecs.tasks == {}
+    assert "maxPollDuration is 0" in message(world, task)
+
+
+def test_a_job_config_that_changes_meanwhile_ends_the_task(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, THREE)
+    begin(plane)
+    write_job_config(plane, THREE.replace("Ship", "Sink"))
+
+    end(plane)
+
+    assert "The job config was changed" in message(world, task)
+
+
+def test_a_lost_worker_at_a_containers_end_is_replaced(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+    event = plane.ecs.end()
+    with patch.object(plane.logs, "get_log_events", _die), pytest.raises(KeyboardInterrupt):
+        plane.work(event)
+    assert plane.run(task).state is State.RUNNING
+    plane.clock.advance(301)
+
+    begin(plane, times=2)
+
+    assert counts(world, task) == (1, 1)
+
+
+def test_an_end_that_kills_every_worker_is_given_up(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+    plane.ecs.end()
+    with patch.object(plane.logs, "get_log_events", _die):
+        for _ in range(60):
+            plane.cycle()
+            while plane.queue.invocations:
+                with pytest.raises(KeyboardInterrupt):
+                    plane.work(plane.queue.invocations.pop())
+            plane.clock.advance(30)
+
+    assert "its end could not be read: the worker was lost 3 times" in message(world, task)
+    assert counts(world, task) == (1, 1)
+
+
+def _die(**_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_files_are_archived_for_the_container(plane: Plane, world: World, aws: None) -> None:
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    use_job_config(
+        plane, ONE.replace("image: alpine", "image: alpine\n        files: [/locust, run.sh]"), s3=s3
+    )
+    write(plane, {"locust/a.py": b"\x00\xff", "locust/b/c.py": b"c"})
+    write(plane, {"run.sh": b"stage"}, service="")
+    task = world.trigger("APAC")
+
+    begin(plane)
+
+    assert counts(world, task) == (1, 0), message(world, task)
+    (started,) = plane.ecs.running
+    files = started.request["overrides"]["containerOverrides"][1]
+    bucket, key, folder = files["command"]
+    assert (files["name"], folder) == ("files", "/keptn")
+    content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        found = {name: archive.extractfile(name).read() for name in archive.getnames()}  # type: ignore[union-attr]
+    assert found == {"locust/a.py": b"\x00\xff", "locust/b/c.py": b"c", "run.sh": b"stage"}
+    definition = plane.ecs.definitions[started.request["taskDefinition"]]["containerDefinitions"]
+    assert definition[0]["dependsOn"] == [{"containerName": "files", "condition": "SUCCESS"}]
+
+
+def test_files_that_are_not_there_fail_the_task(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, ONE.replace("image: alpine", "image: alpine\n        files: [nowhere]"))
+
+    begin(plane)
+
+    assert message(world, task) == "could not find file or directory nowhere for task Hello"
+    assert plane.ecs.tasks == {}
+
+
+def test_secrets_are_referred_to_and_masked(plane: Plane, world: World, task: str, aws: None) -> None:
+    secrets = boto3.client("secretsmanager")
+    arn = secrets.create_secret(Name="keptn/db", SecretString=json.dumps({"PASSWORD": "s3cr3t!"}))["ARN"]
+    env = "- {name: db, valueFrom: secret}"
+    config = ONE.replace("env: [{", f"env:\n          {env}\n          - {{").replace("event}]", "event}")
+    use_job_config(plane, config, secrets=secrets, SECRET_PREFIX="keptn/")
+    begin(plane)
+
+    (started,) = plane.ecs.running
+    (container,) = plane.ecs.definitions[started.request["taskDefinition"]]["containerDefinitions"]
+    assert container["secrets"] == [{"name": "PASSWORD", "valueFrom": f"{arn}:PASSWORD::"}]
+    assert "s3cr3t!" not in json.dumps(started.request) + json.dumps(container)
+    end(plane, "the password is s3cr3t!")
+    assert message(world, task) == "the password is ***"
+
+
+def test_what_does_not_fit_the_overrides_gets_a_definition_of_its_own(plane: Plane, task: str) -> None:
+    use_job_config(plane, ONE.replace("Hello, $(WHERE)", "x" * 9000))
+
+    begin(plane)
+
+    (started,) = plane.ecs.running
+    (container,) = plane.ecs.definitions[started.request["taskDefinition"]]["containerDefinitions"]
+    assert started.request["overrides"] == {"containerOverrides": []}
+    assert container["command"] == ["x" * 9000]
+    assert {"name": "WHERE", "value": "APAC"} in container["environment"]
+
+
+def test_a_function_after_a_container_begins_once_even_if_the_worker_dies(
+    plane: Plane, world: World, task: str
+) -> None:
+    functions = use_job_config(plane, THREE)
+    begin(plane)
+    functions.run = _dies(functions)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        end(plane, "built")
+    plane.clock.advance(940)
+
+    begin(plane, times=3)
+
+    assert len(functions.begun) == 1
+    assert counts(world, task) == (1, 1)
+    assert "The worker was lost while the task ran" in message(world, task)
+
+
+def _dies(functions: Functions) -> Any:
+    def run(*_: Any) -> Outcome:
+        functions.begun.append("it")
+        raise KeyboardInterrupt
+
+    return run
+
+
+def test_an_idle_cycle_asks_ecs_nothing(plane: Plane, world: World) -> None:
+    use_job_config(plane, ONE)
+    plane.cycle()
+    assert plane.ecs.described == 0
+    for _ in range(3):
+        world.trigger("APAC")
+    begin(plane)
+    plane.cycle()
+    assert plane.ecs.described == 1
+    assert len(world.keptn.open_events(SAYHELLO)) == 3

@@ -1,0 +1,115 @@
+"""The local ECS with real containers; skipped where no Docker answers or the image is missing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import docker  # type: ignore[import-untyped]
+import pytest
+from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
+
+from local.ecs.docker_engine import LABEL, DockerEngine
+from tests.unit.local_ecs.rig import CLUSTER, Rig, rig, shell
+
+IMAGE = "alpine:latest"
+
+
+@pytest.fixture
+def ecs(aws: None) -> Iterator[Rig]:
+    try:
+        client = docker.from_env()
+    except DockerException as problem:
+        pytest.skip(f"no Docker answers: {problem}")
+    try:
+        client.images.get(IMAGE)
+    except ImageNotFound:
+        pytest.skip(f"Docker has no image {IMAGE}: docker pull {IMAGE}")
+    finally:
+        client.close()
+    with rig(DockerEngine()) as running:
+        yield running
+
+
+def test_entry_point_command_directory_and_environment_are_the_containers(ecs: Rig) -> None:
+    container = shell(
+        "main",
+        'pwd; echo "$GREETING, $0"; id -u; ls -d /.dockerenv',
+        workingDirectory="/tmp",
+        user="1000",
+        environment=[{"name": "GREETING", "value": "hello"}],
+    )
+    container["command"].append("world")
+
+    arn = ecs.run(ecs.register(container))["taskArn"]
+
+    assert ecs.end()["containers"][0]["exitCode"] == 0
+    assert ecs.logs("main", arn) == ["/tmp", "hello, world", "1000", "/.dockerenv"]
+
+
+def test_an_init_container_fills_the_volume_that_the_other_reads(ecs: Rig) -> None:
+    mounts = [{"sourceVolume": "keptn", "containerPath": "/keptn"}]
+    init = shell("init", "echo hello > /keptn/greeting", essential=False, mountPoints=mounts)
+    after = [{"containerName": "init", "condition": "SUCCESS"}]
+    main = shell("main", "cat /keptn/greeting", mountPoints=mounts, dependsOn=after)
+
+    arn = ecs.run(ecs.register(main, init, volumes=[{"name": "keptn"}]))["taskArn"]
+
+    assert {each["name"]: each["exitCode"] for each in ecs.end()["containers"]} == {"main": 0, "init": 0}
+    assert ecs.logs("main", arn) == ["hello"]
+
+
+def test_a_read_only_root_can_not_be_written(ecs: Rig) -> None:
+    arn = ecs.run(ecs.register(shell("main", "echo x > /tmp/x", readonlyRootFilesystem=True)))["taskArn"]
+
+    assert ecs.end()["containers"][0]["exitCode"] == 1
+    assert "Read-only file system" in ecs.logs("main", arn)[0]
+
+
+def test_an_image_that_can_not_be_pulled_fails_the_task_with_ecss_reason(ecs: Rig) -> None:
+    ecs.run(ecs.register({"name": "main", "image": "127.0.0.1:1/none:1", "command": ["true"]}))
+
+    end = ecs.end()
+
+    assert end["stopCode"] == "TaskFailedToStart"
+    assert end["stoppedReason"].startswith("CannotPullContainerError: ")
+    assert end["containers"][0]["reason"] == end["stoppedReason"]
+
+
+def test_a_program_that_is_not_in_the_image_fails_the_task_with_ecss_reason(ecs: Rig) -> None:
+    ecs.run(ecs.register({"name": "main", "image": IMAGE, "entryPoint": ["/no/such/program"]}))
+
+    end = ecs.end()
+
+    assert end["stopCode"] == "TaskFailedToStart"
+    assert end["stoppedReason"].startswith("CannotStartContainerError: ")
+
+
+def test_too_much_memory_kills_the_container(ecs: Rig) -> None:
+    ecs.run(ecs.register(shell("main", "tail /dev/zero")))
+
+    container = ecs.end()["containers"][0]
+
+    assert (container["exitCode"], container["reason"][:16]) == (137, "OutOfMemoryError")
+
+
+def test_a_stopped_task_leaves_nothing_behind(ecs: Rig) -> None:
+    arn = ecs.run(ecs.register(shell("main", "trap 'exit 7' TERM; while :; do sleep 0.1; done")))["taskArn"]
+    while ecs.shown(arn)["lastStatus"] != "RUNNING":
+        pass
+    assert labelled(arn) == 1
+
+    ecs.client.stop_task(cluster=CLUSTER, task=arn)
+
+    assert ecs.end()["stopCode"] == "UserInitiated"
+    assert labelled(arn) == 0
+
+
+def labelled(arn: str) -> int:
+    """How many containers and volumes Docker has for a task."""
+    client: Any = docker.from_env()
+    try:
+        filters = {"label": f"{LABEL}={arn.rpartition('/')[2]}"}
+        return len(client.containers.list(all=True, filters=filters)) + len(
+            client.volumes.list(filters=filters)
+        )
+    finally:
+        client.close()

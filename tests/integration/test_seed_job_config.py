@@ -1,0 +1,71 @@
+"""The job executor's job/config.yaml of the user's document, from `triggered` to `finished`.
+
+The demo that serves it checks Keptn's own count of the replies; here it runs in a process of its own.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import docker  # type: ignore[import-untyped]
+import pytest
+from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
+
+from jobs.config import Rules, read
+from local.job_demo import JOB_CONFIG
+
+ROOT = Path(__file__).parents[2]
+SHA256 = "56de0e51f80190e60276b81321729ec5d7c35340d072fd01cee44de4dea2b7b6"
+
+
+@pytest.fixture
+def alpine() -> None:
+    try:
+        client = docker.from_env()
+    except DockerException as problem:
+        pytest.skip(f"no Docker answers: {problem}")
+    try:
+        client.images.get("alpine")
+    except ImageNotFound:
+        pytest.skip("Docker has no image alpine: docker pull alpine")
+    finally:
+        client.close()
+
+
+def demo(*arguments: str, **variables: str) -> list[str]:
+    """What the demo prints. It fails if a task is not served exactly once, or not as the file says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local.job_demo", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_the_file_is_the_users_document_byte_for_byte() -> None:
+    assert hashlib.sha256(JOB_CONFIG.read_bytes()).hexdigest() == SHA256
+    assert len(read(JOB_CONFIG.read_bytes(), origin="seed", rules=Rules()).actions) == 2
+
+
+def test_the_file_runs_unchanged_in_real_containers(alpine: None) -> None:
+    assert demo("--engine", "docker") == [
+        "job/config.yaml is in Keptn; its tasks run in a container, by Docker.",
+        "APAC  Hello, world from APAC!   (ran in a container, by Docker)",
+        "EU    Hello, world from Europe!   (ran in a container, by Docker)",
+    ]
+
+
+def test_without_docker_it_runs_all_the_same_and_every_line_says_where() -> None:
+    assert demo(DOCKER_HOST="tcp://127.0.0.1:1") == [
+        "job/config.yaml is in Keptn; its tasks run on this machine and not in a container, "
+        "as no Docker answers.",
+        "APAC  Hello, world from APAC!   (ran on this machine and not in a container)",
+        "EU    Hello, world from Europe!   (ran on this machine and not in a container)",
+    ]

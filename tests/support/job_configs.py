@@ -1,0 +1,70 @@
+"""A worker that does what job configs say, with containers on the fake ECS."""
+
+from typing import Any
+
+from actions import ActionPerformer
+from execution_plane.events import Outcome
+from execution_plane.settings import ContainerSettings
+from jobs.model import Rules, Task
+from local.keptn.resources import Place
+from planner import JobConfigPlanner
+from runners.container import FargateRunner
+from task_secrets import TaskSecrets
+from tests.support.ecs import CLUSTER, clients
+from tests.support.world import Plane
+from work import Performance
+
+ENVIRON = {
+    "ECS_CLUSTER": CLUSTER,
+    "CONTAINER_SUBNET_IDS": "subnet-1,subnet-2",
+    "CONTAINER_SECURITY_GROUP_IDS": "sg-1",
+    "CONTAINER_EXECUTION_ROLE_ARN": "arn:aws:iam::123456789012:role/execution",
+    "CONTAINER_TASK_ROLE_ARN": "arn:aws:iam::123456789012:role/task",
+    "CONTAINER_TASK_ROLES": "arn:aws:iam::123456789012:role/deployer",
+    "CONTAINER_LOG_GROUP": "/keptn/containers",
+    "CONTAINER_BUCKET": "files",
+    "CONTAINER_INIT_IMAGE": "init:1",
+}
+
+
+class Functions:
+    """Python tasks of a test's: notes each that begins, and gives the outcome that is set for it."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.outcomes: dict[str, Outcome] = {}
+
+    def run(self, task: Task, performance: Performance) -> Outcome:
+        self.begun.append(f"{performance.event.ref.id} {task.function}")
+        return self.outcomes.get(task.function, Outcome("pass", "succeeded", f"{task.function} is done"))
+
+
+def use_job_config(
+    plane: Plane, config: str, *, s3: Any = None, secrets: Any = None, **environ: str
+) -> Functions:
+    """Let the plane's worker do what `config` says; at the project's level, which no commit id is about."""
+    write_job_config(plane, config)
+    functions = Functions()
+    settings = ContainerSettings.from_environment({**ENVIRON, **environ})
+    client = clients(ecs=plane.ecs, logs=plane.logs, s3=s3, secretsmanager=secrets)
+    control_plane = plane.world.client()
+    containers = FargateRunner(
+        client=client,
+        control_plane=control_plane,
+        secrets=TaskSecrets(settings.secret_store, settings.secret_prefix, client),
+        settings=settings,
+        clock=plane.clock,
+    )
+    performer = ActionPerformer({"function": functions}, plane.clock, containers)
+    plane.planner = JobConfigPlanner(control_plane, performer, Rules(), plane.clock)
+    return functions
+
+
+def write_job_config(plane: Plane, config: str) -> None:
+    """Put the project's job config into the Keptn repository."""
+    write(plane, {"job/config.yaml": config.encode()}, stage="", service="")
+
+
+def write(plane: Plane, files: dict[str, bytes], stage: str = "dev", service: str = "head") -> None:
+    """Put files into the Keptn repository."""
+    plane.world.keptn.resources.write(Place("podtato", stage, service), files)
