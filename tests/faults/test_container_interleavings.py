@@ -28,8 +28,9 @@ class ContainerInterleaving(Interleaving):
 
     the_ledger_is_lost = None  # a container that no ledger knows of is nobody's to stop
 
-    @initialize(no_place=st.integers(0, 2))
-    def bring_containers(self, no_place: int) -> None:
+    @initialize(reply_delay=st.sampled_from([0.0, 0.5]), tasks=st.integers(1, 2), no_place=st.integers(0, 2))
+    def begin(self, reply_delay: float, tasks: int, no_place: int) -> None:  # type: ignore[override]
+        super().begin(reply_delay, 0.0, tasks)
         self.ecs = FakeEcs(self.world.clock)
         self.ecs.refusals = ["Capacity is unavailable at this time."] * no_place
         self.plane.ecs = self.injector.wrap_fake("ecs", self.ecs)

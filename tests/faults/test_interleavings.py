@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -10,12 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from execution_plane.events import Outcome
 from execution_plane.ledger import LedgerUnavailable
-from execution_plane.runs import Run
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Call, Fault, Injector, Killed
 from tests.faults.promise import bring_to_rest, check_promise
 from tests.support.world import Plane, World
 from work import Performance, TaskCancelled
+
+if TYPE_CHECKING:
+    from execution_plane.runs import Run
 
 FAULTS = [fault for fault in Fault if fault is not Fault.TWICE]  # invocations are doubled by a rule
 OPERATIONS = ["POST", "GET", "Invoke", "PutItem", "UpdateItem", "GetItem", "Query"]
