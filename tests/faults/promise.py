@@ -44,7 +44,7 @@ def check_containers(plane: Plane) -> None:
     """No container is left running, and none was started a second time for the same task."""
     ecs = getattr(plane.ecs, "fake", plane.ecs)
     assert not ecs.running, f"left running: {ecs.running}"
-    submitted = Counter(task.request["clientToken"] for task in ecs.tasks.values())
+    submitted = Counter(task.request["startedBy"] for task in ecs.tasks.values())
     assert all(number == 1 for number in submitted.values()), f"started more than once: {submitted}"
 
 
