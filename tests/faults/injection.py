@@ -1,4 +1,4 @@
-"""Faults in the calls that the functions make: to DynamoDB, Lambda, Secrets Manager, SQS and Keptn.
+"""Faults in the calls that the functions make: to DynamoDB, Lambda, ECS, Secrets Manager, SQS and Keptn.
 
 The points are found, not listed: every call that a scenario makes is one, in the order in which it is made.
 """
@@ -39,7 +39,13 @@ class Fault(Enum):
     DOWN = "the service fails for a minute"
 
 
-READS = frozenset({"GetItem", "Query", "GetSecretValue", "ReceiveMessage", "GET"})
+READS = frozenset({"GetItem", "Query", "GetSecretValue", "ReceiveMessage", "GET"}) | {
+    "DescribeTasks",
+    "ListTasks",
+    "DescribeTaskDefinition",
+    "GetLogEvents",
+}
+WRITES = frozenset({"Invoke", "UpdateItem", "PutItem", "RunTask", "StopTask"})
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,8 @@ class Call:
         """Whether the fault is one that this call can have."""
         if fault in {Fault.LOST, Fault.TWICE, Fault.LATE}:
             # A table loses no write that it answers; botocore repeats one whose answer was lost.
-            kinds = {Fault.LOST: {"POST", "Invoke"}, Fault.TWICE: {"Invoke", "UpdateItem", "PutItem"}}
-            return self.operation in kinds.get(fault, {"POST", "Invoke", "UpdateItem", "PutItem"})
+            kinds = {Fault.LOST: {"POST", "Invoke"}, Fault.TWICE: WRITES, Fault.LATE: WRITES | {"POST"}}
+            return self.operation in kinds[fault]
         return fault is not Fault.UNANSWERED or self.operation not in READS
 
 
@@ -159,6 +165,10 @@ class Injector:
         client._make_api_call = make
         return client
 
+    def wrap_fake(self, service: str, fake: Any) -> "FaultyClient":
+        """Make the calls of a fake client suffer."""
+        return FaultyClient(self, service, fake)
+
     def wrap_session(self, session: requests.Session) -> requests.Session:
         """Make a session's requests suffer."""
         for prefix, adapter in list(session.adapters.items()):
@@ -179,6 +189,29 @@ class Injector:
             )
 
         return invoke_or_not
+
+
+class FaultyClient:
+    """A fake client whose calls suffer what the injector says; `fake` is what it really has."""
+
+    def __init__(self, injector: Injector, service: str, fake: Any) -> None:
+        self.fake = fake
+        self._injector = injector
+        self._service = service
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self.fake, name)
+        if name in {"meta", "exceptions"}:
+            return attribute
+        operation = name.title().replace("_", "")
+        error = {"Error": {"Code": "ServerException", "Message": "injected"}}
+        return lambda **arguments: self._injector.make(
+            Call(self._service, operation),
+            lambda: attribute(**arguments),
+            failure=ClientError(error, operation),  # type: ignore[arg-type]
+            timeout=ReadTimeoutError(endpoint_url="injected"),
+            shrug=dict,
+        )
 
 
 class _Adapter(BaseAdapter):

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from local.keptn.control_plane import Keptn
-from tests.support.world import SAYHELLO, World
+from tests.support.world import SAYHELLO, Plane, World
 
 REST_CYCLES = 220
 """Cycles within which everything must have come to rest: an hour, more than any pause in the plan."""
@@ -27,6 +27,8 @@ def is_at_rest(world: World) -> bool:
 def check_promise(world: World, tasks: list[str], *, keptn_lost_nothing: bool = True) -> None:
     """Each task began at most once, and has as many finished as started or a sequence that is over."""
     begun = Counter(task for plane in world.planes for task in plane.tasks.begun)
+    for plane in world.planes:
+        check_containers(plane)
     for task in tasks:
         started, finished = world.keptn.counts(task)
         assert begun[task] <= 1, f"the task of {task} began {begun[task]} times"
@@ -36,6 +38,14 @@ def check_promise(world: World, tasks: list[str], *, keptn_lost_nothing: bool = 
         if keptn_lost_nothing:
             assert (started, finished) == (1, 1), f"{task}: {started} started, {finished} finished"
     assert is_at_rest(world), describe(world)
+
+
+def check_containers(plane: Plane) -> None:
+    """No container is left running, and none was started a second time for the same task."""
+    ecs = getattr(plane.ecs, "fake", plane.ecs)
+    assert not ecs.running, f"left running: {ecs.running}"
+    submitted = Counter(task.request["clientToken"] for task in ecs.tasks.values())
+    assert all(number == 1 for number in submitted.values()), f"started more than once: {submitted}"
 
 
 def is_aborted(keptn: Keptn, task: str) -> bool:

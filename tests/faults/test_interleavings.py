@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from execution_plane.events import Outcome
-from execution_plane.ledger import Ledger, LedgerUnavailable
+from execution_plane.ledger import LedgerUnavailable
 from execution_plane.runs import Run
+from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Call, Fault, Injector, Killed
 from tests.faults.promise import bring_to_rest, check_promise
-from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import Plane, World
 from work import Performance, TaskCancelled
 
@@ -30,30 +30,6 @@ TROUBLE = st.sampled_from([None, *TROUBLES])
 """Which call of which operation suffers what."""
 Trouble = tuple[str, int, Fault] | None
 OUTCOMES = st.sampled_from(["pass", "raises", "watches", "takes a while"])
-
-
-class FaultyLedger(Ledger):
-    """A ledger whose calls suffer what the injector says."""
-
-    def __init__(self, injector: Injector) -> None:
-        self.memory = MemoryLedger()
-        self._injector = injector
-
-    def active(self) -> list[Run]:
-        return self._make("Query", self.memory.active)  # type: ignore[no-any-return]
-
-    def get(self, event_id: str) -> Run | None:
-        return self._make("GetItem", lambda: self.memory.get(event_id))  # type: ignore[no-any-return]
-
-    def create(self, run: Run) -> Run:
-        return self._make("PutItem", lambda: self.memory.create(run))  # type: ignore[no-any-return]
-
-    def move(self, before: Run, after: Run) -> Run:
-        return self._make("UpdateItem", lambda: self.memory.move(before, after))  # type: ignore[no-any-return]
-
-    def _make(self, operation: str, act: Any) -> Any:
-        gone = LedgerUnavailable("injected")
-        return self._injector.make(Call("dynamodb", operation), act, failure=gone, timeout=gone, shrug=act)
 
 
 class Interleaving(RuleBasedStateMachine):

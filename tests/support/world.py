@@ -133,7 +133,7 @@ class Plane:
             "draining": draining,
         }
         self.ecs: Any = ecs or FakeEcs(self.clock)
-        self.logs = FakeLogs()
+        self.logs: Any = FakeLogs()
         if subscriptions is None:
             subscriptions = tuple(Subscription(event_type) for event_type in event_types)
         self._subscriptions = subscriptions

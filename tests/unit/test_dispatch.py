@@ -50,6 +50,7 @@ def test_the_worker_is_invoked_asynchronously_and_by_reference() -> None:
         "event_id": "event",
         "type": "sh.keptn.event.sayhello.triggered",
         "project": "p",
+        "version": RUN.version,
         "integration_id": "integration",
         "subscription_id": "subscription",
     }

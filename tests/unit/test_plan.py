@@ -7,23 +7,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from execution_plane.containers import Container
 from execution_plane.events import EventRef, Outcome
 from execution_plane.ledger import TRANSITIONS
 from execution_plane.look import Look, Standing
 from execution_plane.replies import missing
-from execution_plane.runs import MOST_ATTEMPTS, Run, State, counts
+from execution_plane.runs import MOST_ATTEMPTS, ContainerStep, Run, State, counts
 from plan import (
     ABSENT,
     ABSENT_FORGOTTEN,
     BETWEEN_LOOKS,
     QUIET,
     START_AFTER,
+    SUBMITTED_ONCE,
     Action,
+    Found,
     Observed,
     Proof,
     Repair,
     Seen,
     Start,
+    decide_found,
     decide_repair,
     decide_start,
     is_absent_for_good,
@@ -68,6 +72,24 @@ def done(**changes: Any) -> Run:
         "lease_until": NOW,
     }
     return run(State.DONE, **(defaults | changes))
+
+
+STEP = ContainerStep(
+    action=0,
+    task=0,
+    token="token",
+    cluster="cluster",
+    digest="digest",
+    since=NOW - 100,
+    deadline=NOW + 200,
+    arn="arn",
+    submitted_at=NOW - 100,
+)
+
+
+def waiting(step: ContainerStep = STEP, **changes: Any) -> Run:
+    """A run whose container is under way, and that nobody is at."""
+    return run(State.WAITING, **({"started_at": NOW - 110, "lease_until": NOW, "step": step} | changes))
 
 
 def observed(seen: Seen, *events: EventRef, **failures: str) -> Observed:
@@ -157,6 +179,98 @@ def test_an_open_event(row: Run, action: Action | None) -> None:
     assert all(step.run is row for step in steps)
 
 
+UNKNOWN_TO_ECS = replace(STEP, arn="")
+WAITING_ROWS: list[tuple[str, Run, Container, Action | None]] = [
+    ("a container under way is waited for", waiting(), Container.UNDER_WAY, None),
+    ("a container that nothing is known of is waited for", waiting(), Container.UNKNOWN, None),
+    ("a container's end wakes the worker", waiting(), Container.ENDED, Action.WAKE),
+    ("a missing container wakes the worker", waiting(), Container.MISSING, Action.WAKE),
+    ("a worker on its way is not waked", waiting(lease_until=NOW + 1), Container.ENDED, None),
+    (
+        "a container past its deadline is stopped",
+        waiting(replace(STEP, deadline=NOW)),
+        Container.UNDER_WAY,
+        Action.STOP,
+    ),
+    (
+        "a container that was told to stop has its time for that",
+        waiting(replace(STEP, deadline=NOW), lease_until=NOW + 1),
+        Container.UNDER_WAY,
+        None,
+    ),
+    ("a container that nobody knows of is found", waiting(UNKNOWN_TO_ECS), Container.UNKNOWN, Action.FIND),
+    (
+        "a submission has its time to be answered",
+        waiting(UNKNOWN_TO_ECS, lease_until=NOW + 1),
+        Container.UNKNOWN,
+        None,
+    ),
+    (
+        "an end that took three workers is abandoned",
+        waiting(replace(STEP, resumes=MOST_ATTEMPTS)),
+        Container.ENDED,
+        Action.ABANDON,
+    ),
+    (
+        "a waiting run whose started is in doubt is looked at",
+        waiting(start_uncertain=True, started_at=NOW - QUIET[0]),
+        Container.UNDER_WAY,
+        Action.REPAIR,
+    ),
+    (
+        "a run whose worker was lost at a container's end waits again",
+        running(step=STEP, lease_until=NOW, begun=True),
+        Container.UNKNOWN,
+        Action.WAIT_AGAIN,
+    ),
+    ("a container's end is its worker's", running(step=STEP), Container.UNKNOWN, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "container", "action"), [row[1:] for row in WAITING_ROWS], ids=[row[0] for row in WAITING_ROWS]
+)
+def test_a_container_of_an_open_event(row: Run, container: Container, action: Action | None) -> None:
+    what_is_seen = replace(observed(Seen.OPEN, row.event), containers={row.event.id: container})
+
+    assert [step.action for step in plan(what_is_seen, [row], NOW)] == ([action] if action else [])
+
+
+def test_an_absent_event_with_a_container_is_proved_gone_unless_it_is_silent() -> None:
+    seen = replace(observed(Seen.ABSENT), containers={"event": Container.ENDED})
+
+    assert [step.action for step in plan(seen, [waiting()], NOW)] == [Action.PROVE]
+    assert [step.action for step in plan(seen, [waiting(silent=True)], NOW)] == [Action.WAKE]
+
+
+def test_an_end_that_aws_gives_up_on_again_and_again_is_abandoned_with_the_reason() -> None:
+    seen = replace(observed(Seen.OPEN, event="AWS gave up"), containers={"event": Container.ENDED})
+
+    (first,) = plan(seen, [waiting()], NOW)
+    (third,) = plan(seen, [waiting(replace(STEP, wakes=MOST_ATTEMPTS))], NOW)
+
+    assert first.action is Action.WAKE
+    assert third.outcome is not None
+    assert "AWS gave up" in third.outcome.message
+
+
+@pytest.mark.parametrize(
+    ("step", "arn", "decision"),
+    [
+        (UNKNOWN_TO_ECS, "arn", Found.NOTE),
+        (UNKNOWN_TO_ECS, None, Found.SUBMIT),
+        (replace(UNKNOWN_TO_ECS, deadline=NOW), None, Found.GIVE_UP),
+        (replace(UNKNOWN_TO_ECS, submitted_at=NOW - SUBMITTED_ONCE), None, Found.GIVE_UP),
+        (replace(UNKNOWN_TO_ECS, submitted_at=None, since=NOW - SUBMITTED_ONCE), None, Found.SUBMIT),
+        (replace(UNKNOWN_TO_ECS, deadline=NOW), "arn", Found.NOTE),
+    ],
+)
+def test_a_container_is_submitted_again_only_where_that_starts_no_second_one(
+    step: ContainerStep, arn: str | None, decision: Found
+) -> None:
+    assert decide_found(step, arn, NOW) is decision
+
+
 def test_what_aws_gave_up_on_is_abandoned_with_the_reason() -> None:
     (step,) = plan(observed(Seen.OPEN, event="AWS gave up: out of date"), [run()], NOW)
 
@@ -211,7 +325,8 @@ RUNS = st.builds(
     Run,
     event=st.sampled_from([ref("a"), ref("b"), ref("c"), ref("d")]),
     source=st.just("plane"),
-    state=st.sampled_from([State.CLAIMED, State.RUNNING, State.DONE]),
+    state=st.sampled_from([State.CLAIMED, State.RUNNING, State.WAITING, State.DONE]),
+    step=st.just(STEP) | st.just(UNKNOWN_TO_ECS),
     claimed_at=TIMES,
     deadline=TIMES,
     lease_until=TIMES,
@@ -232,16 +347,25 @@ RUNS = st.builds(
 ACTIVE = st.lists(RUNS, max_size=4, unique_by=lambda each: each.event.id)
 LISTED = st.sets(st.sampled_from(["a", "b", "c", "d", "e", "f"]))
 SEEN = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(list(Seen)))
+CONTAINERS = st.dictionaries(st.sampled_from(["a", "b", "x"]), st.sampled_from(list(Container)))
 FAILURES = st.dictionaries(st.sampled_from(["a", "b", "x"]), st.just("AWS gave up"))
 
 
-@given(ACTIVE, LISTED, SEEN, FAILURES, st.booleans())
+@given(ACTIVE, LISTED, SEEN, FAILURES, CONTAINERS, st.booleans())
 def test_whatever_is_observed_the_plan_is_sound(
-    active: list[Run], listed: set[str], seen: dict[str, Seen], failures: dict[str, str], draining: bool
+    active: list[Run],
+    listed: set[str],
+    seen: dict[str, Seen],
+    failures: dict[str, str],
+    containers: dict[str, Container],
+    draining: bool,
 ) -> None:
     known = {each.event.id for each in active}
     what_is_seen = Observed(
-        lambda each: seen.get(each.event.id, Seen.UNKNOWN), {each: ref(each) for each in listed}, failures
+        lambda each: seen.get(each.event.id, Seen.UNKNOWN),
+        {each: ref(each) for each in listed},
+        failures,
+        containers,
     )
 
     steps = plan(what_is_seen, active, NOW, draining=draining)
@@ -263,6 +387,10 @@ WRITES = {
     Action.DISPATCH: lambda each: each.dispatched_again(NOW),
     Action.SEND_STARTED: lambda each: each.starting(NOW),
     Action.TAKE_BACK: lambda each: each.taken_back(NOW),
+    Action.WAIT_AGAIN: lambda each: each.waiting_again(NOW),
+    Action.WAKE: lambda each: each.woken(NOW),
+    Action.FIND: lambda each: each.submitted("arn", NOW),
+    Action.STOP: lambda each: each.stopping(NOW),
     Action.ABANDON: lambda each: each.completed(OUTCOME, NOW),
     Action.REPORT: lambda each: each.reporting(NOW),
     Action.REPAIR: lambda each: each.repairing(NOW),
@@ -275,18 +403,18 @@ def assert_is_legal(action: Action, acted: Run, seen: Seen, outcome: Outcome | N
     after = WRITES[action](acted)
     assert after.state in TRANSITIONS[acted.state]
     assert after.version == acted.version + 1
-    assert (seen is Seen.ABSENT) == (action is Action.PROVE), "only what is absent may be proved gone"
+    is_gone = seen is Seen.ABSENT and not (acted.silent and acted.state is State.WAITING)
+    assert is_gone == (action is Action.PROVE), "only what is absent may be proved gone"
     assert (outcome is not None) == (action is Action.ABANDON)
-    if action in {Action.TAKE_BACK, Action.REPORT} or (
-        action is Action.ABANDON and acted.state is State.RUNNING
-    ):
+    of_a_lease = {Action.TAKE_BACK, Action.REPORT, Action.WAIT_AGAIN, Action.WAKE, Action.FIND, Action.STOP}
+    if action in of_a_lease or (action is Action.ABANDON and acted.state in {State.RUNNING, State.WAITING}):
         assert acted.lease_until <= NOW, "somebody is still trusted to act"
     if action is Action.SEND_STARTED:
         assert acted.started_at is None, "a started is sent once"
     if action is Action.TAKE_BACK:
         assert not acted.begun, "a task is never begun twice"
     if action in {Action.REPORT, Action.REPAIR}:
-        assert not acted.silent or acted.state is State.RUNNING
+        assert not acted.silent or acted.state in {State.RUNNING, State.WAITING}
     if action is Action.REPORT:
         assert acted.finishes == 0, "a finished that may have been sent is never simply sent again"
 

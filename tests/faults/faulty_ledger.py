@@ -1,0 +1,32 @@
+"""A ledger in memory, whose calls suffer faults as DynamoDB's do."""
+
+from typing import Any
+
+from execution_plane.ledger import Ledger, LedgerUnavailable
+from execution_plane.runs import Run
+from tests.faults.injection import Call, Injector
+from tests.support.memory_ledger import MemoryLedger
+
+
+class FaultyLedger(Ledger):
+    """A ledger whose calls suffer what the injector says."""
+
+    def __init__(self, injector: Injector) -> None:
+        self.memory = MemoryLedger()
+        self._injector = injector
+
+    def active(self) -> list[Run]:
+        return self._make("Query", self.memory.active)  # type: ignore[no-any-return]
+
+    def get(self, event_id: str) -> Run | None:
+        return self._make("GetItem", lambda: self.memory.get(event_id))  # type: ignore[no-any-return]
+
+    def create(self, run: Run) -> Run:
+        return self._make("PutItem", lambda: self.memory.create(run))  # type: ignore[no-any-return]
+
+    def move(self, before: Run, after: Run) -> Run:
+        return self._make("UpdateItem", lambda: self.memory.move(before, after))  # type: ignore[no-any-return]
+
+    def _make(self, operation: str, act: Any) -> Any:
+        gone = LedgerUnavailable("injected")
+        return self._injector.make(Call("dynamodb", operation), act, failure=gone, timeout=gone, shrug=act)

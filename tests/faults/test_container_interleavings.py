@@ -1,0 +1,71 @@
+"""Any interleaving with containers besides: they end, their ends are lost or doubled, ECS fails."""
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule
+
+from tests.faults.injection import Call, Fault
+from tests.faults.test_containers_matrix import CONFIG
+from tests.faults.test_interleavings import FAULTS, Interleaving
+from tests.support.ecs import FakeEcs
+from tests.support.job_configs import use_job_config
+
+OPERATIONS = ["RunTask", "StopTask", "DescribeTasks", "ListTasks", "DescribeTaskDefinition", "GetLogEvents"]
+TROUBLES = [
+    (operation, to_pass, fault)
+    for operation in [*OPERATIONS, "UpdateItem", "GET"]
+    for to_pass in range(2)
+    for fault in [*FAULTS, Fault.TWICE]
+    if Call("any", operation).suffers(fault)
+]
+
+
+class ContainerInterleaving(Interleaving):
+    """The same plane, whose job config has two containers and a function between them."""
+
+    the_ledger_is_lost = None  # a container that no ledger knows of is nobody's to stop
+
+    @initialize(no_place=st.integers(0, 2))
+    def bring_containers(self, no_place: int) -> None:
+        self.ecs = FakeEcs(self.world.clock)
+        self.ecs.refusals = ["Capacity is unavailable at this time."] * no_place
+        self.plane.ecs = self.injector.wrap_fake("ecs", self.ecs)
+        self.plane.logs = self.injector.wrap_fake("logs", self.plane.logs)
+        self.functions = use_job_config(self.plane, CONFIG)
+        self.ends: list[dict[str, Any]] = []
+
+    @precondition(lambda self: self.ecs.running)
+    @rule(which=st.integers(0, 3), exit_code=st.sampled_from([0, 0, 1, None]), times=st.integers(0, 2))
+    def a_container_ends(self, which: int, exit_code: int | None, times: int) -> None:
+        running = self.ecs.running
+        event = self.ecs.end(running[which % len(running)].arn, exit_code)
+        self.ends.append(event)
+        for _ in range(times):
+            self.plane.deliver_end(event)
+
+    @precondition(lambda self: self.ends)
+    @rule(which=st.integers(0, 9))
+    def an_end_comes_late(self, which: int) -> None:
+        self.plane.deliver_end(self.ends[which % len(self.ends)])
+
+    @rule(trouble=st.sampled_from([None, *TROUBLES]))
+    def serve_a_container(self, trouble: tuple[str, int, Fault] | None) -> None:
+        self.serve("pass", trouble)
+
+    def teardown(self) -> None:
+        super().teardown()
+        if hasattr(self, "functions"):
+            assert len(self.functions.begun) == len(set(self.functions.begun))
+
+
+ContainerInterleaving.TestCase.settings = settings(
+    max_examples=int(os.environ.get("EXAMPLES", "500")),
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
+TestContainerInterleavings = ContainerInterleaving.TestCase
