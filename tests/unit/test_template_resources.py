@@ -130,7 +130,7 @@ def a_run_with_everything_noted() -> Run:
         "outcome": Outcome("pass", "succeeded", "done"),
         "looked": "1/1",
         "earlier": (TaskDone("task", Outcome("pass", "succeeded")),),
-        "step": ContainerStep(1, 2, "token", "cluster", "digest", 3.0, 4.0, "arn", 5.0, "trouble", 6, 7),
+        "step": ContainerStep(1, 2, "token", "cluster", "digest", 3.0, 4.0, arn="arn", submitted_at=5.0),
     }
     only_when_closed = {"was", "closed_as", "expires_at"}
     for number, (name, default) in enumerate(vars(Run.claimed(event, "plane", 0.0, 0.0)).items(), start=2):
