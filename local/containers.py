@@ -6,28 +6,27 @@ from typing import Any, Final, Self
 
 from local.ecs.cluster import ACCOUNT, REGION, Ecs, StateChange
 from local.ecs.docker_engine import DockerEngine, NoDocker
-from local.ecs.engine import Engine
+from local.ecs.engine import Engine, StartFailed
 from local.ecs.host_engine import HostEngine
 from local.ecs.server import EcsServer
 
 CLUSTER: Final = "containers"
 LOG_GROUP: Final = "/aws/ecs/containers"
-BUCKET: Final = "container-files"
+HOME_REGION: Final = "us-east-1"  # the one in which S3 wants no location to be named
 
 
-def find_engine(name: str = "") -> Engine:
-    """The engine of that name, `docker` or `host`; without a name Docker where it answers, else the host.
-
-    Raises NoDocker if Docker is asked for by its name and does not answer.
-    """
-    if name == "host":
-        return HostEngine()
+def find_engine(image: str) -> Engine:
+    """Docker, if it answers and has the image or can pull it; else this machine itself."""
     try:
-        return DockerEngine()
+        engine = DockerEngine()
     except NoDocker:
-        if name == "docker":
-            raise
-        return HostEngine()
+        return HostEngine("no Docker answers")
+    try:
+        engine.pull(image)
+    except StartFailed:
+        engine.close()
+        return HostEngine(f"Docker has no image {image} and can't pull it")
+    return engine
 
 
 class LocalContainers:
@@ -40,6 +39,7 @@ class LocalContainers:
         wake: StateChange,
         *,
         aws_url: str,
+        bucket: str,
         region: str = REGION,
         account: str = ACCOUNT,
     ) -> None:
@@ -48,7 +48,9 @@ class LocalContainers:
         `wake` gets the event of each container's end, as EventBridge would hand it to the worker.
         """
         self.engine = engine
+        self.bucket = bucket
         self._client = client
+        self._region = region
         self._role_prefix = f"arn:aws:iam::{account}:role"
         injected = {
             "AWS_ENDPOINT_URL": aws_url,
@@ -64,7 +66,8 @@ class LocalContainers:
 
     def __enter__(self) -> Self:
         self._client("logs").create_log_group(logGroupName=LOG_GROUP)
-        self._client("s3").create_bucket(Bucket=BUCKET)
+        place = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+        self._client("s3").create_bucket(Bucket=self.bucket, **({} if self._region == HOME_REGION else place))
         self._stack.enter_context(self._server)
         return self
 
@@ -85,6 +88,6 @@ class LocalContainers:
             "CONTAINER_EXECUTION_ROLE_ARN": f"{self._role_prefix}/execution",
             "CONTAINER_TASK_ROLE_ARN": f"{self._role_prefix}/task",
             "CONTAINER_LOG_GROUP": LOG_GROUP,
-            "CONTAINER_BUCKET": BUCKET,
+            "CONTAINER_BUCKET": self.bucket,
             "CONTAINER_INIT_IMAGE": "public.ecr.aws/lambda/python:3.13",
         }

@@ -16,7 +16,9 @@ from typing import Self
 import requests
 
 from execution_plane.clock import Deadline, SystemClock
+from local import job_demo
 from local.aws_server import AwsServer
+from local.containers import find_engine
 from local.example import EVENT_TYPE, LOCATION, PROJECT, SERVICE, SHIPYARD, curl, sequence_event
 from local.flow import Flow
 from local.keptn.server import KeptnServer
@@ -78,8 +80,22 @@ class Demo:
         aws = stack.enter_context(AwsServer(port=options.aws_port))
         functions = stack.enter_context(LambdaEndpoint(options.lambda_port, on_end=self._flow.on_end))
         self.keptn.keptn.create_project(PROJECT, SHIPYARD, (SERVICE,))
+        self._engine = find_engine(job_demo.IMAGE)
+        stack.callback(self._engine.close)
         for location, region in REGIONS.items():
-            plane = Plane(location, region, keptn=self.keptn, aws=aws, functions=functions, logs=self._logs)
+            containers = job_demo.containers_of(
+                location, region, engine=self._engine, aws=aws, functions=functions
+            )
+            stack.enter_context(containers)
+            plane = Plane(
+                location,
+                region,
+                keptn=self.keptn,
+                aws=aws,
+                functions=functions,
+                containers=containers,
+                logs=self._logs,
+            )
             stack.callback(plane.close)
             self._flow.add(plane)
             self.planes[location] = plane
@@ -94,10 +110,11 @@ class Demo:
         say(f"  Keptn's bridge  {self.bridge}")
         for location, region in REGIONS.items():
             say(f"  plane {location:<8}  in {region}, takes events with {LOCATION} = {location}")
-        served = [self._serve(location) for location in REGIONS]
-        self._report(served)
-        if wrong := [sentence for each in served for sentence in problems(each)]:
-            raise DemoFailed(";\n".join(wrong))
+        self._report([self._serve(location) for location in REGIONS])
+        say("\nNow the project has a job executor's job/config.yaml in Keptn, unchanged.", "bold")
+        say(f"  Its tasks run {self._engine.description}.")
+        job_demo.upload(self.keptn)
+        self._report([self._serve(location, job_demo.GREETINGS[location]) for location in REGIONS])
         say(
             "\nEach plane's match kept the regions apart, and each task has exactly one started and one\n"
             "finished, although Lambda delivered every invocation of a worker twice."
@@ -117,7 +134,7 @@ class Demo:
         """Where the bridge page is."""
         return f"{self.keptn.origin}/bridge"
 
-    def _serve(self, location: str) -> Served:
+    def _serve(self, location: str, greeting: str = "") -> Served:
         """Trigger the sequence for a region, and wait until it is over and its run is closed."""
         self._screen.say(f"\nA user triggers the sequence for {location}:", "bold")
         keptn = self.keptn.keptn
@@ -133,6 +150,7 @@ class Demo:
             counts=keptn.counts(task),
             replies=[event for event in events if event.get("triggeredid") == task],
             runs=self._runs(task),
+            greeting=greeting,
         )
 
     def _trigger(self, location: str) -> str:
@@ -189,6 +207,7 @@ class Demo:
         return "".join(said) or f"\n  the functions' logs are in {self._logs}"
 
     def _report(self, served: Sequence[Served]) -> None:
+        """Say what became of the sequences. Raises DemoFailed if one was not served as it ought to be."""
         say = self._screen.say
         say("\nKeptn's own count of the replies to each task:", "bold")
         say(f"  {'location':<9} {'sequence':<9} {'started':>7} {'finished':>9}   answered by", "dim")
@@ -198,6 +217,8 @@ class Demo:
                 f"  {each.location:<9} {each.state:<9} {started:>7} {finished:>9}   {', '.join(each.sources)}"
             )
             say(row, "red" if problems(each) else "green")
+        if wrong := [sentence for each in served for sentence in problems(each)]:
+            raise DemoFailed(";\n".join(wrong))
 
 
 def check_ports(options: Options) -> None:

@@ -5,11 +5,22 @@ from typing import Any
 
 from local.aws import POLLER, QUEUE, SECRET, TABLE, WORKER, create_queue, create_secret, create_table
 from local.aws_server import ACCOUNT, AwsServer
+from local.containers import LocalContainers
 from local.example import LOCATION
 from local.function_process import FunctionProcess
 from local.keptn.server import KeptnServer
 from local.lambda_endpoint import LambdaEndpoint
 from local.stack import Stack
+
+
+def plane_name(location: str) -> str:
+    """The stack's name."""
+    return f"keptn-{location.lower()}"
+
+
+def worker_name(location: str) -> str:
+    """The worker's name."""
+    return f"{plane_name(location)}-{WORKER}"
 
 
 class Plane:
@@ -23,10 +34,11 @@ class Plane:
         keptn: KeptnServer,
         aws: AwsServer,
         functions: LambdaEndpoint,
+        containers: LocalContainers,
         logs: Path,
     ) -> None:
         """Deploy it; `logs` is the directory for what its functions print."""
-        name = f"keptn-{location.lower()}"
+        name = plane_name(location)
         self.location = location
         self.source = f"keptn-lambda-executor/{ACCOUNT}/{region}/{name}"
         """Of the replies that it sends."""
@@ -49,13 +61,17 @@ class Plane:
                 SECRET: create_secret(aws.client("secretsmanager", region), keptn.token, f"{name}-{SECRET}"),
                 QUEUE: create_queue(aws.client("sqs", region), f"{name}-{QUEUE}"),
                 POLLER: f"{name}-{POLLER}",
-                WORKER: f"{name}-{WORKER}",
+                WORKER: worker_name(location),
             },
         )
-        endpoints = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_LAMBDA": functions.url}
-        self.poller, self.worker = (
-            FunctionProcess(stack.function(each, **endpoints), logs / f"{name}-{kind}.log")
-            for each, kind in ((POLLER, "poller"), (WORKER, "worker"))
+        endpoints = {
+            "AWS_ENDPOINT_URL": aws.url,
+            "AWS_ENDPOINT_URL_LAMBDA": functions.url,
+            **containers.endpoints,
+        }
+        self.poller = FunctionProcess(stack.function(POLLER, **endpoints), logs / f"{name}-poller.log")
+        self.worker = FunctionProcess(
+            stack.function(WORKER, **endpoints, **containers.variables), logs / f"{name}-worker.log"
         )
         functions.add(self.poller)
         functions.add(self.worker, deliveries=2)  # it must bear that

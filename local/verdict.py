@@ -21,6 +21,8 @@ class Served:
     """All that came in about the task, oldest first."""
     runs: Mapping[str, str]
     """The state of the task's run in each plane's ledger, by the plane's location, where there is one."""
+    greeting: str = ""
+    """What the finished is to say, where it is not what the example task says."""
 
     @property
     def sources(self) -> list[str]:
@@ -35,7 +37,7 @@ def problems(served: Served) -> list[str]:
     end = served.replies[-1]["data"] if kinds and kinds[-1] == "finished" else {}
     message, result, status = (end.get(key) for key in ("message", "result", "status"))
     started, finished = served.counts
-    wanted = f"Hello, world from {served.location}!"
+    wanted = served.greeting or f"Hello, world from {served.location}!"
     checks = (
         (served.state == "finished", f"{name} is {served.state}, not finished"),
         (

@@ -5,6 +5,7 @@ that is gone.
 from concurrent.futures import Executor
 
 from execution_plane.clock import Clock, Deadline
+from execution_plane.containers import Containers
 from execution_plane.events import Outcome
 from execution_plane.ledger import Ledger, LedgerUnavailable, LostRace
 from execution_plane.replies import Replies
@@ -18,24 +19,40 @@ DELETED = Outcome.errored("The execution plane that had this task was deleted.")
 class Farewell:
     """Ends the runs of a plane that is being deleted."""
 
-    def __init__(self, *, ledger: Ledger, replies: Replies, clock: Clock, pool: Executor) -> None:
+    def __init__(
+        self, *, ledger: Ledger, replies: Replies, containers: Containers, clock: Clock, pool: Executor
+    ) -> None:
         self._ledger = ledger
         self._replies = replies
+        self._containers = containers
         self._clock = clock
         self._pool = pool
 
     def say(self, deadline: Deadline) -> int:
         """Report every active run that still owes a finished; how many there were.
 
+        Their containers are stopped, and those of silent runs: a cluster can't be deleted while one runs.
         Never raises, never goes on longer.
         """
         try:
-            owing = [run for run in self._ledger.active() if _owes_a_finished(run)]
+            active = self._ledger.active()
         except LedgerUnavailable as problem:
             logger.error("the runs can't be read, so none is reported", reason=str(problem))
             return 0
+        owing = [run for run in active if _owes_a_finished(run)]
         list(self._pool.map(lambda run: self._end(run, deadline), owing))
+        # Only then, so that no worker takes up a run at its container's end.
+        waiting = [run for run in active if run.state is State.WAITING]
+        list(self._pool.map(lambda run: self._stop_container(run, deadline), waiting))
         return len(owing)
+
+    def _stop_container(self, run: Run, deadline: Deadline) -> None:
+        if run.step is None or not run.step.arn or deadline.remaining() < RESERVE:
+            return
+        try:
+            self._containers.stop(run.step, DELETED.message)
+        except Exception:
+            logger.exception("a container could not be stopped", event_id=run.event.id)
 
     def _end(self, run: Run, deadline: Deadline) -> None:
         if deadline.remaining() < RESERVE:

@@ -5,12 +5,14 @@ deleted.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 from execution_plane.clock import Clock, Deadline, SystemClock
-from execution_plane.parts import Parts
+from execution_plane.containers import Containers
+from execution_plane.parts import Parts, aws_client
 from execution_plane.replies import Replies
 from execution_plane.settings import IntegrationSettings
 from execution_plane.telemetry import logger, metrics
@@ -46,9 +48,14 @@ def take_leave(deadline: Deadline, clock: Clock) -> None:
     parts = Parts.from_environment()
     replies = Replies(parts.control_plane, parts.ledger, clock, patient=False)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        reported = Farewell(ledger=parts.ledger, replies=replies, clock=clock, pool=pool).say(
-            deadline.earlier_by(UNREGISTER_SECONDS)
+        farewell = Farewell(
+            ledger=parts.ledger,
+            replies=replies,
+            containers=Containers(partial(aws_client, "ecs")),
+            clock=clock,
+            pool=pool,
         )
+        reported = farewell.say(deadline.earlier_by(UNREGISTER_SECONDS))
     logger.info("the plane takes leave", runs=reported)
     shown = IntegrationSettings.from_environment()
     if shown.is_registered:

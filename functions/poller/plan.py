@@ -202,10 +202,8 @@ def _step_for(run: Run, observed: Observed, now: float) -> Step | None:
     container = observed.containers.get(event_id, Container.UNKNOWN)
     facts = _Facts(run, now, observed.failures.get(event_id), container)
     seen = observed.seen(run)
-    if seen is Seen.ABSENT and run.silent and run.state is State.WAITING:
-        seen = (
-            Seen.OPEN
-        )  # a silent container goes on, whatever becomes of the event that it answers nothing to
+    if seen is Seen.ABSENT and run.silent and run.state in {State.RUNNING, State.WAITING}:
+        seen = Seen.OPEN  # silent work goes on, whatever becomes of the event that it answers nothing to
     for row in ROWS:
         if row.seen is seen and row.state is run.state and row.fits(facts):
             return Step(row.action, run=run, outcome=Outcome.errored(row.says(facts)) if row.says else None)

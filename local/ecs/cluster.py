@@ -77,12 +77,11 @@ class Ecs:
         self._refusals.append(reason)
 
     def close(self) -> None:
-        """Stop all tasks, wait for their ends, and close the engine."""
+        """Stop all tasks, and wait for their ends."""
         for task in list(self._tasks.values()):
             task.ask_to_stop("The cluster is closed.")
         for thread in list(self._threads):
             thread.join()
-        self.engine.close()
 
     def _register(self, request: Mapping[str, Any]) -> Json:
         made = self._definitions.register(request, self._clock.now())

@@ -25,7 +25,9 @@ class HostEngine:
     the command or a variable. Nothing keeps such a process from anything: run only job configs you trust.
     """
 
-    description = "on this machine and not in a container"
+    def __init__(self, reason: str = "") -> None:
+        """`reason` says why there are no containers."""
+        self.description = "on this machine and not in a container" + (f", as {reason}" if reason else "")
 
     def pull(self, image: str) -> None:
         """Do nothing: no image is needed."""

@@ -15,6 +15,7 @@ import pytest
 
 from local.demo import main
 from local.example import sequence_event
+from local.job_demo import GREETINGS
 
 ROOT = Path(__file__).parents[2]
 Process = subprocess.Popen[str]
@@ -69,11 +70,13 @@ def test_both_regions_are_served_by_their_own_plane_and_the_demo_ends(
     assert "\033" not in output
     for location, plane in PLANES.items():
         said = re.findall(rf"^[\d:.]+  {location} +sayhello +(\S+) *(.*)$", output, re.MULTILINE)
-        assert [kind for kind, _ in said] == ["started", "status.changed", "status.changed", "finished"]
-        assert said[-1][1] == f"pass: Hello, world from {location}!"
-        assert re.search(
-            rf"^  {location} +finished +1 +1 +keptn-lambda-executor/\d+/{plane}$", output, re.MULTILINE
-        )
+        function, container = said[:4], said[4:]
+        assert [kind for kind, _ in function] == ["started", "status.changed", "status.changed", "finished"]
+        assert function[-1][1] == f"pass: Hello, world from {location}!"
+        assert [kind for kind, _ in container] == ["started", "status.changed", "finished"]
+        assert container[-1][1] == f"pass: {GREETINGS[location]}"
+        rows = rf"^  {location} +finished +1 +1 +keptn-lambda-executor/\d+/{plane}$"
+        assert len(re.findall(rows, output, re.MULTILINE)) == 2
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,11 +8,13 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from local.containers import BUCKET, CLUSTER, LOG_GROUP, LocalContainers
+from local.containers import CLUSTER, LOG_GROUP, LocalContainers
 from local.ecs.host_engine import HostEngine
 from runners.files import archive
 from runners.unpack import UNPACK
 from tests.unit.local_ecs.rig import NETWORK, ROLE, WAIT_SECONDS
+
+BUCKET = "files"
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def test_files_of_any_bytes_are_below_keptn_before_the_task_begins(url: str) -> 
         return boto3.client(service, region_name="us-east-1", endpoint_url=url)  # type: ignore[call-overload]
 
     events: queue.Queue[dict[str, Any]] = queue.Queue()
-    with LocalContainers(HostEngine(), client, events.put, aws_url=url) as containers:
+    with LocalContainers(HostEngine(), client, events.put, aws_url=url, bucket=BUCKET) as containers:
         content = archive({"greeting": b"hello\n", "deep/er/bytes": bytes(range(256))})
         client("s3").put_object(Bucket=BUCKET, Key="key", Body=content)
         endpoint = containers.endpoints["AWS_ENDPOINT_URL_ECS"]

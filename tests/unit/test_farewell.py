@@ -12,6 +12,7 @@ import pytest
 import lifecycle
 from execution_plane import parts
 from execution_plane.clock import Deadline, SystemClock
+from execution_plane.containers import Containers
 from execution_plane.events import Outcome, read_triggered
 from execution_plane.ledger import Ledger, LedgerUnavailable
 from execution_plane.replies import Replies
@@ -22,15 +23,28 @@ from local.keptn.faults import Answer, Delay
 from local.keptn.server import KeptnServer
 from tests.conftest import TEMPLATE, PlaneMaker
 from tests.support.clock import Inline
+from tests.support.job_configs import use_job_config
 from tests.support.world import SAYHELLO, SHIPYARD, Plane, World
 from work import Performance
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
+CONTAINER = """\
+apiVersion: v2
+actions:
+  - name: Load
+    events: [{name: sh.keptn.event.sayhello.triggered}]
+    tasks: [{name: Load, image: alpine, cmd: [sleep], args: ["60"]}]
+"""
+
+
 def say(plane: Plane, seconds: float = 60.0) -> int:
     replies = Replies(plane.world.client(), plane.ledger, plane.clock, patient=False)
-    farewell = Farewell(ledger=plane.ledger, replies=replies, clock=plane.clock, pool=Inline())
+    containers = Containers(lambda: plane.ecs)
+    farewell = Farewell(
+        ledger=plane.ledger, replies=replies, containers=containers, clock=plane.clock, pool=Inline()
+    )
     return farewell.say(Deadline.after(plane.clock, seconds))
 
 
@@ -44,6 +58,20 @@ def test_a_claimed_run_is_reported_with_its_started(world: World, plane: Plane) 
     assert world.keptn.counts(task) == (1, 1)
     assert finished_of(world, task)["data"]["status"] == "errored"
     assert "deleted" in finished_of(world, task)["data"]["message"]
+
+
+def test_a_waiting_run_is_reported_and_its_container_stopped(world: World, plane: Plane) -> None:
+    use_job_config(plane, CONTAINER)
+    task = world.trigger()
+    world.cycles(1)
+    assert plane.run(task).state is State.WAITING
+
+    assert say(plane) == 1
+    world.settle()
+
+    assert world.keptn.counts(task) == (1, 1)
+    assert "deleted" in finished_of(world, task)["data"]["message"]
+    assert [container.is_running for container in plane.ecs.tasks.values()] == [False]
 
 
 def test_a_running_run_is_reported_and_its_worker_sends_nothing_more(world: World, plane: Plane) -> None:

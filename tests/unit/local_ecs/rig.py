@@ -2,7 +2,7 @@
 
 import queue
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import boto3
@@ -94,7 +94,7 @@ def rig(engine: Engine) -> Iterator[Rig]:
     client("logs").create_log_group(logGroupName=GROUP)
     events: queue.Queue[dict[str, Any]] = queue.Queue()
     ecs = Ecs(engine, client, events.put, cluster=CLUSTER)
-    with EcsServer(ecs) as server:
+    with closing(engine), EcsServer(ecs) as server:
         yield Rig(ecs, server.url, events)
 
 
