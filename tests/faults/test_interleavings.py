@@ -110,16 +110,16 @@ class Interleaving(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.world.clock.advance(seconds)
 
-    @precondition(lambda self: self._keptn_knows_what_began())
+    @precondition(lambda self: self.can_lose_the_ledger())
     @rule()
     def the_ledger_is_lost(self) -> None:
-        """What neither the ledger nor Keptn knows, nobody does: what began must have been counted."""
         self.ledger.memory.runs.clear()
         self.plane.queue.invocations.clear()
         self.delivered.clear()
         self.snapshot = []
 
-    def _keptn_knows_what_began(self) -> bool:
+    def can_lose_the_ledger(self) -> bool:
+        """What neither the ledger nor Keptn knows, nobody does: what began must have been counted."""
         keptn = self.world.keptn
         sent = Counter(
             event.get("triggeredid") for event in keptn.received if event["type"].endswith(".started")
