@@ -33,7 +33,7 @@ class ContainerInterleaving(Interleaving):
     @initialize(reply_delay=st.sampled_from([0.0, 0.5]), tasks=st.integers(1, 2), no_place=st.integers(0, 2))
     def begin(self, reply_delay: float, tasks: int, no_place: int) -> None:
         super().begin(reply_delay, 0.0, tasks)
-        self.ecs = FakeEcs(self.world.clock)
+        self.ecs = FakeEcs(self.world.aws_clock)
         self.ecs.refusals = ["Capacity is unavailable at this time."] * no_place
         self.plane.ecs = self.injector.wrap_fake("ecs", self.ecs)
         self.plane.logs = self.injector.wrap_fake("logs", self.plane.logs)

@@ -110,6 +110,10 @@ class Interleaving(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.world.clock.advance(seconds)
 
+    @rule(seconds=st.sampled_from([-300.0, -20.0, 0.0, 20.0, 300.0]))
+    def the_clocks_differ(self, seconds: float) -> None:
+        self.world.aws_clock.skew = seconds
+
     @precondition(lambda self: self.can_lose_the_ledger())
     @rule()
     def the_ledger_is_lost(self) -> None:

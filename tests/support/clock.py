@@ -29,6 +29,23 @@ class SimulatedClock:
             react()
 
 
+class SkewedClock:
+    """What another machine takes for the time: `skew` seconds more. Durations are the same everywhere."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self.skew = 0.0
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock.now() + self.skew
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+
 class Inline(Executor):
     """An executor that does everything at once, in the caller's thread and in order."""
 

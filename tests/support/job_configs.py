@@ -53,10 +53,10 @@ def use_job_config(
         control_plane=control_plane,
         secrets=TaskSecrets(settings.secret_store, settings.secret_prefix, client),
         settings=settings,
-        clock=plane.clock,
+        clock=plane.world.aws_clock,
     )
-    performer = ActionPerformer({"function": functions}, plane.clock, containers)
-    plane.planner = JobConfigPlanner(control_plane, performer, Rules(), plane.clock)
+    performer = ActionPerformer({"function": functions}, plane.world.aws_clock, containers)
+    plane.planner = JobConfigPlanner(control_plane, performer, Rules(), plane.world.aws_clock)
     return functions
 
 

@@ -29,7 +29,7 @@ from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
 from run import Worker
-from tests.support.clock import Inline, SimulatedClock
+from tests.support.clock import Inline, SimulatedClock, SkewedClock
 from tests.support.ecs import FakeEcs, FakeLogs
 from work import Performance, Planner, Resumption, Work
 from worker import serve
@@ -132,7 +132,7 @@ class Plane:
             "run_deadline": run_deadline,
             "draining": draining,
         }
-        self.ecs: Any = ecs or FakeEcs(self.clock)
+        self.ecs: Any = ecs or FakeEcs(world.aws_clock)
         self.logs: Any = FakeLogs()
         if subscriptions is None:
             subscriptions = tuple(Subscription(event_type) for event_type in event_types)
@@ -150,13 +150,13 @@ class Plane:
         return Controller(
             control_plane=control_plane,
             ledger=self.ledger,
-            replies=Replies(control_plane, self.ledger, self.clock, patient=False),
+            replies=Replies(control_plane, self.ledger, self.world.aws_clock, patient=False),
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=self._failures,
             containers=Containers(lambda: self.ecs),
             subscriptions=self._subscription_source(control_plane),
             errors=ErrorLog(control_plane),
-            clock=self.clock,
+            clock=self.world.aws_clock,
             pool=self.pool,
             **self._settings,
         )
@@ -181,11 +181,11 @@ class Plane:
         worker = Worker(
             control_plane=control_plane,
             ledger=self.ledger,
-            replies=Replies(control_plane, self.ledger, self.clock, patient=self._patient),
+            replies=Replies(control_plane, self.ledger, self.world.aws_clock, patient=self._patient),
             planner=self.planner,
             containers=Containers(lambda: self.ecs),
             errors=errors,
-            clock=self.clock,
+            clock=self.world.aws_clock,
         )
         return serve(worker, errors, payload, Deadline.after(self.clock, seconds))
 
@@ -206,13 +206,14 @@ class Plane:
 
 
 class World:
-    """A control plane, a clock, and the planes around them."""
+    """A control plane with its clock, and the planes around them with AWS's."""
 
     def __init__(
         self, clock: SimulatedClock | None = None, release: Release = RELEASE_1_4, **keptn: Any
     ) -> None:
         self.clock = clock or SimulatedClock()
         self.keptn = Keptn(self.clock, release, **keptn)
+        self.aws_clock = SkewedClock(self.clock)
         self.clock.on_advance.append(self.keptn.settle)
         self.keptn.create_project("podtato", SHIPYARD, services=("head",))
         self.planes: list[Plane] = []
@@ -225,7 +226,9 @@ class World:
         """A client of the control plane, with no sockets between."""
         if self._session is None:
             self._session = self.wrap_session(in_process.session(self.keptn))
-        return ControlPlane(Transport(in_process.URL, self.credentials, self.clock, session=self._session))
+        return ControlPlane(
+            Transport(in_process.URL, self.credentials, self.aws_clock, session=self._session)
+        )
 
     def trigger(self, location: str = "APAC", **data: Any) -> str:
         """Trigger the sequence of the user's document; gives the id of the sayhello task that it opens.
