@@ -37,6 +37,8 @@ class Fault(Enum):
     LOST = "answered, without effect"
     TWICE = "took effect twice"
     DOWN = "the service fails for a minute"
+    OVERTAKEN = "others act just before it"
+    FOLLOWED = "others act just after it, before its caller goes on"
 
 
 READS = frozenset({"GetItem", "Query", "GetSecretValue", "ReceiveMessage", "GET"}) | {
@@ -74,6 +76,8 @@ class Injector:
     calls: list[Call] = field(default_factory=list)
     is_armed: bool = True
     struck: list[tuple[Call, Fault]] = field(default_factory=list)
+    others: Callable[[], object] = lambda: None
+    """What other functions and users do in the middle of a function's work."""
     ambush: tuple[str, int, Fault] | None = None
     """An operation, how many of its calls are let pass, and what the next one suffers."""
     _down: dict[str, float] = field(default_factory=dict)
@@ -139,6 +143,13 @@ class Injector:
             case Fault.DOWN:
                 self._down[call.service] = self.clock.now() + MINUTE
                 raise failure
+            case Fault.OVERTAKEN:
+                self.others()
+                return act()
+            case Fault.FOLLOWED:
+                answer = act()
+                self.others()
+                return answer
 
     def catch_up(self) -> None:
         """Let what is late take effect."""

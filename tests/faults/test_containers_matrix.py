@@ -8,7 +8,7 @@ import pytest
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Call, Fault, Injector, Killed
 from tests.faults.promise import bring_to_rest, check_promise
-from tests.support.ecs import FakeEcs
+from tests.support.ecs import FORGOTTEN_AFTER, FakeEcs
 from tests.support.job_configs import use_job_config
 from tests.support.world import Plane, World
 
@@ -32,7 +32,7 @@ class Theatre:
         self.injector = Injector(self.world.clock, point, fault)
         self.world.clock.on_advance.append(self.injector.catch_up)
         self.world.wrap_session = self.injector.wrap_session
-        self.ecs = FakeEcs(self.world.clock)
+        self.ecs = FakeEcs(self.world.aws_clock)
         self.plane = Plane(
             self.world,
             FaultyLedger(self.injector),
@@ -43,6 +43,7 @@ class Theatre:
         self.plane.queue.invoke = self.injector.wrap_invoke(self.plane.queue.invoke)  # type: ignore[method-assign]
         self.functions = use_job_config(self.plane, CONFIG)
         self.world.planes.append(self.plane)
+        self.injector.others = self.another_poller_cycles
         self.task = self.world.trigger()
 
     def play(self, cycles: int) -> None:
@@ -60,6 +61,15 @@ class Theatre:
             event = self.ecs.end(task.arn, exit_code)
             for _ in range(times):
                 self.plane.deliver_end(event)
+
+    def another_poller_cycles(self) -> None:
+        """A tick that overlaps whatever is under way."""
+        self.plane.cycle(self.plane.new_poller())
+
+    def abort(self) -> None:
+        """A user aborts the sequence, and a poller sees it at once."""
+        self.world.keptn.control("podtato", self.world.contexts[self.task], "abort")
+        self.another_poller_cycles()
 
     def come_to_rest(self) -> None:
         """No more faults: everything must come to rest, with the promise kept."""
@@ -102,9 +112,17 @@ def ends_come_twice(theatre: Theatre) -> None:
     theatre.play(3)
 
 
-def aborted_while_a_container_runs(theatre: Theatre) -> None:
+def ends_are_lost_and_forgotten(theatre: Theatre) -> None:
     theatre.play(2)
-    theatre.world.keptn.control("podtato", theatre.world.contexts[theatre.task], "abort")
+    theatre.end(times=0)
+    theatre.world.clock.advance(2 * FORGOTTEN_AFTER)
+    theatre.play(4)
+
+
+def aborted_while_a_container_runs(theatre: Theatre) -> None:
+    theatre.injector.others = theatre.abort
+    theatre.play(2)
+    theatre.abort()
     theatre.play(10)
 
 
@@ -126,6 +144,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     containers_end,
     ends_are_lost,
     ends_come_twice,
+    ends_are_lost_and_forgotten,
     aborted_while_a_container_runs,
     a_container_past_its_deadline,
     no_place_for_a_container,

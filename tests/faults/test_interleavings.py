@@ -54,6 +54,7 @@ class Interleaving(RuleBasedStateMachine):
         self.ledger = FaultyLedger(self.injector)
         self.plane = Plane(self.world, self.ledger, source="keptn-lambda-executor/1/eu-west-1/x")
         self.plane.queue.invoke = self.injector.wrap_invoke(self.plane.queue.invoke)  # type: ignore[method-assign]
+        self.injector.others = lambda: self.plane.cycle(self.plane.new_poller())
         self.world.planes.append(self.plane)
         self.tasks = [self.world.trigger() for _ in range(tasks)]
         self.delivered: list[dict[str, Any]] = []

@@ -31,6 +31,7 @@ class Theatre:
         self.world.clock.on_advance.append(self.injector.catch_up)
         self.tasks: list[str] = []
         self.plane = self._plane()
+        self.injector.others = self.another_poller_cycles
 
     def _plane(self) -> Plane:
         dynamodb, sqs, secrets = boto3.client("dynamodb"), boto3.client("sqs"), boto3.client("secretsmanager")
@@ -38,7 +39,8 @@ class Theatre:
         secrets.create_secret(Name="token", SecretString=self.world.keptn.token)
         self.queue_url = sqs.create_queue(QueueName="failures")["QueueUrl"]
         self.world.wrap_session = self.injector.wrap_session
-        self.world.credentials = ApiToken(self.injector.wrap_aws(secrets), "token")
+        self.injector.wrap_aws(secrets)
+        self.world.credentials = lambda: ApiToken(secrets, "token")
         plane = Plane(
             self.world,
             Ledger(self.injector.wrap_aws(dynamodb), TABLE),
@@ -50,6 +52,16 @@ class Theatre:
         plane.queue.invoke = self.injector.wrap_invoke(plane.queue.invoke)  # type: ignore[method-assign]
         self.world.planes.append(plane)
         return plane
+
+    def another_poller_cycles(self) -> None:
+        """A tick that overlaps whatever is under way."""
+        self.plane.cycle(self.plane.new_poller())
+
+    def abort(self) -> None:
+        """A user aborts the sequences, and a poller sees it at once."""
+        for context in self.world.contexts.values():
+            self.world.keptn.control("podtato", context, "abort")
+        self.another_poller_cycles()
 
     def trigger(self) -> None:
         self.tasks.append(self.world.trigger("APAC"))
@@ -104,6 +116,7 @@ def two_tasks_and_two_pollers(theatre: Theatre) -> None:
 
 
 def aborted_while_it_runs(theatre: Theatre) -> None:
+    theatre.injector.others = theatre.abort
     theatre.plane.tasks.does = lambda performance: _abort_and_watch(theatre, performance)
     theatre.trigger()
     theatre.play(6)

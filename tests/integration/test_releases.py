@@ -157,7 +157,7 @@ def test_a_paused_sequence_is_left_until_it_goes_on(world: World, plane: Plane) 
 
 
 def test_a_wrong_token_is_named_as_such(world: World) -> None:
-    world.credentials = Stale()
+    world.credentials = Stale
 
     with pytest.raises(KeptnUnauthorized):
         world.client().open_events(SAYHELLO, {})

@@ -218,16 +218,16 @@ class World:
         self.keptn.create_project("podtato", SHIPYARD, services=("head",))
         self.planes: list[Plane] = []
         self.contexts: dict[str, str] = {}
-        self.credentials: Credentials = Token(self.keptn)
+        self.credentials: Callable[[], Credentials] = lambda: Token(self.keptn)
         self._session: requests.Session | None = None
         self.wrap_session: Callable[[requests.Session], requests.Session] = lambda session: session
 
     def client(self) -> ControlPlane:
-        """A client of the control plane, with no sockets between."""
+        """A client of the control plane as a new execution environment has it, with no sockets between."""
         if self._session is None:
             self._session = self.wrap_session(in_process.session(self.keptn))
         return ControlPlane(
-            Transport(in_process.URL, self.credentials, self.aws_clock, session=self._session)
+            Transport(in_process.URL, self.credentials(), self.aws_clock, session=self._session)
         )
 
     def trigger(self, location: str = "APAC", **data: Any) -> str:
