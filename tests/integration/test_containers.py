@@ -492,12 +492,14 @@ def test_files_are_archived_for_the_container(plane: Plane, world: World, aws: N
     assert definition[0]["dependsOn"] == [{"containerName": "files", "condition": "SUCCESS"}]
 
 
-def test_files_that_are_not_there_fail_the_task(plane: Plane, world: World, task: str) -> None:
-    use_job_config(plane, ONE.replace("image: alpine", "image: alpine\n        files: [nowhere]"))
+@pytest.mark.parametrize("file", ["nowhere", "$(WHERE)"])
+def test_files_that_are_not_there_fail_the_task(plane: Plane, world: World, task: str, file: str) -> None:
+    use_job_config(plane, ONE.replace("image: alpine", f"image: alpine\n        files: [{file}]"))
+    write(plane, {"APAC": b"the name of a file is not expanded"})
 
     begin(plane)
 
-    assert message(world, task) == "could not find file or directory nowhere for task Hello"
+    assert message(world, task) == f"could not find file or directory {file} for task Hello"
     assert plane.ecs.tasks == {}
 
 
