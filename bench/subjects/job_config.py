@@ -8,6 +8,7 @@ from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 
+import yaml
 from yaml import CSafeLoader
 from yaml._yaml import CParser
 
@@ -25,8 +26,10 @@ def main() -> None:
     raw = job_config()
     ways: dict[str, Callable[[], object]] = {
         "matched": lambda: _read_and_match(raw),
+        "loaded": lambda: yaml.load(raw, Loader=CSafeLoader),
         "composed": lambda: CSafeLoader(raw).get_single_node(),
         "parsed": lambda: _parse(raw),
+        "in_c": lambda: CParser(raw).raw_parse(),
     }
     rounds = [{name: _milliseconds(way) for name, way in ways.items()} for _ in range(1 + ROUNDS)]
     answer = {name: median(each[name] for each in rounds[1:]) for name in ways}

@@ -76,13 +76,16 @@ class ActionPerformer:
             for number, action in enumerate(actions)
             for position in range(len(action.tasks))
         ]
+        heard = [place for place in places if not actions[place[0]].silent]
         index = places.index((resumption.step.action, resumption.step.task)) if resumption else 0
         while index < len(places):
             number, position = places[index]
             action, task = actions[number], actions[number].tasks[position]
-            if resumption is None:
-                performance.report(f"Task {index + 1} of {len(places)}: {task.name or _what(task)}")
-            outcome = self._do(task, places[index], digest, tuple(done), performance, resumption)
+            part = replace(performance, report=_unheard) if action.silent else performance
+            if resumption is None and not action.silent:
+                which = f"{heard.index(places[index]) + 1} of {len(heard)}"
+                performance.report(f"Task {which}: {task.name or _what(task)}")
+            outcome = self._do(task, places[index], digest, tuple(done), part, resumption)
             if isinstance(outcome, Pending):
                 return outcome
             resumption = None
@@ -192,6 +195,10 @@ def _kept(done: Sequence[TaskDone]) -> tuple[TaskDone, ...]:
         room -= len(message.encode()) + size
         kept.append(TaskDone(each.name, replace(each.outcome, message=message, data=data)))
     return tuple(reversed(kept))
+
+
+def _unheard(_: str) -> None:
+    """Where a silent action's tasks report to."""
 
 
 def _digest(actions: Sequence[Action]) -> str:

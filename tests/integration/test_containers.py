@@ -38,6 +38,17 @@ actions:
       - {name: Check, function: check}
       - {name: Ship, image: shipper}
 """
+SILENT_FIRST = """\
+apiVersion: v2
+actions:
+  - name: Unheard
+    silent: true
+    events: [{name: sayhello}]
+    tasks: [{name: Measure, image: alpine}]
+  - name: Heard
+    events: [{name: sayhello}]
+    tasks: [{name: Hello, image: alpine}]
+"""
 
 
 @pytest.fixture
@@ -81,6 +92,10 @@ def replies(world: World, task: str) -> list[dict[str, Any]]:
     return [event for event in world.keptn.events(world.contexts[task]) if event.get("triggeredid") == task]
 
 
+def progress(world: World) -> list[str]:
+    return [each["data"]["message"] for each in world.keptn.received if "status.changed" in each["type"]]
+
+
 def test_the_worker_does_not_wait_for_a_container(plane: Plane, world: World, task: str) -> None:
     use_job_config(plane, ONE)
 
@@ -114,8 +129,13 @@ def test_the_command_is_expanded_and_the_environment_is_given(plane: Plane, task
     (override,) = started.request["overrides"]["containerOverrides"]
     (container,) = plane.ecs.definitions[started.request["taskDefinition"]]["containerDefinitions"]
     assert (container["entryPoint"], override["command"]) == (["echo"], ["Hello, APAC"])
-    assert {"name": "WHERE", "value": "APAC"} in override["environment"]
-    assert {"name": "KEPTN_SERVICE", "value": "head"} in override["environment"]
+    assert {each["name"]: each["value"] for each in override["environment"]} == {
+        "WHERE": "APAC",
+        "KEPTN_PROJECT": "podtato",
+        "KEPTN_STAGE": "dev",
+        "KEPTN_SERVICE": "head",
+    }
+    assert not {"environment", "environmentFiles", "secrets"} & container.keys()
 
 
 def test_a_definition_is_registered_once_for_all_events(plane: Plane, world: World) -> None:
@@ -143,8 +163,7 @@ def test_several_tasks_go_on_one_after_the_other(plane: Plane, world: World, tas
     assert message(world, task) == (
         "Task 'Build': pass\nbuilt\n\nTask 'Check': pass\ncheck is done\n\nTask 'Ship': pass\nshipped"
     )
-    progress = [each["data"]["message"] for each in replies(world, task) if "status.changed" in each["type"]]
-    assert progress in ([], ["Task 1 of 3: Build", "Task 2 of 3: Check", "Task 3 of 3: Ship"])
+    assert progress(world) == ["Task 1 of 3: Build", "Task 2 of 3: Check", "Task 3 of 3: Ship"]
 
 
 def test_a_failed_container_ends_its_action_and_says_how(plane: Plane, world: World, task: str) -> None:
@@ -158,6 +177,7 @@ def test_a_failed_container_ends_its_action_and_says_how(plane: Plane, world: Wo
     assert message(world, task) == (
         "The container ended with exit code 3: Essential container in task exited\n\nLogs:\nno compiler"
     )
+    assert counts(world, task) == (1, 1)
 
 
 def test_an_image_that_cannot_be_pulled_fails_the_task_with_ecs_reason(
@@ -170,6 +190,7 @@ def test_an_image_that_cannot_be_pulled_fails_the_task_with_ecs_reason(
 
     assert "TaskFailedToStart" in message(world, task)
     assert "CannotPullContainerError: not found" in message(world, task)
+    assert counts(world, task) == (1, 1)
 
 
 def test_a_container_past_its_deadline_is_stopped_and_reported(plane: Plane, world: World, task: str) -> None:
@@ -312,7 +333,7 @@ def test_an_aborted_sequence_stops_its_container_and_sends_nothing(
 
     (stopped,) = plane.ecs.tasks.values()
     assert stopped.reason == "Its Keptn sequence was aborted or timed out."
-    assert counts(world, task)[1] == 0
+    assert counts(world, task) == (1, 0)
     assert (plane.run(task).state, plane.run(task).closed_as) == (State.CLOSED, "cancelled")
 
 
@@ -327,7 +348,21 @@ def test_a_silent_container_runs_on_without_a_reply(plane: Plane, world: World, 
     world.cycles(12)
 
     assert replies(world, task) == []
+    assert counts(world, task) == (0, 0)
     assert plane.run(task).state is State.CLOSED
+
+
+def test_a_silent_action_beside_another_is_not_heard_of_and_holds_up_nothing(
+    plane: Plane, world: World, task: str
+) -> None:
+    use_job_config(plane, SILENT_FIRST)
+    begin(plane)
+    end(plane, "unheard", exit_code=1)
+    end(plane, "heard")
+
+    assert (finished(world, task)["result"], message(world, task)) == ("pass", "heard")
+    assert not any("Measure" in text for text in progress(world))
+    assert counts(world, task) == (1, 1)
 
 
 def test_of_a_huge_log_the_end_is_kept_with_where_all_of_it_is(plane: Plane, world: World, task: str) -> None:
@@ -365,6 +400,7 @@ def test_two_actions_both_run_and_the_worst_counts(plane: Plane, world: World, t
     assert finished(world, task)["result"] == "fail"
     assert "first" in message(world, task)
     assert message(world, task).endswith("Task 'Other': pass\nsecond")
+    assert counts(world, task) == (1, 1)
 
 
 def test_a_failure_that_the_task_forgives_is_a_warning(plane: Plane, world: World, task: str) -> None:
@@ -374,6 +410,7 @@ def test_a_failure_that_the_task_forgives_is_a_warning(plane: Plane, world: Worl
     end(plane, exit_code=1)
 
     assert (finished(world, task)["result"], finished(world, task)["status"]) == ("warning", "succeeded")
+    assert counts(world, task) == (1, 1)
 
 
 def test_a_task_without_any_time_is_not_begun(plane: Plane, world: World, task: str) -> None:
@@ -383,6 +420,7 @@ def test_a_task_without_any_time_is_not_begun(plane: Plane, world: World, task: 
 
     assert plane.ecs.tasks == {}
     assert "maxPollDuration is 0" in message(world, task)
+    assert counts(world, task) == (1, 1)
 
 
 def test_a_job_config_that_changes_meanwhile_ends_the_task(plane: Plane, world: World, task: str) -> None:
@@ -454,12 +492,14 @@ def test_files_are_archived_for_the_container(plane: Plane, world: World, aws: N
     assert definition[0]["dependsOn"] == [{"containerName": "files", "condition": "SUCCESS"}]
 
 
-def test_files_that_are_not_there_fail_the_task(plane: Plane, world: World, task: str) -> None:
-    use_job_config(plane, ONE.replace("image: alpine", "image: alpine\n        files: [nowhere]"))
+@pytest.mark.parametrize("file", ["nowhere", "$(WHERE)"])
+def test_files_that_are_not_there_fail_the_task(plane: Plane, world: World, task: str, file: str) -> None:
+    use_job_config(plane, ONE.replace("image: alpine", f"image: alpine\n        files: [{file}]"))
+    write(plane, {"APAC": b"the name of a file is not expanded"})
 
     begin(plane)
 
-    assert message(world, task) == "could not find file or directory nowhere for task Hello"
+    assert message(world, task) == f"could not find file or directory {file} for task Hello"
     assert plane.ecs.tasks == {}
 
 

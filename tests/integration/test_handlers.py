@@ -161,6 +161,15 @@ def test_a_wrong_parameter_fails_the_worker_as_well(
     assert "KeptnApiUrl is 'keptn.example.com/api'" in vars(line)["reason"]
 
 
+def test_an_image_allowlist_that_is_no_glob_fails_the_worker_at_once(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLOWED_IMAGES", "alpine,docker.io/[")
+
+    with pytest.raises(InvalidSetting, match=r"AllowedImages: invalid image pattern 'docker\.io/\['"):
+        worker.handler({"event_id": "event"}, Context())
+
+
 @pytest.mark.parametrize("value", [{"SecretString": "  "}, {"SecretBinary": b"\x00"}])
 def test_a_secret_without_a_token_fails_the_first_tick_and_is_named(
     queue: Queue, value: dict[str, Any]

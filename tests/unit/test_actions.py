@@ -26,6 +26,7 @@ class Scripted:
     """A runner that gives the outcomes it was given, by the task's name."""
 
     outcomes: dict[str, Outcome]
+    says: str = ""
     ran: list[str] = field(default_factory=list)
     remaining: list[float] = field(default_factory=list)
     on_run: Callable[[], None] = lambda: None
@@ -34,6 +35,8 @@ class Scripted:
         self.ran.append(task.name)
         self.remaining.append(performance.deadline.remaining())
         self.on_run()
+        if self.says:
+            performance.report(self.says)
         return self.outcomes[task.name]
 
 
@@ -43,11 +46,12 @@ class Stage:
 
     outcomes: dict[str, Outcome]
     task: str = "sayhello"
+    says: str = ""
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     reported: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.runner = Scripted(self.outcomes)
+        self.runner = Scripted(self.outcomes, self.says)
 
     def perform(self, *actions: Action) -> Outcome:
         ref = EventRef("event", f"sh.keptn.event.{self.task}.triggered", CONTEXT, "p", "s", "v")
@@ -128,6 +132,15 @@ def test_progress_counts_all_tasks_of_all_actions() -> None:
     stage.perform(action("one", "two"), action("three"))
 
     assert stage.reported == ["Task 1 of 3: one", "Task 3 of 3: three"]
+
+
+def test_a_silent_actions_tasks_are_not_reported_and_not_counted() -> None:
+    stage = Stage({"quiet": PASS, "one": PASS, "two": PASS}, says="at work")
+
+    stage.perform(action("quiet", silent=True), action("one", "two"))
+
+    assert stage.runner.ran == ["quiet", "one", "two"]
+    assert stage.reported == ["Task 1 of 2: one", "at work", "Task 2 of 2: two", "at work"]
 
 
 def test_a_task_without_a_name_is_called_by_what_it_runs() -> None:

@@ -20,7 +20,7 @@ class Size:
     memory: int
 
     def __str__(self) -> str:
-        return f"{self.cpu / UNITS_PER_CORE:g} CPU and {self.memory} MiB"
+        return f"{Decimal(self.cpu) / UNITS_PER_CORE:g} CPU and {self.memory} MiB"
 
 
 def _sizes() -> Iterator[Size]:

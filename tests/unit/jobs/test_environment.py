@@ -91,9 +91,12 @@ def test_a_string_is_taken_as_it_is_whatever_its_rendering() -> None:
         ("$.data.map", "", '{"k":"\\u003cv\\u003e"}'),
         ('$.data.project == "sockshop"', "", "true"),
         ("$.type", "", "sh.keptn.event.test.triggered"),
+        ("$.type", "json", '"sh.keptn.event.test.triggered"'),
+        ("$.source", "", "shipyard-controller"),
         ("$.source", "yaml", "shipyard-controller\n"),
         ("$.time", "", "2021-05-13 07:46:09.546 +0000 UTC"),
         ("$.time", "json", '"2021-05-13T07:46:09.546Z"'),
+        ("$.time", "yaml", "2021-05-13T07:46:09.546Z\n"),
     ],
 )
 def test_a_value_of_the_event_is_found_by_its_path(path: str, rendering: str, text: str) -> None:
@@ -101,11 +104,20 @@ def test_a_value_of_the_event_is_found_by_its_path(path: str, rendering: str, te
     assert values_of(environment_of(entry("A", path, "event", rendering), **data))["A"] == text
 
 
-def test_the_whole_event_is_json() -> None:
-    assert values_of(environment_of(entry("A", "$", "event")))["A"] == (
+@pytest.mark.parametrize("rendering", ["", "json"])
+def test_the_whole_event_is_json(rendering: str) -> None:
+    assert values_of(environment_of(entry("A", "$", "event", rendering)))["A"] == (
         '{"data":{"project":"sockshop","service":"carts","stage":"dev"},"gitcommitid":"","id":"",'
         '"shkeptncontext":"","source":"shipyard-controller","specversion":"",'
         '"time":"2021-05-13T07:46:09.546Z","type":"sh.keptn.event.test.triggered"}'
+    )
+
+
+def test_the_whole_event_can_be_yaml() -> None:
+    assert values_of(environment_of(entry("A", "$", "event", "yaml")))["A"] == (
+        "data:\n  project: sockshop\n  service: carts\n  stage: dev\n"
+        'gitcommitid: ""\nid: ""\nshkeptncontext: ""\nsource: shipyard-controller\nspecversion: ""\n'
+        "time: 2021-05-13T07:46:09.546Z\ntype: sh.keptn.event.test.triggered\n"
     )
 
 

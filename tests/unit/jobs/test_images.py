@@ -12,6 +12,8 @@ from jobs.images import ImageAllowlist, InvalidImagePattern
         (",,", "anything/at:all", True),
         ("*", "anything/at:all", True),
         ("docker.io/a,*", "anything/at:all", True),
+        ("docker.io/a, *", "anything/at:all", False),
+        (",docker.io/a,,", "anything/at:all", False),
         ("alpine", "alpine", True),
         ("alpine", "alpine:3.18", False),
         ("alpine", "docker.io/alpine", False),

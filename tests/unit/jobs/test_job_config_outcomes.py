@@ -83,9 +83,9 @@ def test_the_actions_must_be_a_list(actions: str, found: str) -> None:
         ("apiVersion: v2\nAPIVersion: v2", "line 2, APIVersion"),
         ("apiVersion: v2\nactions:\n  - Tasks: []", "line 3, actions[0].Tasks"),
         ("apiVersion: v2\nactions:\n  - event: a", "line 3, actions[0].event"),
-        ("apiVersion: v2\nactions:\n  - image: a", "line 3, actions[0].image"),
-        ("apiVersion: v2\nactions:\n  - tasks:\n    - waitFor: a", "line 4, actions[0].tasks[0].waitFor"),
+        ("apiVersion: v2\nactions:\n  - tasks:\n    - Image: a", "line 4, actions[0].tasks[0].Image"),
         ("apiVersion: v2\nactions: [null, {events: [{with: a}]}]", "line 2, actions[1].events[0].with"),
+        ("apiVersion: v2\nactions: [{events: [{jsonpath: {Match: a}}]}]", "events[0].jsonpath.Match"),
     ],
 )
 def test_an_unknown_field_is_refused_by_name(text: str, place: str) -> None:
@@ -93,10 +93,32 @@ def test_an_unknown_field_is_refused_by_name(text: str, place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["emptyDirSizeLimit", "imagePullSecrets", "envFrom", "seLinuxOptions", "plugin"]
+    ("task", "place"),
+    [
+        ("env: [{name: A, valueFrom: string, key: a}]", "env[0].key"),
+        ("resources: {limit: {}}", "resources.limit"),
+        ("resources: {requests: {gpu: 1}}", "resources.requests.gpu"),
+        ("securityContext: {seLinuxOptions: {}}", "securityContext.seLinuxOptions"),
+        ("securityContext: {fsGroup: 1}", "securityContext.fsGroup"),
+        ("securityContext: {capabilities: {all: []}}", "securityContext.capabilities.all"),
+        ("securityContext: {seccompProfile: {profile: a}}", "securityContext.seccompProfile.profile"),
+    ],
+)
+def test_an_unknown_field_within_a_task_is_refused_by_name(task: str, place: str) -> None:
+    assert f"line 4, actions[0].tasks[0].{place}: unknown field; expected " in task_problem(task)
+
+
+@pytest.mark.parametrize(
+    "field", ["emptyDirSizeLimit", "imagePullSecrets", "envFrom", "seLinuxOptions", "plugin", "waitFor"]
 )
 def test_a_field_that_only_documents_and_issues_speak_of_is_unknown(field: str) -> None:
     assert f"actions[0].tasks[0].{field}: unknown field" in task_problem(f"{field}: a")
+
+
+@pytest.mark.parametrize("field", ["image: a", "cmd: [a]", "files: [a]", "plugin: a", "with: {}"])
+def test_an_action_has_none_of_its_tasks_fields(field: str) -> None:
+    problem = problem_of(f"apiVersion: v2\nactions:\n  - {field}\n")
+    assert f"line 3, actions[0].{field.partition(':')[0]}: unknown field; expected " in problem
 
 
 def test_all_problems_are_collected_in_the_order_of_the_file() -> None:
@@ -119,10 +141,16 @@ actions:
     ]
 
 
-def test_a_field_that_is_there_twice_is_refused() -> None:
-    assert "line 4, actions[0].name: the field is there twice" in problem_of(
-        "apiVersion: v2\nactions:\n  - name: a\n    name: b\n"
-    )
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("apiVersion: v2\napiVersion: v2", "line 2, apiVersion"),
+        ("apiVersion: v2\nactions:\n  - name: a\n    name: b", "line 4, actions[0].name"),
+        ("apiVersion: v2\nactions: [{tasks: [{cmd: [a], cmd: [a]}]}]", "line 2, actions[0].tasks[0].cmd"),
+    ],
+)
+def test_a_field_that_is_there_twice_is_refused(text: str, place: str) -> None:
+    assert f"{place}: the field is there twice" in problem_of(text)
 
 
 def test_an_annotation_that_is_there_twice_is_refused() -> None:

@@ -96,7 +96,7 @@ def test_comparisons_convert_nothing(path: str, value: bool) -> None:
         ("$..k", ["v", "w"]),
         ('$.data.steps..["k"]', ["v", "w"]),
         ('$.data.steps[?(@.k=="v")]', [{"k": "v", "n": 1}]),
-        ('$.data.steps[?(@.k=="v")].n', [1]),
+        ("$.data.steps[?(@.k=='v')].n", [1]),
         ("$.data.steps[?(@.n)].k", ["v", "w"]),
         ("$.data.steps[*].k", ["v", "w"]),
         ("$.data.missing[*]", []),
@@ -119,6 +119,10 @@ def test_a_wildcard_on_a_map_keeps_the_maps_order() -> None:
         ("$.data.Project", "unknown key Project"),
         (
             "$.data.project.deep",
+            "unsupported value type string for select, expected map[string]interface{} or []interface{}",
+        ),
+        (
+            "$.data.project[0]",
             "unsupported value type string for select, expected map[string]interface{} or []interface{}",
         ),
         (
@@ -151,7 +155,10 @@ def test_a_path_that_leads_nowhere_says_what_the_go_library_says(path: str, mess
         ("", 1),
         ("$.data.", 8),
         ("$.data.count + 1", 14),
+        ("$.data.count - 1", 14),
+        ("$.data.count < 1", 14),
         ("$.data.count > 1", 14),
+        ("$.data.steps[?(@.k=='vw')]", 21),
         ("$.data.flag && true", 13),
         ("length($.data.list)", 7),
         ("$.data.list[]", 13),

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from execution_plane.events import read_triggered
 from jobs.config import Action, EventFilter, JobConfig, Rules, read
 from jobs.matching import event_root, matching_actions
 
@@ -59,6 +60,8 @@ def test_a_name_is_a_pattern_found_anywhere_in_the_event_type(
         ("$.data.text", "APAC", True),
         ("$.data.text", "apac", False),
         ("$.data.text", "APA", False),
+        ("$.data.text", "AP.C", False),
+        ("$.data.text", "!EU", False),
         ("", "anything", True),
         ("$.data.number", "3", False),
         ("$.data.flag", "true", False),
@@ -69,6 +72,7 @@ def test_a_name_is_a_pattern_found_anywhere_in_the_event_type(
         ("$.data.list[*]", "a", False),
         ("$.data.list[0:1]", "a", False),
         ("$..text", "APAC", False),
+        ('$.data["text","empty"]', "APAC", False),
         ('$.data.list[?(@=="a")]', "a", False),
         ("$.data.missing", "", False),
         ("$.data.empty", "", True),
@@ -89,6 +93,20 @@ def test_a_name_is_a_pattern_found_anywhere_in_the_event_type(
 def test_only_an_identical_text_at_the_path_matches(path: str, match: str, expected: bool) -> None:
     data: dict[str, Any] = {"text": "APAC", "number": 3, "flag": True, "nothing": None, "map": {}}
     assert matches("test", path, match, **data, list=["a"], empty="") is expected
+
+
+@pytest.mark.parametrize("path", ["$.data.nowhere", "$.data.stage.deeper", "$.data.list[9]", "$.type.deeper"])
+def test_a_path_that_leads_nowhere_leaves_it_to_the_next_filter(path: str) -> None:
+    filters = (EventFilter("test", path, ""), EventFilter("test", "$.data.stage", "dev"))
+    config = JobConfig((Action(0, events=filters), Action(1, events=filters[:1])))
+    assert [action.index for action in matching_actions(config, triggered(list=[]))] == [0]
+
+
+def test_the_subscription_by_which_an_event_came_can_be_matched() -> None:
+    event = read_triggered(triggered()).with_subscription("subscription-1")
+    path = "$.data.temporaryData.distributor.subscriptionID"
+    config = JobConfig((Action(0, events=(EventFilter("test", path, "subscription-1"),)),))
+    assert matching_actions(config, event.attributes) == config.actions
 
 
 def test_every_matching_action_is_returned_once_and_in_file_order() -> None:

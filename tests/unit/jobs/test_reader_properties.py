@@ -4,7 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobs.config import InvalidJobConfig, JobConfig, Rules, read
+from jobs.config import InvalidJobConfig, JobConfig, Rules, Task, read
+from jobs.environment import InvalidEnvironment, environment
+from jobs.matching import matching_actions
 
 WORDS = st.sampled_from(
     [
@@ -73,7 +75,46 @@ WORDS = st.sampled_from(
     ]
 )
 YAML_ISH = st.lists(WORDS, max_size=40).map("".join)
+WHOLE = b"""\
+apiVersion: v2
+actions:
+  - name: "Run"
+    silent: no
+    events:
+      - {name: 'sh.keptn.event.(a|b).triggered', jsonpath: {property: '$.data["a"][0]', match: 1.50}}
+    tasks:
+      - &task
+        name: Load
+        image: !!str alpine
+        cmd: [sh, -c]
+        args:
+          - "$(A)"
+          - |
+            text
+        env: [{name: A, value: $.data, valueFrom: event, as: json}]
+        resources: {limits: {cpu: 500m, memory: 1Gi}, requests: ~}
+        securityContext: {runAsUser: 0x10, capabilities: {drop: [ALL]}, privileged: false}
+        annotations: {a: b}
+        maxPollDuration: 1_0.5
+      - {<<: *task, onError: warning}
+"""
+EDITS = st.lists(st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 3), WORDS), max_size=6)
 IN_A_TASK = YAML_ISH.map(lambda text: f"apiVersion: v2\nactions:\n- tasks:\n  - {text}")
+
+
+EVENT = {
+    "id": "1",
+    "type": "sh.keptn.event.a.triggered",
+    "data": {"project": "p", "stage": "s", "service": "v", "a": ["1.50"]},
+}
+
+
+def edited(edits: list[tuple[int, int, str]]) -> bytes:
+    """A whole job config in which some places are cut out, and others written in their place."""
+    raw = WHOLE
+    for place, length, word in edits:
+        raw = raw[:place] + word.encode() + raw[place + length :]
+    return raw
 
 
 def outcome(raw: bytes) -> JobConfig | InvalidJobConfig:
@@ -101,6 +142,31 @@ def test_any_bytes_are_a_config_or_an_invalid_config(raw: bytes) -> None:
 @given(YAML_ISH | IN_A_TASK)
 def test_any_text_is_a_config_or_an_invalid_config(text: str) -> None:
     assert_known(outcome(text.encode()))
+
+
+@given(EDITS.map(edited))
+@example(WHOLE)
+def test_an_edited_config_is_a_config_that_can_be_matched_or_an_invalid_config(raw: bytes) -> None:
+    result = outcome(raw)
+    assert_known(result)
+    if isinstance(result, JobConfig):
+        for action in matching_actions(result, EVENT):
+            for task in action.tasks:
+                assert_has_environment(task)
+
+
+def assert_has_environment(task: Task) -> None:
+    try:
+        made = environment(task, EVENT, {"A": {"KEY": "value"}}.__getitem__, allow_secret_references=True)
+    except InvalidEnvironment:
+        return
+    assert all(isinstance(made.expand(word), str) for word in (*task.cmd, *task.args))
+
+
+def test_the_config_that_is_edited_is_valid_and_matches() -> None:
+    result = outcome(WHOLE)
+    assert isinstance(result, JobConfig)
+    assert matching_actions(result, EVENT) == result.actions
 
 
 @given(st.text(max_size=30))
