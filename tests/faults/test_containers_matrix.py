@@ -64,12 +64,14 @@ class Theatre:
 
     def another_poller_cycles(self) -> None:
         """A tick that overlaps whatever is under way."""
-        self.plane.cycle(self.plane.new_poller())
+        self._survive(lambda: self.plane.cycle(self.plane.new_poller()))
 
     def abort(self) -> None:
-        """A user aborts the sequence, and a poller sees it at once."""
+        """A user aborts the sequence, and pollers go by it for some minutes."""
         self.world.keptn.control("podtato", self.world.contexts[self.task], "abort")
-        self.another_poller_cycles()
+        for _ in range(3):
+            self.another_poller_cycles()
+            self.world.clock.advance(100.0)
 
     def come_to_rest(self) -> None:
         """No more faults: everything must come to rest, with the promise kept."""
