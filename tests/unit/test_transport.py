@@ -30,6 +30,7 @@ from execution_plane.transport import (
 )
 from local.keptn.faults import Answer, Delay, DropConnection, HandleThenDrop, HugeBody, Redirect
 from local.keptn.server import KeptnServer
+from tests.support.clock import SimulatedClock
 
 TOKEN = "a-very-secret-token"
 PATH = "/controlPlane/v1/event/triggered/sh.keptn.event.sayhello.triggered"
@@ -252,6 +253,24 @@ def test_a_token_that_stays_wrong_is_tried_twice_and_no_more(server: KeptnServer
         Transport(server.url, tokens, CLOCK).get(PATH)
 
     assert (rule.seen, tokens.renewed) == (2, 1)
+
+
+def test_a_second_try_is_not_begun_when_the_time_of_both_is_over(server: KeptnServer) -> None:
+    clock = SimulatedClock()
+
+    class SlowlyRenewed(Tokens):
+        def renew(self) -> None:
+            clock.advance(9.5)
+            super().renew()
+
+    tokens = SlowlyRenewed("old", TOKEN)
+    http = Transport(server.url, tokens, clock)
+
+    with pytest.raises(KeptnUnauthorized):
+        http.get(PATH, seconds=10)
+
+    assert http.get(PATH, seconds=10).body["events"] == []
+    assert tokens.renewed == 1
 
 
 def test_a_403_is_not_tried_again(server: KeptnServer) -> None:

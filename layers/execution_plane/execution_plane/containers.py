@@ -21,9 +21,8 @@ TASK_CONTAINER = "task"
 FILES_CONTAINER = "files"
 MOST_AT_ONCE = 100  # tasks that DescribeTasks takes
 HEARD_AFTER = 10.0  # seconds after its end by which EventBridge has told the worker
-KNOWN_AFTER = (
-    300.0  # seconds after its submission by which ECS surely knows a container (eventually consistent)
-)
+# Seconds after its submission by which ECS surely knows a container; it is eventually consistent.
+KNOWN_AFTER = 300.0
 STOPPED = "STOPPED"
 LONGEST_REASON = 255  # of StopTask
 

@@ -131,8 +131,7 @@ class ControlPlane:
         """Send a reply, once.
 
         Raises NotSent if the deadline is too near, another KeptnError whose `had_no_effect` is true if Keptn
-        certainly
-        did not take it, and SendUncertain for everything else.
+        certainly did not take it, and SendUncertain for everything else.
         """
         seconds = min(REPLY_SECONDS, deadline.remaining() - 0.5)
         if seconds < LEAST_REPLY_SECONDS:

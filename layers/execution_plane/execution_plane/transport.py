@@ -18,9 +18,9 @@ CONNECT_SECONDS = 4.0
 READ_SECONDS = 20.0  # between two bytes of an answer
 ANSWER_SECONDS = 60.0  # for a whole answer
 LARGEST_ANSWER = 64 * 1024 * 1024
-IDLE_SECONDS = (
-    20.0  # after which a pooled connection may be dead: gateways close theirs, a frozen Lambda sees no FIN
-)
+LEAST_SECONDS = 1.0  # below which a second try is not begun
+# After this a pooled connection may be dead: gateways close theirs, and a frozen Lambda sees no FIN.
+IDLE_SECONDS = 20.0
 CONNECTIONS = 32
 MESSAGE_LENGTH = 300
 NO_ROUTE = re.compile(r"path \S+ was not found")  # go-openapi's words
@@ -163,16 +163,21 @@ class Transport:
         body: object = None,
         seconds: float = READ_SECONDS,
     ) -> Answer:
-        """Send once, and once more with fresh credentials where they were refused: a token may have been
-        rotated.
+        """Send once, and once more with fresh credentials where they were refused: a token may be rotated.
+
+        Both together wait no longer than the first alone may.
         """
+        until = self._clock.monotonic() + seconds
         try:
             return self._once(method, path, params, body, seconds)
         except KeptnUnauthorized as refused:
             if refused.status != requests.codes.unauthorized:
                 raise
-        self._credentials.renew()
-        return self._once(method, path, params, body, seconds)
+            self._credentials.renew()
+            left = until - self._clock.monotonic()
+            if left < LEAST_SECONDS:
+                raise
+        return self._once(method, path, params, body, left)
 
     def _once(
         self, method: str, path: str, params: Mapping[str, str] | None, body: object, seconds: float
