@@ -475,8 +475,9 @@ def test_secrets_are_referred_to_and_masked(plane: Plane, world: World, task: st
     (container,) = plane.ecs.definitions[started.request["taskDefinition"]]["containerDefinitions"]
     assert container["secrets"] == [{"name": "PASSWORD", "valueFrom": f"{arn}:PASSWORD::"}]
     assert "s3cr3t!" not in json.dumps(started.request) + json.dumps(container)
-    end(plane, "the password is s3cr3t!")
+    end(plane, "the password is s3cr3t!", 'keptn-outcome: {"said": "s3cr3t\\u0021"}')
     assert message(world, task) == "the password is ***"
+    assert finished(world, task)["sayhello"] == {"said": "***"}
 
 
 def test_what_does_not_fit_the_overrides_gets_a_definition_of_its_own(plane: Plane, task: str) -> None:

@@ -19,7 +19,7 @@ from runners.container_logs import LogsUnreadable, Written, joined, read_log
 from runners.container_spec import STREAM_PREFIX, ContainerSpec, container_spec, meaningless
 from runners.fargate import Size, fitting, wanted
 from runners.files import Repository, archive, store
-from task_secrets import SecretUnusable, TaskSecret, TaskSecrets, masked
+from task_secrets import SecretUnusable, TaskSecret, TaskSecrets
 from work import (
     NoCapacity,
     Performance,
@@ -207,8 +207,8 @@ class FargateRunner:
         stream = f"{STREAM_PREFIX}/{container}/{arn.rpartition('/')[2]}"
         group = self._settings.log_group
         try:
-            mask = partial(masked, secrets=self._secret_values(task))
-            written = read_log(self._client("logs"), group, stream, LONGEST_LOG, mask)
+            secrets = self._secret_values(task)
+            written = read_log(self._client("logs"), group, stream, LONGEST_LOG, secrets)
         except (LogsUnreadable, SecretUnusable, KeyError) as problem:
             logger.warning("a container's log can't be shown", stream=stream, reason=str(problem))
             return Written(text=f"(The log is in {group}, {stream}, and can't be shown here: {problem})")

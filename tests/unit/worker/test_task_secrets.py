@@ -4,7 +4,7 @@ from typing import Any
 import boto3
 import pytest
 
-from task_secrets import SecretUnusable, TaskSecrets, masked
+from task_secrets import SecretUnusable, TaskSecrets, masked, masked_data
 
 
 @pytest.fixture
@@ -95,3 +95,18 @@ def test_secrets_are_masked_whole_and_line_by_line(text: str, expected: str) -> 
     secrets = {"PASSWORD": "hunter22", "KEY": "-----BEGIN\nMIIabc\n-----END", "SHORT": "abc"}
 
     assert masked(text, secrets) == expected
+
+
+@pytest.mark.parametrize("escape", [True, False])
+def test_a_secret_is_masked_as_json_writes_it(escape: bool) -> None:
+    secrets = {"PASSWORD": 'pass"word\\é'}
+    line = json.dumps({"password": secrets["PASSWORD"]}, ensure_ascii=escape)
+
+    assert masked(line, secrets) == '{"password": "***"}'
+
+
+def test_a_secret_is_masked_in_every_part_of_data() -> None:
+    secrets = {"PIN": "4711", "PASSWORD": "hunter22"}
+    data = {"hunter22": ["with hunter22", 4711, 3, 1.5, True, None]}
+
+    assert masked_data(data, secrets) == {"***": ["with ***", "***", 3, 1.5, True, None]}
