@@ -16,6 +16,7 @@ from execution_plane.clock import Clock
 from execution_plane.containers import ContainerEnd
 from execution_plane.events import LONGEST_TEXT, Outcome, Result, cut
 from execution_plane.runs import ContainerStep, TaskDone
+from execution_plane.telemetry import logger
 from jobs.model import Action, Task
 from work import Pending, Performance, Resumption, Submission, TaskUnusable
 
@@ -23,6 +24,7 @@ WORST_FIRST: tuple[Result, ...] = ("fail", "warning", "pass")
 TOKEN_LENGTH = 32  # of ECS's 64
 MOST_KEPT = 3 * LONGEST_TEXT  # bytes of the outcomes in a run's item, of which DynamoDB allows 400 KiB
 SHORTEST_KEPT = 200  # bytes of a message
+LONGEST_LOGGED = 4096  # bytes of a message
 
 
 class TaskRunner(Protocol):
@@ -80,13 +82,16 @@ class ActionPerformer:
         while index < len(places):
             number, position = places[index]
             action, task = actions[number], actions[number].tasks[position]
+            told = replace(performance, report=_unsaid) if action.silent else performance
             if resumption is None:
-                performance.report(f"Task {index + 1} of {len(places)}: {task.name or _what(task)}")
-            outcome = self._do(task, places[index], digest, tuple(done), performance, resumption)
+                told.report(f"Task {index + 1} of {len(places)}: {task.name or _what(task)}")
+            outcome = self._do(task, places[index], digest, tuple(done), told, resumption)
             if isinstance(outcome, Pending):
                 return outcome
             resumption = None
-            if not action.silent:
+            if action.silent:
+                _log_silent(task, outcome, performance)
+            else:
                 done = [*_kept([*done, TaskDone(task.name, outcome)])]
             index += len(action.tasks) - position if outcome.result == "fail" else 1
         return self._together(done, performance)
@@ -153,6 +158,22 @@ class ActionPerformer:
             times = {"start": _moment(performance.began), "end": _moment(self._clock.now())}
             return replace(together, data={**times, **together.data})
         return together
+
+
+def _unsaid(_: str) -> None:
+    """What a silent action's task reports."""
+
+
+def _log_silent(task: Task, outcome: Outcome, performance: Performance) -> None:
+    """The log is all that hears of a silent action's task."""
+    log = logger.info if outcome.result == "pass" else logger.warning
+    log(
+        "a silent action's task ended",
+        event_id=performance.event.ref.id,
+        task=task.name,
+        result=outcome.result,
+        reason=cut(outcome.message, LONGEST_LOGGED),
+    )
 
 
 def combine(done: Sequence[TaskDone]) -> Outcome:

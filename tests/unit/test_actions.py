@@ -29,9 +29,12 @@ class Scripted:
     ran: list[str] = field(default_factory=list)
     remaining: list[float] = field(default_factory=list)
     on_run: Callable[[], None] = lambda: None
+    progress: str = ""
 
     def run(self, task: Task, performance: Performance) -> Outcome:
         self.ran.append(task.name)
+        if self.progress:
+            performance.report(self.progress)
         self.remaining.append(performance.deadline.remaining())
         self.on_run()
         return self.outcomes[task.name]
@@ -157,6 +160,17 @@ def test_a_silent_actions_tasks_run_and_count_for_nothing() -> None:
 
     assert stage.runner.ran == ["quiet", "loud"]
     assert outcome == PASS
+
+
+def test_of_a_silent_actions_tasks_only_the_log_hears(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage({"quiet": ERRORED, "loud": PASS})
+    stage.runner.progress = "half done"
+
+    stage.perform(action("quiet", silent=True), action("loud"))
+
+    assert stage.reported == ["Task 2 of 2: loud", "half done"]
+    (line,) = [vars(record) for record in caplog.records if "silent" in record.message]
+    assert (line["task"], line["result"], line["reason"]) == ("quiet", "fail", "broken")
 
 
 @pytest.mark.parametrize(
