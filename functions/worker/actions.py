@@ -23,8 +23,9 @@ from work import Pending, Performance, Resumption, Submission, TaskUnusable
 WORST_FIRST: tuple[Result, ...] = ("fail", "warning", "pass")
 TOKEN_LENGTH = 32  # of ECS's 64
 MOST_KEPT = 3 * LONGEST_TEXT  # bytes of the outcomes in a run's item, of which DynamoDB allows 400 KiB
-SHORTEST_KEPT = 200  # bytes of a message
+SHORTEST_KEPT = 256  # bytes of a message
 LONGEST_LOGGED = 4096  # bytes of a message
+NOTICES = 256  # bytes that are left for what is added to a message
 
 
 class TaskRunner(Protocol):
@@ -193,12 +194,26 @@ def combine(done: Sequence[TaskDone]) -> Outcome:
 
 
 def _message(done: Sequence[TaskDone]) -> str:
-    """One task's own words; of several tasks, a paragraph each."""
+    """One task's own words; of several tasks, a paragraph each, of which a long one leaves room to others."""
     if len(done) == 1:
         return done[0].outcome.message
+    heads = [f"Task '{each.name}': {each.outcome.result}" for each in done]
+    room = LONGEST_TEXT - NOTICES - sum(len(head.encode()) + len("\n\n\n") for head in heads)
+    shares = _shares([len(each.outcome.message.encode("utf-8", "replace")) for each in done], room)
     return "\n\n".join(
-        f"Task '{each.name}': {each.outcome.result}\n{each.outcome.message}".rstrip() for each in done
+        f"{head}\n{cut(each.outcome.message, max(share, SHORTEST_KEPT))}".rstrip()
+        for head, each, share in zip(heads, done, shares, strict=True)
     )
+
+
+def _shares(sizes: Sequence[int], room: int) -> list[int]:
+    """How much of the room each may have, so that nothing is cut that takes no more than its even part."""
+    shares = [0] * len(sizes)
+    smallest_first = sorted(range(len(sizes)), key=sizes.__getitem__)
+    for position, index in enumerate(smallest_first):
+        shares[index] = min(sizes[index], room // (len(sizes) - position))
+        room -= shares[index]
+    return shares
 
 
 def _kept(done: Sequence[TaskDone]) -> tuple[TaskDone, ...]:

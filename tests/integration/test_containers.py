@@ -344,6 +344,26 @@ def test_of_a_huge_log_the_end_is_kept_with_where_all_of_it_is(plane: Plane, wor
     assert counts(world, task) == (1, 1)
 
 
+def test_a_huge_log_leaves_room_to_say_why_another_task_failed(plane: Plane, world: World, task: str) -> None:
+    second = ONE.partition("actions:\n")[2].replace("Greet", "Again").replace("Hello\n", "Other\n")
+    use_job_config(plane, ONE + second)
+    begin(plane)
+    long_log = [f"{number:05d} {'x' * 100}" for number in range(1000)]
+
+    end(plane, *long_log, "why it failed", exit_code=3)
+    end(plane, *long_log, "how it passed")
+
+    text = message(world, task)
+    assert len(text.encode()) <= LONGEST_TEXT
+    for words in (
+        "Task 'Hello': fail\nThe container ended with exit code 3",
+        "why it failed",
+        "how it passed",
+    ):
+        assert words in text
+    assert text.count("all of it is in /keptn/containers, keptn/task/") == 2
+
+
 def test_a_log_that_is_not_utf_8_can_be_told(plane: Plane, world: World, task: str) -> None:
     use_job_config(plane, ONE)
     begin(plane)

@@ -7,7 +7,7 @@ import pytest
 
 from actions import ActionPerformer, combine
 from execution_plane.clock import Deadline
-from execution_plane.events import EventRef, Outcome, TriggeredEvent
+from execution_plane.events import LONGEST_TEXT, EventRef, Outcome, TriggeredEvent
 from execution_plane.runs import TaskDone
 from jobs.model import Action, Task
 from tests.support.clock import SimulatedClock
@@ -98,6 +98,16 @@ def test_one_tasks_message_is_its_own_and_several_have_a_paragraph_each() -> Non
     assert combine([TaskDone("one", PASS), TaskDone("two", Outcome("fail", "succeeded"))]).message == (
         "Task 'one': pass\nfine\n\nTask 'two': fail"
     )
+
+
+def test_a_long_message_leaves_room_to_the_others() -> None:
+    long = Outcome("fail", "errored", "why it failed\n" + "é" * LONGEST_TEXT + "the end")
+
+    message = combine([TaskDone("one", long), TaskDone("two", PASS), TaskDone("three", long)]).message
+
+    assert LONGEST_TEXT - 1000 < len(message.encode()) <= LONGEST_TEXT
+    assert message.startswith("Task 'one': fail\nwhy it failed\n(")
+    assert "the end\n\nTask 'two': pass\nfine\n\nTask 'three': fail\nwhy it failed\n(" in message
 
 
 def test_all_data_is_kept_and_the_later_tasks_wins() -> None:

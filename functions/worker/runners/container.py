@@ -109,9 +109,12 @@ class FargateRunner:
         )
         logs = [self._log(task, name, end.arn) for name in names]
         text = joined(log.text for log in logs)
+        notices = [log.notice for log in logs if log.notice]
         if end.exit_code == 0 and end.stop_code != STOPPED_BY_US:
-            return Outcome("pass", "succeeded", text, logs[-1].data)
-        message = joined((_failure(task, step, end), f"Logs:\n{text}" if text else ""))
+            return Outcome("pass", "succeeded", "\n".join(filter(None, [*notices, text])), logs[-1].data)
+        # In the first line, which is kept wherever a message is cut.
+        failure = " ".join([_failure(task, step, end), *notices])
+        message = joined((failure, f"Logs:\n{text}" if text else ""))
         return Outcome("fail", "errored", message, logs[-1].data)
 
     @property
@@ -211,11 +214,11 @@ class FargateRunner:
             written = read_log(self._client("logs"), group, stream, LONGEST_LOG, secrets)
         except (LogsUnreadable, SecretUnusable, KeyError) as problem:
             logger.warning("a container's log can't be shown", stream=stream, reason=str(problem))
-            return Written(text=f"(The log is in {group}, {stream}, and can't be shown here: {problem})")
+            return Written(notice=f"(The log is in {group}, {stream}, and can't be shown here: {problem})")
         if written.total > LONGEST_LOG + 1:
             total = f"{'' if written.is_whole else 'more than '}{written.total} bytes"
-            notice = f"({total}, cut to the last {LONGEST_LOG}; all of it is in {group}, {stream})\n"
-            written.text = notice + written.text.encode()[-LONGEST_LOG:].decode("utf-8", "ignore")
+            written.notice = f"({total}, cut to the last {LONGEST_LOG}; all of it is in {group}, {stream})"
+            written.text = written.text.encode()[-LONGEST_LOG:].decode("utf-8", "ignore")
         return written
 
     def _secret_values(self, task: Task) -> Mapping[str, str]:

@@ -26,6 +26,8 @@ class Written:
     """A container's log: its end, how long it was altogether, and the data in it for the finished event."""
 
     text: str = ""
+    notice: str = ""
+    """What of the log the text does not have, and where that is."""
     total: int = 0
     """Bytes that were read of it, without the lines that hold data."""
     is_whole: bool = True
