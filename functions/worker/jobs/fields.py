@@ -87,12 +87,15 @@ def _quantity(reading: Reading, node: Node, path: Path, _: object) -> Decimal | 
     if not value:
         return None
     try:
-        return quantities.parse(value)
+        amount = quantities.parse(value)
+        complaint = "it is below 0" if amount < 0 else ""
     except quantities.InvalidQuantity as error:
+        amount, complaint = Decimal(0), str(error)
+    if complaint:
         reading.problem(
-            node.line, path, f"expected a quantity like 500m or 1Gi, found {shown(value)}: {error}"
+            node.line, path, f"expected a quantity like 500m or 1Gi, found {shown(value)}: {complaint}"
         )
-        return None
+    return amount
 
 
 def _pattern_problem(pattern: str) -> str | None:

@@ -52,7 +52,10 @@ def test_an_unknown_source_of_a_variable_is_refused(entry: str) -> None:
     assert "actions[0].tasks[0].env[0].valueFrom: expected event, string or secret, found " in problem
 
 
-@pytest.mark.parametrize("field", ["limits: {cpu: lots}", "requests: {memory: 1K}", "limits: {memory: 1 Gi}"])
+@pytest.mark.parametrize(
+    "field",
+    ["limits: {cpu: lots}", "requests: {memory: 1K}", "limits: {memory: 1 Gi}", "requests: {cpu: -1}"],
+)
 def test_a_bad_quantity_is_refused(field: str) -> None:
     where, _, what = field.replace("{", "").partition(": ")
     name = what.partition(":")[0]
