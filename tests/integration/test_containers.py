@@ -11,74 +11,18 @@ import pytest
 
 from execution_plane.events import LONGEST_TEXT, Outcome
 from execution_plane.runs import SUBMIT_LEASE, State
+from execution_plane.uniform import Integration
+from local.keptn.uniform import LogQuery
+from tests.conftest import PlaneMaker
+from tests.support.container_runs import ONE, THREE, begin, counts, end, finished, message, replies
 from tests.support.ecs import refusal
 from tests.support.job_configs import Functions, use_job_config, write, write_job_config
 from tests.support.world import SAYHELLO, Plane, World
-
-ONE = """\
-apiVersion: v2
-actions:
-  - name: Greet
-    events: [{name: sh.keptn.event.sayhello.triggered}]
-    tasks:
-      - name: Hello
-        image: alpine
-        cmd: [echo]
-        args: ["Hello, $(WHERE)"]
-        maxPollDuration: 600
-        env: [{name: WHERE, value: $.data.sayhello.location, valueFrom: event}]
-"""
-THREE = """\
-apiVersion: v2
-actions:
-  - name: Deliver
-    events: [{name: sayhello}]
-    tasks:
-      - {name: Build, image: builder}
-      - {name: Check, function: check}
-      - {name: Ship, image: shipper}
-"""
 
 
 @pytest.fixture
 def task(world: World) -> str:
     return world.trigger("APAC")
-
-
-def begin(plane: Plane, times: int = 1) -> None:
-    """Poll and work until the container is on its way."""
-    for _ in range(times):
-        plane.cycle()
-        plane.work_all()
-
-
-def end(plane: Plane, *lines: str, exit_code: int | None = 0, **how: Any) -> str:
-    """The only container writes its lines and ends, and EventBridge says so."""
-    arn = plane.ecs.running[0].arn
-    plane.logs.written[f"keptn/task/{arn.rpartition('/')[2]}"] = list(lines)
-    event = plane.ecs.end(exit_code=exit_code, **how)
-    plane.clock.advance(1)
-    return plane.work(event)
-
-
-def message(world: World, task: str) -> str:
-    return str(finished(world, task)["message"])
-
-
-def finished(world: World, task: str) -> dict[str, Any]:
-    (event,) = [each for each in replies(world, task) if each["type"].endswith(".finished")]
-    data: dict[str, Any] = event["data"]
-    return data
-
-
-def counts(world: World, task: str) -> tuple[int, int]:
-    """Keptn's count of the started and the finished, once it has handled what it was sent."""
-    world.settle()
-    return world.keptn.counts(task)
-
-
-def replies(world: World, task: str) -> list[dict[str, Any]]:
-    return [event for event in world.keptn.events(world.contexts[task]) if event.get("triggeredid") == task]
 
 
 def test_the_worker_does_not_wait_for_a_container(plane: Plane, world: World, task: str) -> None:
@@ -547,3 +491,40 @@ def test_an_idle_cycle_asks_ecs_nothing(plane: Plane, world: World) -> None:
     plane.cycle()
     assert plane.ecs.described == 1
     assert len(world.keptn.open_events(SAYHELLO)) == 3
+
+
+def test_what_follows_a_container_knows_the_events_subscription_labels_and_task_count(
+    world: World, new_plane: PlaneMaker
+) -> None:
+    plane = new_plane(integration=Integration("executor", "1", "APAC", "0.1.0"))
+    functions = use_job_config(plane, THREE)
+    seen: list[Any] = []
+    functions.on_run = lambda performance: seen.append(performance.event.data)
+    task = world.trigger("APAC", labels={"build": "7"})
+    begin(plane)
+
+    end(plane)
+    end(plane)
+
+    (integration,) = world.keptn.uniform.integrations()
+    (subscription,) = integration["subscriptions"]
+    assert [data["temporaryData"] for data in seen] == [
+        {"distributor": {"subscriptionID": subscription["id"]}}
+    ]
+    assert finished(world, task)["labels"] == {"build": "7"}
+    assert [
+        event["data"]["message"] for event in world.keptn.received if "status.changed" in event["type"]
+    ] == ["Task 1 of 3: Build", "Task 2 of 3: Check", "Task 3 of 3: Ship"]
+
+
+def test_a_container_that_fails_is_in_the_integrations_error_log(world: World, new_plane: PlaneMaker) -> None:
+    plane = new_plane(integration=Integration("executor", "1", "APAC", "0.1.0"))
+    use_job_config(plane, ONE)
+    task = world.trigger("APAC")
+    begin(plane)
+
+    end(plane, exit_code=3)
+
+    (entry,) = world.keptn.uniform.logs(LogQuery())
+    assert entry["triggeredid"] == task
+    assert entry["message"].startswith("The container ended with exit code 3")
