@@ -100,19 +100,6 @@ def test_a_task_has_one_kind_only(fields: str, kinds: str) -> None:
     assert message in problem_of(f"tasks: [{{{fields}}}]")
 
 
-def test_functions_and_lambdas_must_be_known_where_the_rules_name_them() -> None:
-    rules = Rules(functions=frozenset({"say_hello"}), lambdas=frozenset())
-    assert task_of("function: say_hello", rules).function == "say_hello"
-    assert (
-        "tasks[0].function: expected a function of this deployment (say_hello), found 'say_bye'"
-        in problem_of("tasks: [{function: say_bye}]", rules)
-    )
-    assert (
-        "tasks[0].lambda: expected a Lambda function that this deployment allows (there is none), found 'any'"
-        in problem_of("tasks: [{lambda: any}]", rules)
-    )
-
-
 def test_a_failing_task_fails_its_action_unless_it_says_warning() -> None:
     assert task_of("name: a").on_error == "fail"
     assert task_of("onError: fail").on_error == "fail"
