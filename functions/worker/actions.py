@@ -18,7 +18,7 @@ from execution_plane.events import LONGEST_TEXT, Outcome, Result, cut
 from execution_plane.runs import ContainerStep, TaskDone
 from execution_plane.telemetry import logger
 from jobs.model import Action, Task
-from work import Pending, Performance, Resumption, Submission, TaskUnusable
+from work import Pending, Performance, Prepared, Resumption, TaskUnusable
 
 WORST_FIRST: tuple[Result, ...] = ("fail", "warning", "pass")
 TOKEN_LENGTH = 32  # of ECS's 64
@@ -41,7 +41,7 @@ class ContainerRunner(Protocol):
 
     cluster: str
 
-    def prepare(self, task: Task, token: str, performance: Performance) -> Submission:
+    def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
         """Make a container ready, without starting it. May be done again. Raises TaskUnusable."""
         ...
 
@@ -112,7 +112,8 @@ class ActionPerformer:
                 outcome = self._containers.collect(task, resumption.step, resumption.end)
             elif task.kind == "image" and self._containers:
                 step = resumption.step if resumption else self._step(task, place, digest, performance)
-                return Pending(step, done, self._containers.prepare(task, step.token, performance))
+                prepared = self._containers.prepare(task, step.token, performance)
+                return Pending(replace(step, secrets=prepared.secrets), done, prepared.submit)
             else:
                 outcome = self._run(task, done, performance)
         except TaskUnusable as problem:

@@ -27,6 +27,8 @@ class TaskSecret:
 
     values: Mapping[str, str] = field(repr=False)
     references: Mapping[str, str]
+    version: str
+    """Another one whenever a value was changed."""
 
 
 class TaskSecrets:
@@ -80,7 +82,8 @@ class TaskSecrets:
         values = {
             key: value if isinstance(value, str) else json.dumps(value) for key, value in content.items()
         }
-        return TaskSecret(values, {key: f"{answer['ARN']}:{key}::" for key in values})
+        references = {key: f"{answer['ARN']}:{key}::" for key in values}
+        return TaskSecret(values, references, answer["VersionId"])
 
     def _parameters(self, full_name: str) -> TaskSecret | None:
         client: SSMClient = self._client("ssm")
@@ -94,6 +97,7 @@ class TaskSecrets:
         return TaskSecret(
             {key: parameter["Value"] for key, parameter in zip(keys, found, strict=True)},
             {key: parameter["ARN"] for key, parameter in zip(keys, found, strict=True)},
+            " ".join(sorted(f"{parameter['Name']}:{parameter['Version']}" for parameter in found)),
         )
 
 

@@ -1,6 +1,7 @@
 """How containers are asked for, how their ends are told, and what of their logs."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -208,13 +209,24 @@ def test_a_log_that_cannot_be_read_does_not_fail_the_task(plane: Plane, world: W
     assert counts(world, one) == (1, 1)
 
 
-def test_a_log_whose_secrets_are_gone_is_not_shown(plane: Plane, world: World, task: str, aws: None) -> None:
+def delete(secrets: Any) -> None:
+    secrets.delete_secret(SecretId="keptn/db", ForceDeleteWithoutRecovery=True)
+
+
+def rotate(secrets: Any) -> None:
+    secrets.put_secret_value(SecretId="keptn/db", SecretString=json.dumps({"PASSWORD": "another"}))
+
+
+@pytest.mark.parametrize("change", [delete, rotate])
+def test_a_log_whose_secrets_are_no_longer_known_is_not_shown(
+    plane: Plane, world: World, task: str, aws: None, change: Callable[[Any], None]
+) -> None:
     secrets = boto3.client("secretsmanager")
     secrets.create_secret(Name="keptn/db", SecretString=json.dumps({"PASSWORD": "s3cr3t!"}))
     config = ONE.replace("env: [", "env: [{name: db, valueFrom: secret}, ")
     use_job_config(plane, config, secrets=secrets, SECRET_PREFIX="keptn/")
     begin(plane)
-    secrets.delete_secret(SecretId="keptn/db", ForceDeleteWithoutRecovery=True)
+    change(secrets)
 
     end(plane, "the password is s3cr3t!")
 

@@ -131,7 +131,21 @@ def a_run_with_everything_noted() -> Run:
         "looked": "1/1",
         "earlier": (TaskDone("task", Outcome("pass", "succeeded")),),
         "step": ContainerStep(
-            1, 2, "token", "cluster", "digest", 3.0, 4.0, "plane", "subscription", "arn", 5.0, "trouble", 6, 7
+            1,
+            2,
+            "token",
+            "cluster",
+            "digest",
+            3.0,
+            4.0,
+            "plane",
+            "subscription",
+            "arn",
+            5.0,
+            "trouble",
+            6,
+            7,
+            "versions",
         ),
     }
     only_when_closed = {"was", "closed_as", "expires_at"}

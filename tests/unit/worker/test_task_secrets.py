@@ -21,6 +21,26 @@ def create(name: str, value: Any) -> str:
     return arn
 
 
+def test_a_changed_secret_has_another_version(secrets: TaskSecrets) -> None:
+    create("keptn/load", {"USER": "u"})
+    first = secrets.find("load").version
+    assert secrets.find("load").version == first
+
+    client("secretsmanager").put_secret_value(SecretId="keptn/load", SecretString='{"USER": "v"}')
+
+    assert secrets.find("load").version != first
+
+
+def test_a_changed_parameter_makes_another_version(aws: None) -> None:
+    ssm, secrets = client("ssm"), TaskSecrets("ssm", "keptn/", client)
+    ssm.put_parameter(Name="/keptn/load/USER", Value="u", Type="SecureString")
+    first = secrets.find("load").version
+
+    ssm.put_parameter(Name="/keptn/load/USER", Value="v", Type="SecureString", Overwrite=True)
+
+    assert secrets.find("load").version != first
+
+
 def test_each_key_of_a_secret_becomes_a_variable(secrets: TaskSecrets) -> None:
     create("keptn/load", {"USER": "u", "PASSWORD": "p", "PORT": 5432})
 
