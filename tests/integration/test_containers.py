@@ -98,6 +98,7 @@ def test_a_failed_container_ends_its_action_and_says_how(plane: Plane, world: Wo
     end(plane, "no compiler", exit_code=3)
 
     assert functions.begun == []
+    assert counts(world, task) == (1, 1)
     assert (finished(world, task)["result"], finished(world, task)["status"]) == ("fail", "errored")
     assert message(world, task) == (
         "The container ended with exit code 3: Essential container in task exited\n\nLogs:\nno compiler"
@@ -274,6 +275,33 @@ def test_a_silent_container_runs_on_without_a_reply(plane: Plane, world: World, 
     assert plane.run(task).state is State.CLOSED
 
 
+def test_a_silent_action_beside_another_is_not_heard_of(plane: Plane, world: World, task: str) -> None:
+    second = ONE.partition("actions:\n")[2].replace("Greet", "Again").replace("Hello\n", "Other\n")
+    use_job_config(plane, ONE.replace("name: Greet", "name: Greet\n    silent: true") + second)
+    begin(plane)
+    end(plane, "unheard", exit_code=1)
+    end(plane, "heard")
+
+    assert counts(world, task) == (1, 1)
+    assert (finished(world, task)["result"], message(world, task)) == ("pass", "heard")
+    progress = [event["data"]["message"] for event in world.keptn.received if "changed" in event["type"]]
+    assert progress == ["Task 2 of 2: Other"]
+
+
+def test_an_invalid_job_config_ends_the_task_with_its_level_line_and_field(
+    plane: Plane, world: World, task: str
+) -> None:
+    use_job_config(plane, ONE.replace("alpine", "[alpine]"))
+
+    begin(plane)
+
+    assert counts(world, task) == (1, 1)
+    assert finished(world, task)["status"] == "errored"
+    assert message(world, task) == (
+        "job/config.yaml of project podtato, line 7, actions[0].tasks[0].image: expected a text, found a list"
+    )
+
+
 def test_of_a_huge_log_the_end_is_kept_with_where_all_of_it_is(plane: Plane, world: World, task: str) -> None:
     use_job_config(plane, ONE)
     begin(plane)
@@ -326,6 +354,7 @@ def test_two_actions_both_run_and_the_worst_counts(plane: Plane, world: World, t
     end(plane, "second")
 
     assert len(plane.ecs.tasks) == 2
+    assert counts(world, task) == (1, 1)
     assert finished(world, task)["result"] == "fail"
     assert "first" in message(world, task)
     assert message(world, task).endswith("Task 'Other': pass\nsecond")
