@@ -8,7 +8,7 @@ that ran. A container's task ends the invocation, and another one goes on behind
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -16,13 +16,16 @@ from execution_plane.clock import Clock
 from execution_plane.containers import ContainerEnd
 from execution_plane.events import LONGEST_TEXT, Outcome, Result, cut
 from execution_plane.runs import ContainerStep, TaskDone
+from execution_plane.telemetry import logger
 from jobs.model import Action, Task
-from work import Pending, Performance, Resumption, Submission, TaskUnusable
+from work import Pending, Performance, Prepared, Resumption, TaskUnusable
 
 WORST_FIRST: tuple[Result, ...] = ("fail", "warning", "pass")
 TOKEN_LENGTH = 32  # of ECS's 64
 MOST_KEPT = 3 * LONGEST_TEXT  # bytes of the outcomes in a run's item, of which DynamoDB allows 400 KiB
-SHORTEST_KEPT = 200  # bytes of a message
+SHORTEST_KEPT = 256  # bytes of a message
+LONGEST_LOGGED = 4096  # bytes of a message
+NOTICES = 256  # bytes that are left for what is added to a message
 
 
 class TaskRunner(Protocol):
@@ -38,7 +41,7 @@ class ContainerRunner(Protocol):
 
     cluster: str
 
-    def prepare(self, task: Task, token: str, performance: Performance) -> Submission:
+    def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
         """Make a container ready, without starting it. May be done again. Raises TaskUnusable."""
         ...
 
@@ -65,7 +68,7 @@ class ActionPerformer:
 
         The outcome is the worst of the actions that are not silent. Raises TaskCancelled, LostRace.
         """
-        digest = _digest(actions)
+        digest = digest_of(actions)
         if resumption and resumption.step.digest != digest:
             return Outcome.errored(
                 "The job config was changed while a container of the task ran, so what follows it is unknown."
@@ -89,7 +92,9 @@ class ActionPerformer:
             if isinstance(outcome, Pending):
                 return outcome
             resumption = None
-            if not action.silent:
+            if action.silent:
+                _log_silent(task, outcome, performance)
+            else:
                 done = [*_kept([*done, TaskDone(task.name, outcome)])]
             index += len(action.tasks) - position if outcome.result == "fail" else 1
         return self._together(done, performance)
@@ -109,7 +114,8 @@ class ActionPerformer:
                 outcome = self._containers.collect(task, resumption.step, resumption.end)
             elif task.kind == "image" and self._containers:
                 step = resumption.step if resumption else self._step(task, place, digest, performance)
-                return Pending(step, done, self._containers.prepare(task, step.token, performance))
+                prepared = self._containers.prepare(task, step.token, performance)
+                return Pending(replace(step, secrets=prepared.secrets), done, prepared.submit)
             else:
                 outcome = self._run(task, done, performance)
         except TaskUnusable as problem:
@@ -158,6 +164,18 @@ class ActionPerformer:
         return together
 
 
+def _log_silent(task: Task, outcome: Outcome, performance: Performance) -> None:
+    """The log is all that hears of a silent action's task."""
+    log = logger.info if outcome.result == "pass" else logger.warning
+    log(
+        "a silent action's task ended",
+        event_id=performance.event.ref.id,
+        task=task.name,
+        result=outcome.result,
+        reason=cut(outcome.message, LONGEST_LOGGED),
+    )
+
+
 def combine(done: Sequence[TaskDone]) -> Outcome:
     """The worst result and status, all messages, and all data (a later task's wins where two name the
     same).
@@ -175,12 +193,26 @@ def combine(done: Sequence[TaskDone]) -> Outcome:
 
 
 def _message(done: Sequence[TaskDone]) -> str:
-    """One task's own words; of several tasks, a paragraph each."""
+    """One task's own words; of several tasks, a paragraph each, of which a long one leaves room to others."""
     if len(done) == 1:
         return done[0].outcome.message
+    heads = [f"Task '{each.name}': {each.outcome.result}" for each in done]
+    room = LONGEST_TEXT - NOTICES - sum(len(head.encode()) + len("\n\n\n") for head in heads)
+    shares = _shares([len(each.outcome.message.encode("utf-8", "replace")) for each in done], room)
     return "\n\n".join(
-        f"Task '{each.name}': {each.outcome.result}\n{each.outcome.message}".rstrip() for each in done
+        f"{head}\n{cut(each.outcome.message, max(share, SHORTEST_KEPT))}".rstrip()
+        for head, each, share in zip(heads, done, shares, strict=True)
     )
+
+
+def _shares(sizes: Sequence[int], room: int) -> list[int]:
+    """How much of the room each may have, so that nothing is cut that takes no more than its even part."""
+    shares = [0] * len(sizes)
+    smallest_first = sorted(range(len(sizes)), key=sizes.__getitem__)
+    for position, index in enumerate(smallest_first):
+        shares[index] = min(sizes[index], room // (len(sizes) - position))
+        room -= shares[index]
+    return shares
 
 
 def _kept(done: Sequence[TaskDone]) -> tuple[TaskDone, ...]:
@@ -201,13 +233,25 @@ def _unheard(_: str) -> None:
     """Where a silent action's tasks report to."""
 
 
-def _digest(actions: Sequence[Action]) -> str:
-    """The same for the same actions, whatever else was changed in the job config around them."""
-    plain = [asdict(replace(action, index=0)) for action in actions]
-    text = json.dumps(
-        plain, sort_keys=True, default=lambda each: sorted(each) if isinstance(each, frozenset) else str(each)
-    )
+def digest_of(actions: Sequence[Action]) -> str:
+    """The same for the same actions, whatever else was changed in the job config around them.
+
+    It outlives a deployment too: a field that another version of the model has counts only where it is used.
+    """
+    text = json.dumps([_used(replace(action, index=0)) for action in actions], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:TOKEN_LENGTH]
+
+
+def _used(value: object) -> object:
+    """A value of the model as JSON, without the fields that have their defaults."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [_used(each) for each in value]
+    if is_dataclass(value):
+        named = ((each.name, getattr(value, each.name), each.default) for each in fields(value))
+        return {name: _used(has) for name, has, default in named if has != default}
+    return value
 
 
 def _moment(seconds: float) -> str:

@@ -27,6 +27,8 @@ class TaskSecret:
 
     values: Mapping[str, str] = field(repr=False)
     references: Mapping[str, str]
+    version: str
+    """Another one whenever a value was changed."""
 
 
 class TaskSecrets:
@@ -80,7 +82,8 @@ class TaskSecrets:
         values = {
             key: value if isinstance(value, str) else json.dumps(value) for key, value in content.items()
         }
-        return TaskSecret(values, {key: f"{answer['ARN']}:{key}::" for key in values})
+        references = {key: f"{answer['ARN']}:{key}::" for key in values}
+        return TaskSecret(values, references, answer["VersionId"])
 
     def _parameters(self, full_name: str) -> TaskSecret | None:
         client: SSMClient = self._client("ssm")
@@ -94,15 +97,22 @@ class TaskSecrets:
         return TaskSecret(
             {key: parameter["Value"] for key, parameter in zip(keys, found, strict=True)},
             {key: parameter["ARN"] for key, parameter in zip(keys, found, strict=True)},
+            " ".join(sorted(f"{parameter['Name']}:{parameter['Version']}" for parameter in found)),
         )
 
 
 def masked(text: str, secrets: Mapping[str, str]) -> str:
     """The text with every value of the secrets, and every line of a value, replaced by `***`.
 
-    What is shorter than SHORTEST_MASKED stays: it would be found in words that have nothing to do with them.
+    They are found as they are and as JSON writes them. What is shorter than SHORTEST_MASKED stays: it would
+    be found in words that have nothing to do with them.
     """
-    pieces = {piece for value in secrets.values() for piece in (value, *value.splitlines())}
+    pieces = {
+        form
+        for value in secrets.values()
+        for piece in (value, *value.splitlines())
+        for form in (piece, json.dumps(piece)[1:-1], json.dumps(piece, ensure_ascii=False)[1:-1])
+    }
     for piece in sorted(pieces, key=len, reverse=True):
         if len(piece.strip()) >= SHORTEST_MASKED:
             text = text.replace(piece, MASK)
@@ -110,7 +120,7 @@ def masked(text: str, secrets: Mapping[str, str]) -> str:
 
 
 def masked_data(value: Any, secrets: Mapping[str, str]) -> Any:
-    """The same for every text in a JSON value."""
+    """The same for every text and every number in a JSON value."""
     if not secrets:
         return value
     match value:
@@ -120,4 +130,8 @@ def masked_data(value: Any, secrets: Mapping[str, str]) -> Any:
             return {masked(key, secrets): masked_data(each, secrets) for key, each in value.items()}
         case list():
             return [masked_data(each, secrets) for each in value]
-    return value
+        case bool() | None:
+            return value
+    written = json.dumps(value)
+    shown = masked(written, secrets)
+    return value if shown == written else shown

@@ -43,6 +43,14 @@ Submission = Callable[[], str]
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """A container that is ready to be submitted; `secrets` says which versions of its secrets it gets."""
+
+    submit: Submission
+    secrets: str
+
+
+@dataclass(frozen=True)
 class Pending:
     """A container that is ready to be submitted; the run waits for it, and goes on at its end."""
 

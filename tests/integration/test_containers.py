@@ -11,89 +11,29 @@ import pytest
 
 from execution_plane.events import LONGEST_TEXT, Outcome
 from execution_plane.runs import SUBMIT_LEASE, State
+from execution_plane.uniform import Integration
+from local.keptn.uniform import LogQuery
+from tests.conftest import PlaneMaker
+from tests.support.container_runs import (
+    ONE,
+    SILENT_FIRST,
+    THREE,
+    begin,
+    counts,
+    end,
+    finished,
+    message,
+    progress,
+    replies,
+)
 from tests.support.ecs import refusal
 from tests.support.job_configs import Functions, use_job_config, write, write_job_config
 from tests.support.world import SAYHELLO, Plane, World
-
-ONE = """\
-apiVersion: v2
-actions:
-  - name: Greet
-    events: [{name: sh.keptn.event.sayhello.triggered}]
-    tasks:
-      - name: Hello
-        image: alpine
-        cmd: [echo]
-        args: ["Hello, $(WHERE)"]
-        maxPollDuration: 600
-        env: [{name: WHERE, value: $.data.sayhello.location, valueFrom: event}]
-"""
-THREE = """\
-apiVersion: v2
-actions:
-  - name: Deliver
-    events: [{name: sayhello}]
-    tasks:
-      - {name: Build, image: builder}
-      - {name: Check, function: check}
-      - {name: Ship, image: shipper}
-"""
-SILENT_FIRST = """\
-apiVersion: v2
-actions:
-  - name: Unheard
-    silent: true
-    events: [{name: sayhello}]
-    tasks: [{name: Measure, image: alpine}]
-  - name: Heard
-    events: [{name: sayhello}]
-    tasks: [{name: Hello, image: alpine}]
-"""
 
 
 @pytest.fixture
 def task(world: World) -> str:
     return world.trigger("APAC")
-
-
-def begin(plane: Plane, times: int = 1) -> None:
-    """Poll and work until the container is on its way."""
-    for _ in range(times):
-        plane.cycle()
-        plane.work_all()
-
-
-def end(plane: Plane, *lines: str, exit_code: int | None = 0, **how: Any) -> str:
-    """The only container writes its lines and ends, and EventBridge says so."""
-    arn = plane.ecs.running[0].arn
-    plane.logs.written[f"keptn/task/{arn.rpartition('/')[2]}"] = list(lines)
-    event = plane.ecs.end(exit_code=exit_code, **how)
-    plane.clock.advance(1)
-    return plane.work(event)
-
-
-def message(world: World, task: str) -> str:
-    return str(finished(world, task)["message"])
-
-
-def finished(world: World, task: str) -> dict[str, Any]:
-    (event,) = [each for each in replies(world, task) if each["type"].endswith(".finished")]
-    data: dict[str, Any] = event["data"]
-    return data
-
-
-def counts(world: World, task: str) -> tuple[int, int]:
-    """Keptn's count of the started and the finished, once it has handled what it was sent."""
-    world.settle()
-    return world.keptn.counts(task)
-
-
-def replies(world: World, task: str) -> list[dict[str, Any]]:
-    return [event for event in world.keptn.events(world.contexts[task]) if event.get("triggeredid") == task]
-
-
-def progress(world: World) -> list[str]:
-    return [each["data"]["message"] for each in world.keptn.received if "status.changed" in each["type"]]
 
 
 def test_the_worker_does_not_wait_for_a_container(plane: Plane, world: World, task: str) -> None:
@@ -173,6 +113,7 @@ def test_a_failed_container_ends_its_action_and_says_how(plane: Plane, world: Wo
     end(plane, "no compiler", exit_code=3)
 
     assert functions.begun == []
+    assert counts(world, task) == (1, 1)
     assert (finished(world, task)["result"], finished(world, task)["status"]) == ("fail", "errored")
     assert message(world, task) == (
         "The container ended with exit code 3: Essential container in task exited\n\nLogs:\nno compiler"
@@ -365,6 +306,20 @@ def test_a_silent_action_beside_another_is_not_heard_of_and_holds_up_nothing(
     assert counts(world, task) == (1, 1)
 
 
+def test_an_invalid_job_config_ends_the_task_with_its_level_line_and_field(
+    plane: Plane, world: World, task: str
+) -> None:
+    use_job_config(plane, ONE.replace("alpine", "[alpine]"))
+
+    begin(plane)
+
+    assert counts(world, task) == (1, 1)
+    assert finished(world, task)["status"] == "errored"
+    assert message(world, task) == (
+        "job/config.yaml of project podtato, line 7, actions[0].tasks[0].image: expected a text, found a list"
+    )
+
+
 def test_of_a_huge_log_the_end_is_kept_with_where_all_of_it_is(plane: Plane, world: World, task: str) -> None:
     use_job_config(plane, ONE)
     begin(plane)
@@ -377,6 +332,26 @@ def test_of_a_huge_log_the_end_is_kept_with_where_all_of_it_is(plane: Plane, wor
     assert "all of it is in /keptn/containers, keptn/task/" in text.splitlines()[0]
     assert text.endswith("the last line")
     assert counts(world, task) == (1, 1)
+
+
+def test_a_huge_log_leaves_room_to_say_why_another_task_failed(plane: Plane, world: World, task: str) -> None:
+    second = ONE.partition("actions:\n")[2].replace("Greet", "Again").replace("Hello\n", "Other\n")
+    use_job_config(plane, ONE + second)
+    begin(plane)
+    long_log = [f"{number:05d} {'x' * 100}" for number in range(1000)]
+
+    end(plane, *long_log, "why it failed", exit_code=3)
+    end(plane, *long_log, "how it passed")
+
+    text = message(world, task)
+    assert len(text.encode()) <= LONGEST_TEXT
+    for words in (
+        "Task 'Hello': fail\nThe container ended with exit code 3",
+        "why it failed",
+        "how it passed",
+    ):
+        assert words in text
+    assert text.count("all of it is in /keptn/containers, keptn/task/") == 2
 
 
 def test_a_log_that_is_not_utf_8_can_be_told(plane: Plane, world: World, task: str) -> None:
@@ -397,6 +372,7 @@ def test_two_actions_both_run_and_the_worst_counts(plane: Plane, world: World, t
     end(plane, "second")
 
     assert len(plane.ecs.tasks) == 2
+    assert counts(world, task) == (1, 1)
     assert finished(world, task)["result"] == "fail"
     assert "first" in message(world, task)
     assert message(world, task).endswith("Task 'Other': pass\nsecond")
@@ -515,8 +491,9 @@ def test_secrets_are_referred_to_and_masked(plane: Plane, world: World, task: st
     (container,) = plane.ecs.definitions[started.request["taskDefinition"]]["containerDefinitions"]
     assert container["secrets"] == [{"name": "PASSWORD", "valueFrom": f"{arn}:PASSWORD::"}]
     assert "s3cr3t!" not in json.dumps(started.request) + json.dumps(container)
-    end(plane, "the password is s3cr3t!")
+    end(plane, "the password is s3cr3t!", 'keptn-outcome: {"said": "s3cr3t\\u0021"}')
     assert message(world, task) == "the password is ***"
+    assert finished(world, task)["sayhello"] == {"said": "***"}
 
 
 def test_what_does_not_fit_the_overrides_gets_a_definition_of_its_own(plane: Plane, task: str) -> None:
@@ -566,3 +543,40 @@ def test_an_idle_cycle_asks_ecs_nothing(plane: Plane, world: World) -> None:
     plane.cycle()
     assert plane.ecs.described == 1
     assert len(world.keptn.open_events(SAYHELLO)) == 3
+
+
+def test_what_follows_a_container_knows_the_events_subscription_labels_and_task_count(
+    world: World, new_plane: PlaneMaker
+) -> None:
+    plane = new_plane(integration=Integration("executor", "1", "APAC", "0.1.0"))
+    functions = use_job_config(plane, THREE)
+    seen: list[Any] = []
+    functions.on_run = lambda performance: seen.append(performance.event.data)
+    task = world.trigger("APAC", labels={"build": "7"})
+    begin(plane)
+
+    end(plane)
+    end(plane)
+
+    (integration,) = world.keptn.uniform.integrations()
+    (subscription,) = integration["subscriptions"]
+    assert [data["temporaryData"] for data in seen] == [
+        {"distributor": {"subscriptionID": subscription["id"]}}
+    ]
+    assert finished(world, task)["labels"] == {"build": "7"}
+    assert [
+        event["data"]["message"] for event in world.keptn.received if "status.changed" in event["type"]
+    ] == ["Task 1 of 3: Build", "Task 2 of 3: Check", "Task 3 of 3: Ship"]
+
+
+def test_a_container_that_fails_is_in_the_integrations_error_log(world: World, new_plane: PlaneMaker) -> None:
+    plane = new_plane(integration=Integration("executor", "1", "APAC", "0.1.0"))
+    use_job_config(plane, ONE)
+    task = world.trigger("APAC")
+    begin(plane)
+
+    end(plane, exit_code=3)
+
+    (entry,) = world.keptn.uniform.logs(LogQuery())
+    assert entry["triggeredid"] == task
+    assert entry["message"].startswith("The container ended with exit code 3")

@@ -1,5 +1,7 @@
 """What becomes of an event that no action of its job config handles."""
 
+import pytest
+
 from actions import ActionPerformer
 from jobs.model import Rules
 from planner import JobConfigPlanner
@@ -36,6 +38,16 @@ def test_an_event_that_nobody_handles_is_left_to_others(world: World, plane: Pla
 
     assert world.keptn.counts(task) == (0, 0)
     assert [event["id"] for event in world.keptn.open_events(SAYHELLO)] == [task]
+
+
+def test_an_event_that_nobody_handles_is_logged_once(
+    world: World, plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = serve(world, plane, answer=False)
+    world.cycles(10)
+
+    (line,) = [vars(record) for record in caplog.records if record.message == "no action handles the event"]
+    assert (line["event_id"], line["type"]) == (task, SAYHELLO)
 
 
 def test_a_deployment_may_answer_an_event_that_nobody_handles(world: World, plane: Plane) -> None:

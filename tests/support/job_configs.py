@@ -1,6 +1,6 @@
 """A worker that does what job configs say, with containers on the fake ECS."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actions import ActionPerformer
 from execution_plane.events import Outcome
@@ -13,6 +13,9 @@ from task_secrets import TaskSecrets
 from tests.support.ecs import CLUSTER, clients
 from tests.support.world import Plane
 from work import Performance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENVIRON = {
     "ECS_CLUSTER": CLUSTER,
@@ -33,9 +36,11 @@ class Functions:
     def __init__(self) -> None:
         self.begun: list[str] = []
         self.outcomes: dict[str, Outcome] = {}
+        self.on_run: Callable[[Performance], None] = lambda _: None
 
     def run(self, task: Task, performance: Performance) -> Outcome:
         self.begun.append(f"{performance.event.ref.id} {task.function}")
+        self.on_run(performance)
         return self.outcomes.get(task.function, Outcome("pass", "succeeded", f"{task.function} is done"))
 
 

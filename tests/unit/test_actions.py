@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import pytest
 
-from actions import ActionPerformer, combine
+from actions import ActionPerformer, combine, digest_of
 from execution_plane.clock import Deadline
-from execution_plane.events import EventRef, Outcome, TriggeredEvent
+from execution_plane.events import LONGEST_TEXT, EventRef, Outcome, TriggeredEvent
 from execution_plane.runs import TaskDone
-from jobs.model import Action, Task
+from jobs.model import Action, Amounts, Env, Resources, Task
 from tests.support.clock import SimulatedClock
 from tests.unit.worker.performances import Kept
 from work import Performance, TaskCancelled
@@ -101,6 +102,16 @@ def test_one_tasks_message_is_its_own_and_several_have_a_paragraph_each() -> Non
     )
 
 
+def test_a_long_message_leaves_room_to_the_others() -> None:
+    long = Outcome("fail", "errored", "why it failed\n" + "é" * LONGEST_TEXT + "the end")
+
+    message = combine([TaskDone("one", long), TaskDone("two", PASS), TaskDone("three", long)]).message
+
+    assert LONGEST_TEXT - 1000 < len(message.encode()) <= LONGEST_TEXT
+    assert message.startswith("Task 'one': fail\nwhy it failed\n(")
+    assert "the end\n\nTask 'two': pass\nfine\n\nTask 'three': fail\nwhy it failed\n(" in message
+
+
 def test_all_data_is_kept_and_the_later_tasks_wins() -> None:
     later = replace(WARNING, data={"a": 3, "c": 4})
 
@@ -172,6 +183,13 @@ def test_a_silent_actions_tasks_run_and_count_for_nothing() -> None:
     assert outcome == PASS
 
 
+def test_how_a_silent_actions_task_ended_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    Stage({"quiet": ERRORED, "loud": PASS}).perform(action("quiet", silent=True), action("loud"))
+
+    (line,) = [vars(record) for record in caplog.records if "silent" in record.message]
+    assert (line["task"], line["result"], line["reason"]) == ("quiet", "fail", "broken")
+
+
 @pytest.mark.parametrize(
     ("task", "words"),
     [
@@ -227,3 +245,32 @@ def test_a_cancelled_task_ends_everything() -> None:
     with pytest.raises(TaskCancelled):
         stage.perform(action("one"), action("two"))
     assert stage.runner.ran == ["one"]
+
+
+@dataclass(frozen=True)
+class LaterTask(Task):
+    """A task in the model of a later version, which has one more field."""
+
+    later: str = ""
+
+
+def test_a_field_that_another_version_adds_changes_only_the_actions_that_use_it() -> None:
+    now, later = (Action(0, tasks=(kind(0, name="x", image="alpine"),)) for kind in (Task, LaterTask))
+    used = Action(0, tasks=(LaterTask(0, name="x", image="alpine", later="used"),))
+
+    assert digest_of([later]) == digest_of([now])
+    assert digest_of([used]) != digest_of([now])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Task(0, name="x", image="alpine", given=frozenset({"image", "files"})),
+        Task(0, name="x", image="alpine", args=("a",)),
+        Task(0, name="x", image="alpine", annotations={"a": "b"}),
+        Task(0, name="x", image="alpine", resources=Resources(Amounts(cpu=Decimal("0.5")))),
+        Task(0, name="x", image="alpine", env=(Env("A", "1", "string"),)),
+    ],
+)
+def test_a_changed_task_changes_its_actions(other: Task) -> None:
+    assert digest_of([Action(0, tasks=(other,))]) != digest_of([Action(0, tasks=(Task(0, "x", "alpine"),))])

@@ -245,6 +245,18 @@ def test_what_fits_once_fits_as_it_is() -> None:
     assert fitting(fitting(outcome, "sayhello"), "sayhello") == fitting(outcome, "sayhello")
 
 
+def test_of_a_long_text_the_first_line_and_the_end_are_kept() -> None:
+    text = cut("why\n" + "é" * 200 + " end", 100)
+
+    assert text.startswith("why\n(408 bytes, cut to the last 96)\n")
+    assert text.endswith("é end")
+    assert 98 <= len(text.encode()) <= 100
+
+
+def test_a_first_line_that_leaves_no_room_is_not_kept() -> None:
+    assert cut("x" * 50 + "\n" + "y" * 100, 100).startswith("(151 bytes, cut to the last 100)\ny")
+
+
 def test_the_longest_finished_stays_below_what_nats_takes() -> None:
     ref = read_triggered(with_data(labels={"a": "x" * 16_000})).ref
     outcome = Outcome("pass", "succeeded", "\x00" * 100_000, {"x": "y" * (LONGEST_TEXT - 10)})

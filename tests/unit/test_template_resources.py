@@ -131,7 +131,21 @@ def a_run_with_everything_noted() -> Run:
         "looked": "1/1",
         "earlier": (TaskDone("task", Outcome("pass", "succeeded")),),
         "step": ContainerStep(
-            1, 2, "token", "cluster", "digest", 3.0, 4.0, "plane", "subscription", "arn", 5.0, "trouble", 6, 7
+            1,
+            2,
+            "token",
+            "cluster",
+            "digest",
+            3.0,
+            4.0,
+            "plane",
+            "subscription",
+            "arn",
+            5.0,
+            "trouble",
+            6,
+            7,
+            "versions",
         ),
     }
     only_when_closed = {"was", "closed_as", "expires_at"}
@@ -277,6 +291,29 @@ def test_only_roles_of_the_parameter_are_passed_and_only_to_containers() -> None
         {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
     ] * 2
     assert passing[1]["Resource"] == {"Fn::Split": [",", {"Ref": "ContainerTaskRoles"}]}
+
+
+def test_only_the_lambda_functions_of_the_parameter_may_be_invoked_and_only_here() -> None:
+    (invoking,) = [
+        each for each in statements() if each["Action"] == "lambda:InvokeFunction" and "Condition" in each
+    ]
+
+    separator, (text, names) = (
+        invoking["Resource"]["Fn::Split"][0],
+        invoking["Resource"]["Fn::Split"][1]["Fn::Sub"],
+    )
+    between, given = names["Names"]["Fn::Join"]
+    assert given == {"Fn::Split": [",", {"Ref": "AllowedLambdas"}]}
+    assert text.replace("${Names}", between.join(["load", "report"])).split(separator) == [
+        "arn:*:lambda:*:*:function:load",
+        "arn:*:lambda:*:*:function:report",
+    ]
+    assert invoking["Condition"] == {
+        "StringEquals": {
+            "aws:ResourceAccount": {"Ref": "AWS::AccountId"},
+            "aws:RequestedRegion": {"Ref": "AWS::Region"},
+        }
+    }
 
 
 def test_everything_of_containers_is_made_only_where_they_are_enabled() -> None:

@@ -55,8 +55,8 @@ def _task_fields(rules: Rules) -> Fields:
     return {
         "name": text,
         "image": checked(_image_check(rules)),
-        "function": checked(_name_check(rules.functions, "a function of this deployment")),
-        "lambda": checked(_name_check(rules.lambdas, "a Lambda function that this deployment allows")),
+        "function": text,
+        "lambda": text,
         "files": texts,
         "imagePullPolicy": text,
         "cmd": texts,
@@ -87,12 +87,15 @@ def _quantity(reading: Reading, node: Node, path: Path, _: object) -> Decimal | 
     if not value:
         return None
     try:
-        return quantities.parse(value)
+        amount = quantities.parse(value)
+        complaint = "it is below 0" if amount < 0 else ""
     except quantities.InvalidQuantity as error:
+        amount, complaint = Decimal(0), str(error)
+    if complaint:
         reading.problem(
-            node.line, path, f"expected a quantity like 500m or 1Gi, found {shown(value)}: {error}"
+            node.line, path, f"expected a quantity like 500m or 1Gi, found {shown(value)}: {complaint}"
         )
-        return None
+    return amount
 
 
 def _pattern_problem(pattern: str) -> str | None:
@@ -108,15 +111,6 @@ def _image_check(rules: Rules) -> Check:
         if rules.images.allows(image):
             return None
         return f"expected an image that this deployment allows, found {shown(image)}"
-
-    return check
-
-
-def _name_check(allowed: frozenset[str] | None, what: str) -> Check:
-    def check(name: str) -> str | None:
-        if allowed is None or name in allowed:
-            return None
-        return f"expected {what} ({', '.join(sorted(allowed)) or 'there is none'}), found {shown(name)}"
 
     return check
 

@@ -17,12 +17,10 @@ OnError = Literal["fail", "warning"]
 
 @dataclass(frozen=True)
 class Rules:
-    """What this deployment allows in a job config. None allows every name."""
+    """What this deployment allows in a job config."""
 
     images: ImageAllowlist = field(default_factory=ImageAllowlist)
     allow_privileged: bool = False
-    functions: frozenset[str] | None = None
-    lambdas: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

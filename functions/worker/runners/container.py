@@ -1,5 +1,7 @@
 """Runs a task's image as a container on ECS with Fargate: makes it ready, submits it, and reads its end."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -19,11 +21,11 @@ from runners.container_logs import LogsUnreadable, Written, joined, read_log
 from runners.container_spec import STREAM_PREFIX, ContainerSpec, container_spec, meaningless
 from runners.fargate import Size, fitting, wanted
 from runners.files import Repository, archive, store
-from task_secrets import SecretUnusable, TaskSecret, TaskSecrets, masked
+from task_secrets import SecretUnusable, TaskSecret, TaskSecrets
 from work import (
     NoCapacity,
     Performance,
-    Submission,
+    Prepared,
     SubmissionRefused,
     SubmissionUncertain,
     TaskUnusable,
@@ -70,17 +72,17 @@ class FargateRunner:
         self._clock = clock
         self.cluster = settings.cluster
 
-    def prepare(self, task: Task, token: str, performance: Performance) -> Submission:
+    def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
         """Fetch the task's files, find or make its definition. May be done again. Raises TaskUnusable."""
         deadline = performance.hold.prepare()
         ref = performance.event.ref
-        variables, references = self._environment(task, performance)
+        variables, secrets = self._environment(task, performance)
         try:
             spec = container_spec(
                 task,
                 self._size(task),
                 variables,
-                references,
+                _references(variables, secrets),
                 self._settings,
                 region=self._ecs.meta.region_name,
                 ref=ref,
@@ -93,7 +95,7 @@ class FargateRunner:
                 "fields without a meaning on Fargate", event_id=ref.id, task=task.name, fields=ignored
             )
         self._define(spec)
-        return partial(self._submit, spec, token)
+        return Prepared(partial(self._submit, spec, token), _versions(secrets))
 
     def collect(self, task: Task, step: ContainerStep, end: ContainerEnd) -> Outcome:
         """What the container came to: its log, and how it ended where it did not end well."""
@@ -107,11 +109,14 @@ class FargateRunner:
             if end.failed_container == FILES_CONTAINER
             else (TASK_CONTAINER,)
         )
-        logs = [self._log(task, name, end.arn) for name in names]
+        logs = [self._log(task, step, name, end.arn) for name in names]
         text = joined(log.text for log in logs)
+        notices = [log.notice for log in logs if log.notice]
         if end.exit_code == 0 and end.stop_code != STOPPED_BY_US:
-            return Outcome("pass", "succeeded", text, logs[-1].data)
-        message = joined((_failure(task, step, end), f"Logs:\n{text}" if text else ""))
+            return Outcome("pass", "succeeded", "\n".join(filter(None, [*notices, text])), logs[-1].data)
+        # In the first line, which is kept wherever a message is cut.
+        failure = " ".join([_failure(task, step, end), *notices])
+        message = joined((failure, f"Logs:\n{text}" if text else ""))
         return Outcome("fail", "errored", message, logs[-1].data)
 
     @property
@@ -119,8 +124,10 @@ class FargateRunner:
         client: ECSClient = self._client("ecs")
         return client
 
-    def _environment(self, task: Task, performance: Performance) -> tuple[Environment, Mapping[str, str]]:
-        """The task's variables, and the secrets' ARNs of those that come from one."""
+    def _environment(
+        self, task: Task, performance: Performance
+    ) -> tuple[Environment, Mapping[str, TaskSecret]]:
+        """The task's variables, and the secrets that it names."""
         found: dict[str, TaskSecret] = {}
 
         def find(name: str) -> Mapping[str, str]:
@@ -136,11 +143,7 @@ class FargateRunner:
             )
         except (InvalidEnvironment, SecretUnusable) as problem:
             raise TaskUnusable(str(problem)) from None
-        return made, {
-            name: found[each.secret].references[name]
-            for name, each in made.variables.items()
-            if each.secret is not None
-        }
+        return made, found
 
     def _size(self, task: Task) -> Size:
         asked = wanted(task.resources, Size(self._settings.cpu, self._settings.memory))
@@ -202,27 +205,45 @@ class FargateRunner:
             raise NoCapacity(f"ECS: {reasons}")
         raise SubmissionUncertain("ECS named neither a task nor a failure")
 
-    def _log(self, task: Task, container: str, arn: str) -> Written:
+    def _log(self, task: Task, step: ContainerStep, container: str, arn: str) -> Written:
         """What a container wrote, without its secrets; why there is nothing to read, if that is so."""
         stream = f"{STREAM_PREFIX}/{container}/{arn.rpartition('/')[2]}"
         group = self._settings.log_group
         try:
-            mask = partial(masked, secrets=self._secret_values(task))
-            written = read_log(self._client("logs"), group, stream, LONGEST_LOG, mask)
+            secrets = self._secret_values(task, step)
+            written = read_log(self._client("logs"), group, stream, LONGEST_LOG, secrets)
         except (LogsUnreadable, SecretUnusable, KeyError) as problem:
             logger.warning("a container's log can't be shown", stream=stream, reason=str(problem))
-            return Written(text=f"(The log is in {group}, {stream}, and can't be shown here: {problem})")
+            return Written(notice=f"(The log is in {group}, {stream}, and can't be shown here: {problem})")
         if written.total > LONGEST_LOG + 1:
             total = f"{'' if written.is_whole else 'more than '}{written.total} bytes"
-            notice = f"({total}, cut to the last {LONGEST_LOG}; all of it is in {group}, {stream})\n"
-            written.text = notice + written.text.encode()[-LONGEST_LOG:].decode("utf-8", "ignore")
+            written.notice = f"({total}, cut to the last {LONGEST_LOG}; all of it is in {group}, {stream})"
+            written.text = written.text.encode()[-LONGEST_LOG:].decode("utf-8", "ignore")
         return written
 
-    def _secret_values(self, task: Task) -> Mapping[str, str]:
+    def _secret_values(self, task: Task, step: ContainerStep) -> Mapping[str, str]:
         """All values that the task's container was given from secrets. Raises KeyError, SecretUnusable."""
         names = {env.name for env in task.env if env.value_from == "secret"}
-        values = (value for name in names for value in self._secrets.find(name).values.values())
+        found = {name: self._secrets.find(name) for name in names}
+        if step.secrets and step.secrets != _versions(found):
+            raise SecretUnusable("a secret of the task was changed while its container ran")
+        values = (value for secret in found.values() for value in secret.values.values())
         return {str(number): value for number, value in enumerate(values)}
+
+
+def _references(made: Environment, secrets: Mapping[str, TaskSecret]) -> Mapping[str, str]:
+    """By variable, where ECS finds the values of those that come from secrets."""
+    return {
+        name: secrets[each.secret].references[name]
+        for name, each in made.variables.items()
+        if each.secret is not None
+    }
+
+
+def _versions(secrets: Mapping[str, TaskSecret]) -> str:
+    """The same for the same versions of the same secrets; empty for none."""
+    versions = json.dumps({name: each.version for name, each in secrets.items()}, sort_keys=True)
+    return hashlib.sha256(versions.encode()).hexdigest()[:32] if secrets else ""
 
 
 def _known_by_token(problem: ClientError) -> str:

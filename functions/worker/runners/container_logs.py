@@ -1,13 +1,14 @@
 """What a container wrote, from CloudWatch Logs."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from execution_plane.telemetry import logger
+from task_secrets import masked, masked_data
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.client import CloudWatchLogsClient
@@ -25,6 +26,8 @@ class Written:
     """A container's log: its end, how long it was altogether, and the data in it for the finished event."""
 
     text: str = ""
+    notice: str = ""
+    """What of the log the text does not have, and where that is."""
     total: int = 0
     """Bytes that were read of it, without the lines that hold data."""
     is_whole: bool = True
@@ -33,11 +36,11 @@ class Written:
 
 
 def read_log(
-    client: "CloudWatchLogsClient", group: str, stream: str, longest: int, mask: Callable[[str], str]
+    client: "CloudWatchLogsClient", group: str, stream: str, longest: int, secrets: Mapping[str, str]
 ) -> Written:
     """Read a log from its end; the text is a little more than the last `longest` bytes.
 
-    `mask` takes out of a line what must not be shown. A log that was never begun is empty.
+    The values of `secrets` are masked in all of it. A log that was never begun is empty.
 
     Raises LogsUnreadable.
     """
@@ -53,7 +56,7 @@ def read_log(
         except (ClientError, BotoCoreError) as problem:
             raise LogsUnreadable(f"CloudWatch Logs: {problem}") from problem
         for event in reversed(page["events"]):
-            _take(event.get("message", ""), written, kept, longest, mask)
+            _take(event.get("message", ""), written, kept, longest, secrets)
         # The same token again says that there is no more; a page without events does not.
         if page["nextBackwardToken"] == token:
             break
@@ -65,21 +68,21 @@ def read_log(
     return written
 
 
-def _take(message: str, written: Written, kept: list[str], longest: int, mask: Callable[[str], str]) -> None:
+def _take(message: str, written: Written, kept: list[str], longest: int, secrets: Mapping[str, str]) -> None:
     line = message.encode("utf-8", "replace").decode().rstrip("\r\n")
     if line.startswith(OUTCOME):
-        data = _data(mask(line.removeprefix(OUTCOME)))
+        data = _data(line.removeprefix(OUTCOME), secrets)
         if data is not None:
             written.data = {**data, **written.data}  # read from the end: what is there already came later
             return
     if written.total <= longest:
-        kept.append(mask(line))
+        kept.append(masked(line, secrets))
     written.total += len(line.encode()) + 1
 
 
-def _data(text: str) -> Mapping[str, Any] | None:
+def _data(text: str, secrets: Mapping[str, str]) -> Mapping[str, Any] | None:
     try:
-        data = json.loads(text, parse_constant=_refuse)
+        data = masked_data(json.loads(text, parse_constant=_refuse), secrets)
     except (ValueError, RecursionError):
         data = None
     if isinstance(data, dict):

@@ -10,6 +10,7 @@ from work import TaskUnusable
 
 MEBIBYTE: Final = 1024 * 1024
 UNITS_PER_CORE: Final = 1024
+LARGEST: Final = Decimal(2**63 - 1)  # of a quantity in Kubernetes; a larger one counts as this
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Size:
     memory: int
 
     def __str__(self) -> str:
-        return f"{Decimal(self.cpu) / UNITS_PER_CORE:g} CPU and {self.memory} MiB"
+        return f"{self.cpu / UNITS_PER_CORE:g} CPU and {self.memory} MiB"
 
 
 def _sizes() -> Iterator[Size]:
@@ -62,4 +63,4 @@ def fitting(size: Size) -> Size:
 
 
 def _whole(amount: Decimal) -> int:
-    return int(amount.to_integral_value(ROUND_CEILING))
+    return int(min(amount, LARGEST).to_integral_value(ROUND_CEILING))

@@ -58,6 +58,8 @@ class Repository:
 
     def _find(self, entry: str) -> Iterator[tuple[str, bytes]]:
         """What an entry names, at the first level that has it."""
+        if not entry:
+            return
         for scope, commit in self._levels:
             # The list is today's, whatever the commit: it may lack what was there, and have what came later.
             inside = [uri for uri in self._uris(scope) if uri.startswith(f"{entry}/")]

@@ -16,6 +16,7 @@ LONGEST_LABELS = 16_384  # bytes of JSON; beyond that they are left out of repli
 LONGEST_TEXT = (
     49_152  # bytes of a reply's message, and of its data: the NATS behind Keptn takes 1 MiB, some 64 KiB
 )
+LONGEST_NOTICE = 64  # bytes of the line in a text that was cut
 DEEPEST = 64  # levels in a reply's data: the MongoDB behind Keptn takes 100 in a whole event
 
 Result = Literal["pass", "warning", "fail"]
@@ -169,12 +170,17 @@ def fitting(outcome: Outcome, task: str) -> Outcome:
 
 
 def cut(text: str, longest: int = LONGEST_TEXT) -> str:
-    """At most `longest` bytes of UTF-8; of a longer text the end is kept, behind a line that says so."""
+    """At most `longest` bytes of UTF-8; of a longer text the end is kept, behind a line that says so.
+
+    A first line that leaves room for more than itself stays: it says what happened.
+    """
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= longest:
         return encoded.decode()
-    notice = f"({len(encoded)} bytes, cut to the last {longest})\n"
-    return notice + encoded[len(notice) - longest :].decode("utf-8", "ignore")
+    first, line_break, _ = encoded.partition(b"\n")
+    head = first + line_break if line_break and len(first) < (longest - LONGEST_NOTICE) // 2 else b""
+    head += f"({len(encoded)} bytes, cut to the last {longest - len(head)})\n".encode()
+    return (head + encoded[len(head) - longest :]).decode("utf-8", "ignore")
 
 
 def _reply(ref: EventRef, source: str, kind: str, data: Mapping[str, Any]) -> Event:

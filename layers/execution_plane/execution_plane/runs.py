@@ -73,6 +73,8 @@ class ContainerStep:
     """How often the poller invoked a worker for it."""
     resumes: int = 0
     """How often a worker took it up again."""
+    secrets: str = ""
+    """Of the versions of the secrets that the container was given; empty where it has none."""
 
     @property
     def origin(self) -> Origin:

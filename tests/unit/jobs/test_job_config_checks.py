@@ -52,7 +52,10 @@ def test_an_unknown_source_of_a_variable_is_refused(entry: str) -> None:
     assert "actions[0].tasks[0].env[0].valueFrom: expected event, string or secret, found " in problem
 
 
-@pytest.mark.parametrize("field", ["limits: {cpu: lots}", "requests: {memory: 1K}", "limits: {memory: 1 Gi}"])
+@pytest.mark.parametrize(
+    "field",
+    ["limits: {cpu: lots}", "requests: {memory: 1K}", "limits: {memory: 1 Gi}", "requests: {cpu: -1}"],
+)
 def test_a_bad_quantity_is_refused(field: str) -> None:
     where, _, what = field.replace("{", "").partition(": ")
     name = what.partition(":")[0]
@@ -95,19 +98,6 @@ def test_a_task_runs_an_image_a_function_or_a_lambda(fields: str, kind: str | No
 def test_a_task_has_one_kind_only(fields: str, kinds: str) -> None:
     message = f"actions[0].tasks[0]: expected one of image, function and lambda, found {kinds}"
     assert message in problem_of(f"tasks: [{{{fields}}}]")
-
-
-def test_functions_and_lambdas_must_be_known_where_the_rules_name_them() -> None:
-    rules = Rules(functions=frozenset({"say_hello"}), lambdas=frozenset())
-    assert task_of("function: say_hello", rules).function == "say_hello"
-    assert (
-        "tasks[0].function: expected a function of this deployment (say_hello), found 'say_bye'"
-        in problem_of("tasks: [{function: say_bye}]", rules)
-    )
-    assert (
-        "tasks[0].lambda: expected a Lambda function that this deployment allows (there is none), found 'any'"
-        in problem_of("tasks: [{lambda: any}]", rules)
-    )
 
 
 def test_a_failing_task_fails_its_action_unless_it_says_warning() -> None:

@@ -1,208 +1,239 @@
-"""What the fields of a job config's task become in ECS, field by field."""
+"""What a task's fields become in ECS."""
 
-from collections.abc import Mapping
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from execution_plane.events import EventRef
 from execution_plane.settings import ContainerSettings
-from jobs.config import Rules, read
 from jobs.environment import environment
-from jobs.model import Task
-from runners.container_spec import ContainerSpec, container_spec, meaningless
-from runners.fargate import SIZES, Size, fitting, wanted
+from jobs.model import Env, SecurityContext, Task
+from runners.container_spec import MOST_OVERRIDES, ContainerSpec, container_spec, meaningless
+from runners.fargate import Size
 from tests.support.job_configs import ENVIRON
+from tests.unit.worker.performances import event
 from work import TaskUnusable
 
-CONTEXT = "08735340-6f9e-4b32-97ff-3b6c292bc509"
-REF = EventRef("event-1", "sh.keptn.event.sayhello.triggered", CONTEXT, "podtato", "dev", "head")
-EVENT = {"data": {"project": "podtato", "stage": "dev", "service": "head"}}
-DEFAULT = Size(256, 512)
-NO_SECRETS: Mapping[str, Mapping[str, str]] = {}
+TASK = Task(0, name="Load test", image="alpine")
+SMALLEST = Size(256, 512)
+NO_SECRETS: dict[str, dict[str, str]] = {}
+SETTINGS = ContainerSettings.from_environment(ENVIRON)
+REF = EventRef(
+    "event", "sh.keptn.event.load.triggered", "08735340-6f9e-4b32-97ff-3b6c292bc509", "p", "s", "v"
+)
 
 
-def task_of(fields: str) -> Task:
-    raw = f"apiVersion: v2\nactions: [{{tasks: [{{{fields}}}]}}]".encode()
-    rules = Rules(allow_privileged=True)
-    return read(raw, origin="c.yaml", rules=rules).actions[0].tasks[0]
+def spec_of(
+    task: Task = TASK,
+    *,
+    ref: EventRef = REF,
+    size: Size = SMALLEST,
+    settings: ContainerSettings = SETTINGS,
+    archive: tuple[str, str] | None = None,
+    **data: Any,
+) -> ContainerSpec:
+    variables = environment(task, event(**data), NO_SECRETS.__getitem__, allow_secret_references=False)
+    return container_spec(task, size, variables, {}, settings, region="eu-west-1", ref=ref, archive=archive)
 
 
-def spec_of(fields: str, image: str = "alpine") -> ContainerSpec:
-    task = task_of(f'image: "{image}", {fields}')
-    return container_spec(
-        task,
-        DEFAULT,
-        environment(task, EVENT, NO_SECRETS.__getitem__, allow_secret_references=False),
-        {},
-        ContainerSettings.from_environment(ENVIRON),
-        region="eu-west-1",
-        ref=REF,
-        archive=None,
-    )
+def container_of(**fields: Any) -> dict[str, Any]:
+    container: dict[str, Any] = spec_of(replace(TASK, **fields)).definition["containerDefinitions"][0]
+    return container
 
 
-def container_of(fields: str) -> Mapping[str, Any]:
-    (container,) = spec_of(fields).definition["containerDefinitions"]
-    return dict(container)
+def tags_of(spec: ContainerSpec) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in spec.tags}
 
 
-def overrides_of(fields: str) -> Mapping[str, Any]:
-    (overrides,) = spec_of(fields).overrides["containerOverrides"]
-    return dict(overrides)
+def test_cmd_is_the_entry_point_and_args_follow_it() -> None:
+    spec = spec_of(replace(TASK, cmd=("sh", "-c"), args=("echo $0", "x")))
+
+    assert spec.definition["containerDefinitions"][0]["entryPoint"] == ["sh"]
+    assert spec.overrides["containerOverrides"][0]["command"] == ["-c", "echo $0", "x"]
+
+
+def test_args_alone_leave_the_image_its_entry_point() -> None:
+    spec = spec_of(replace(TASK, args=("run", "load.js")))
+
+    assert "entryPoint" not in spec.definition["containerDefinitions"][0]
+    assert spec.overrides["containerOverrides"][0]["command"] == ["run", "load.js"]
+
+
+def test_without_both_the_image_runs_as_it_is() -> None:
+    spec = spec_of()
+
+    assert "entryPoint" not in spec.definition["containerDefinitions"][0]
+    assert "command" not in spec.overrides["containerOverrides"][0]
 
 
 @pytest.mark.parametrize(
-    ("fields", "name", "expected"),
+    ("context", "field", "value"),
     [
-        ("name: a", "image", "alpine"),
-        ("cmd: [sh, -c, ls]", "entryPoint", ["sh"]),
-        ("args: [x]", "entryPoint", None),
-        ("workingDir: /bin", "workingDirectory", "/bin"),
-        ("workingDir: ''", "workingDirectory", None),
-        ("securityContext: {runAsUser: 1000}", "user", "1000"),
-        ("securityContext: {runAsUser: 0, runAsGroup: 2000}", "user", "0:2000"),
-        ("securityContext: {runAsGroup: 2000}", "user", None),
-        ("securityContext: {readOnlyRootFilesystem: yes}", "readonlyRootFilesystem", True),
-        ("securityContext: {readOnlyRootFilesystem: no}", "readonlyRootFilesystem", False),
-        ("name: a", "readonlyRootFilesystem", None),
+        (SecurityContext(run_as_user=1000), "user", "1000"),
+        (SecurityContext(run_as_user=0, run_as_group=0), "user", "0:0"),
+        (SecurityContext(read_only_root_filesystem=True), "readonlyRootFilesystem", True),
+        (SecurityContext(read_only_root_filesystem=False), "readonlyRootFilesystem", False),
         (
-            "securityContext: {capabilities: {add: [SYS_PTRACE, NET_ADMIN], drop: [ALL]}}",
+            SecurityContext(capabilities_add=("SYS_PTRACE", "NET_ADMIN"), capabilities_drop=("ALL",)),
             "linuxParameters",
             {"capabilities": {"add": ["SYS_PTRACE"], "drop": ["ALL"]}},
         ),
-        ("securityContext: {capabilities: {add: [NET_ADMIN]}}", "linuxParameters", None),
     ],
 )
-def test_a_field_becomes_a_part_of_the_definition(fields: str, name: str, expected: object) -> None:
-    assert container_of(fields).get(name) == expected
+def test_of_the_security_context_fargate_gets_what_it_has(
+    context: SecurityContext, field: str, value: object
+) -> None:
+    assert container_of(security_context=context)[field] == value
 
 
-@pytest.mark.parametrize(
-    ("fields", "command"),
-    [
-        ("cmd: [sh, -c, ls]", ["-c", "ls"]),
-        ("cmd: [sh, -c], args: [ls]", ["-c", "ls"]),
-        ("args: [ls, -l]", ["ls", "-l"]),
-        ("cmd: [sh]", None),
-        ("name: a", None),
-    ],
-)
-def test_cmd_and_args_are_one_command_line(fields: str, command: object) -> None:
-    assert overrides_of(fields).get("command") == command
+def test_what_a_task_does_not_say_is_left_to_its_image() -> None:
+    unsaid = {"user", "readonlyRootFilesystem", "linuxParameters", "workingDirectory", "secrets", "dependsOn"}
+
+    assert not unsaid & container_of().keys()
+    assert container_of(working_dir="/bin")["workingDirectory"] == "/bin"
 
 
-def test_only_the_command_its_arguments_and_variables_are_expanded() -> None:
-    spec = spec_of(
-        'env: [{name: A, value: "1", valueFrom: string}, {name: B, value: $(A), valueFrom: string}], '
-        "cmd: [run$(A)], args: [$(B)], workingDir: /$(A)",
-        image="alpine:$(A)",
+def test_fields_without_a_meaning_on_fargate_are_named() -> None:
+    context = SecurityContext(
+        privileged=True,
+        run_as_group=5,
+        run_as_non_root=True,
+        allow_privilege_escalation=False,
+        capabilities_add=("NET_ADMIN",),
+        proc_mount="Default",
+        seccomp_localhost_profile="p.json",
+    )
+    given = frozenset({"imagePullPolicy", "namespace", "ttlSecondsAfterFinished", "image", "securityContext"})
+
+    assert list(meaningless(replace(TASK, security_context=context, given=given))) == [
+        "imagePullPolicy",
+        "namespace",
+        "ttlSecondsAfterFinished",
+        "securityContext.privileged",
+        "securityContext.runAsNonRoot",
+        "securityContext.allowPrivilegeEscalation",
+        "securityContext.procMount",
+        "securityContext.seccompProfile",
+        "securityContext.runAsGroup",
+        "securityContext.capabilities.add",
+    ]
+
+
+def test_fields_with_a_meaning_are_not_named() -> None:
+    context = SecurityContext(
+        run_as_user=1,
+        run_as_group=2,
+        read_only_root_filesystem=True,
+        capabilities_add=("SYS_PTRACE",),
+        capabilities_drop=("ALL",),
+    )
+    given = frozenset({"image", "cmd", "args", "env", "files", "resources", "annotations", "serviceAccount"})
+
+    assert list(meaningless(replace(TASK, security_context=context, given=given))) == []
+
+
+def test_a_service_account_is_one_of_the_roles_that_are_allowed() -> None:
+    role = spec_of(replace(TASK, service_account="deployer")).definition["taskRoleArn"]
+
+    assert role == "arn:aws:iam::123456789012:role/deployer"
+    with pytest.raises(TaskUnusable, match=r"serviceAccount admin .*ContainerTaskRoles: deployer"):
+        spec_of(replace(TASK, service_account="admin"))
+
+
+@pytest.mark.parametrize("account", [None, ""])
+def test_a_task_without_a_service_account_has_the_planes_role(account: str | None) -> None:
+    task = replace(TASK, service_account=account)
+
+    assert spec_of(task).definition["taskRoleArn"] == "arn:aws:iam::123456789012:role/task"
+    assert "taskRoleArn" not in spec_of(task, settings=replace(SETTINGS, task_role=None)).definition
+
+
+def test_a_role_of_another_partition_is_known_by_its_name_too() -> None:
+    arn = "arn:aws-cn:iam::123456789012:role/teams/deployer"
+    settings = ContainerSettings.from_environment({**ENVIRON, "CONTAINER_TASK_ROLES": arn})
+
+    spec = spec_of(replace(TASK, service_account="deployer"), settings=settings)
+
+    assert spec.definition["taskRoleArn"] == arn
+
+
+def test_annotations_become_tags_beside_ours() -> None:
+    tags = tags_of(
+        spec_of(replace(TASK, annotations={"team": "a, b", "aws:x": "1", "": "2", "k" * 200: "3"}))
     )
 
-    (container,) = spec.definition["containerDefinitions"]
-    (overrides,) = spec.overrides["containerOverrides"]
-    assert (container["image"], container["workingDirectory"]) == ("alpine:$(A)", "/$(A)")
-    assert (container["entryPoint"], overrides["command"]) == (["run1"], ["1"])
-    assert {"name": "B", "value": "1"} in overrides["environment"]
-
-
-@pytest.mark.parametrize(
-    ("fields", "role"),
-    [
-        ("name: a", "arn:aws:iam::123456789012:role/task"),
-        ("serviceAccount: ''", "arn:aws:iam::123456789012:role/task"),
-        ("serviceAccount: deployer", "arn:aws:iam::123456789012:role/deployer"),
-    ],
-)
-def test_a_service_account_is_the_task_role_of_that_name(fields: str, role: str) -> None:
-    assert spec_of(fields).definition["taskRoleArn"] == role
-
-
-def test_a_service_account_that_is_not_allowed_is_named() -> None:
-    with pytest.raises(TaskUnusable, match=r"serviceAccount admin is not among .*: deployer"):
-        spec_of("serviceAccount: admin")
-
-
-def test_annotations_are_tags_as_far_as_ecs_takes_them() -> None:
-    annotations = f"team: a b, 'odd*key': 'é!', aws:x: y, '': z, long: {'x' * 300}, keptn.sh/stage: mine"
-    tags = spec_of(f"name: Load, annotations: {{{annotations}}}").tags
-
-    assert {each["key"]: each["value"] for each in tags} == {
-        "team": "a b",
-        "odd_key": "é_",
-        "long": "x" * 256,
-        "keptn.sh/context": CONTEXT,
-        "keptn.sh/event-id": "event-1",
-        "keptn.sh/project": "podtato",
-        "keptn.sh/stage": "dev",
-        "keptn.sh/service": "head",
-        "keptn.sh/jes-task": "Load",
+    assert tags == {
+        "team": "a_ b",
+        "k" * 128: "3",
+        "keptn.sh/context": REF.context,
+        "keptn.sh/event-id": "event",
+        "keptn.sh/project": "p",
+        "keptn.sh/stage": "s",
+        "keptn.sh/service": "v",
+        "keptn.sh/jes-task": "Load test",
     }
 
 
 def test_of_too_many_annotations_ours_are_kept() -> None:
-    many = ", ".join(f"key{number}: x" for number in range(60))
-    tags = spec_of(f"annotations: {{{many}}}").tags
+    tags = tags_of(spec_of(replace(TASK, annotations={f"a{number}": "x" * 300 for number in range(60)})))
 
     assert len(tags) == 50
-    assert "keptn.sh/event-id" in {each["key"] for each in tags}
+    assert tags["keptn.sh/project"] == "p"
+    assert tags["a59"] == "x" * 256
+
+
+def test_one_definition_serves_whatever_an_event_decides() -> None:
+    task = replace(TASK, cmd=("echo",), args=("$(A)",), env=(Env("A", "$.data.a", "event"),))
+    one = spec_of(task, a="one", archive=("files", "1.tar"))
+    two = spec_of(task, a="two", archive=("files", "2.tar"), ref=replace(REF, id="another"))
+
+    assert one.definition == two.definition
+    assert one.overrides != two.overrides
 
 
 @pytest.mark.parametrize(
-    ("fields", "named"),
+    "other",
     [
-        ("name: a", []),
-        ("imagePullPolicy: always", ["imagePullPolicy"]),
-        ("namespace: n, ttlSecondsAfterFinished: 5", ["namespace", "ttlSecondsAfterFinished"]),
-        ("securityContext: {privileged: true}", ["securityContext.privileged"]),
-        ("securityContext: {privileged: false}", []),
-        ("securityContext: {runAsNonRoot: true}", ["securityContext.runAsNonRoot"]),
-        (
-            "securityContext: {allowPrivilegeEscalation: false}",
-            ["securityContext.allowPrivilegeEscalation"],
-        ),
-        ("securityContext: {procMount: Default}", ["securityContext.procMount"]),
-        ("securityContext: {seccompProfile: {type: RuntimeDefault}}", ["securityContext.seccompProfile"]),
-        ("securityContext: {seccompProfile: {localhostProfile: p}}", ["securityContext.seccompProfile"]),
-        ("securityContext: {runAsGroup: 5}", ["securityContext.runAsGroup"]),
-        ("securityContext: {runAsUser: 5, runAsGroup: 5}", []),
-        ("securityContext: {capabilities: {add: [NET_ADMIN]}}", ["securityContext.capabilities.add"]),
-        ("securityContext: {capabilities: {add: [SYS_PTRACE], drop: [ALL]}}", []),
-        ("workingDir: /, cmd: [a], args: [b], serviceAccount: s, annotations: {a: b}", []),
+        replace(TASK, image="busybox"),
+        replace(TASK, cmd=("echo",)),
+        replace(TASK, working_dir="/bin"),
+        replace(TASK, service_account="deployer"),
+        replace(TASK, security_context=SecurityContext(run_as_user=1)),
     ],
 )
-def test_what_means_nothing_on_fargate_is_named(fields: str, named: list[str]) -> None:
-    assert list(meaningless(task_of(fields))) == named
+def test_what_overrides_can_not_say_has_a_definition_of_its_own(other: Task) -> None:
+    families = {spec_of().family, spec_of(other).family, spec_of(size=Size(512, 1024)).family}
+
+    assert len(families) == 3
 
 
-def test_tasks_that_differ_only_in_what_an_event_decides_share_a_definition() -> None:
-    event_decides = "env: [{{name: A, value: {0}, valueFrom: string}}], cmd: [sh], args: [{0}]"
+def test_files_are_brought_by_a_container_before_the_task_begins() -> None:
+    spec = spec_of(archive=("bucket", "files/token.tar"))
+    task, files = spec.definition["containerDefinitions"]
 
-    assert spec_of(event_decides.format("a")).family == spec_of(event_decides.format("b")).family
-    assert spec_of("cmd: [sh]").family != spec_of("cmd: [bash]").family
-
-
-@pytest.mark.parametrize(
-    ("resources", "size"),
-    [
-        ("resources: null", Size(256, 512)),
-        ("resources: {}", Size(256, 512)),
-        ("resources: {limits: {cpu: 1}}", Size(1024, 2048)),
-        ("resources: {limits: {cpu: 250m, memory: 128Mi}}", Size(256, 512)),
-        ("resources: {limits: {cpu: 300m}}", Size(512, 1024)),
-        ("resources: {limits: {memory: 513Mi}}", Size(256, 1024)),
-        ("resources: {limits: {memory: 1G}}", Size(256, 1024)),
-        ("resources: {limits: {memory: 3Gi}}", Size(512, 3072)),
-        ("resources: {requests: {cpu: 2, memory: 1Gi}}", Size(2048, 4096)),
-        ("resources: {limits: {cpu: 1, memory: 2Gi}, requests: {cpu: 50m, memory: 9Gi}}", Size(2048, 9216)),
-        ("resources: {limits: {cpu: 16, memory: 120Gi}}", SIZES[-1]),
-    ],
-)
-def test_resources_are_rounded_up_to_a_size_of_fargates(resources: str, size: Size) -> None:
-    assert fitting(wanted(task_of(resources).resources, DEFAULT)) == size
+    assert task["dependsOn"] == [{"containerName": "files", "condition": "SUCCESS"}]
+    assert (files["image"], files["essential"]) == ("init:1", False)
+    assert (
+        task["mountPoints"] == files["mountPoints"] == [{"sourceVolume": "keptn", "containerPath": "/keptn"}]
+    )
+    assert spec.overrides["containerOverrides"][1] == {
+        "name": "files",
+        "command": ["bucket", "files/token.tar", "/keptn"],
+    }
 
 
-@pytest.mark.parametrize("limits", ["cpu: 17", "memory: 121Gi", "cpu: 1e999", "memory: 1e999"])
-def test_more_than_fargate_has_is_refused_with_its_largest_size(limits: str) -> None:
-    with pytest.raises(TaskUnusable, match="Fargate's largest size is 16 CPU and 122880 MiB"):
-        fitting(wanted(task_of(f"resources: {{limits: {{{limits}}}}}").resources, DEFAULT))
+def test_overrides_are_never_longer_than_ecs_takes() -> None:
+    """And what does not fit them says the same in a definition of its own."""
+    longest_in_overrides = 0
+    for length in range(MOST_OVERRIDES - 600, MOST_OVERRIDES + 100):
+        spec = spec_of(replace(TASK, args=("x" * length,)), archive=("bucket", "key"))
+        overrides = spec.overrides["containerOverrides"]
+        assert len(json.dumps(spec.overrides)) <= MOST_OVERRIDES
+        assert overrides[-1]["command"] == ["bucket", "key", "/keptn"]
+        if overrides[0]["name"] == "task":
+            longest_in_overrides = len(json.dumps(spec.overrides))
+        else:
+            assert spec.definition["containerDefinitions"][0]["command"] == ["x" * length]
+    assert longest_in_overrides == MOST_OVERRIDES

@@ -4,7 +4,7 @@ from typing import Any
 import boto3
 import pytest
 
-from task_secrets import SecretUnusable, TaskSecrets, masked
+from task_secrets import SecretUnusable, TaskSecrets, masked, masked_data
 
 
 @pytest.fixture
@@ -19,6 +19,26 @@ def client(service: str) -> Any:
 def create(name: str, value: Any) -> str:
     arn: str = boto3.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(value))["ARN"]
     return arn
+
+
+def test_a_changed_secret_has_another_version(secrets: TaskSecrets) -> None:
+    create("keptn/load", {"USER": "u"})
+    first = secrets.find("load").version
+    assert secrets.find("load").version == first
+
+    client("secretsmanager").put_secret_value(SecretId="keptn/load", SecretString='{"USER": "v"}')
+
+    assert secrets.find("load").version != first
+
+
+def test_a_changed_parameter_makes_another_version(aws: None) -> None:
+    ssm, secrets = client("ssm"), TaskSecrets("ssm", "keptn/", client)
+    ssm.put_parameter(Name="/keptn/load/USER", Value="u", Type="SecureString")
+    first = secrets.find("load").version
+
+    ssm.put_parameter(Name="/keptn/load/USER", Value="v", Type="SecureString", Overwrite=True)
+
+    assert secrets.find("load").version != first
 
 
 def test_each_key_of_a_secret_becomes_a_variable(secrets: TaskSecrets) -> None:
@@ -95,3 +115,18 @@ def test_secrets_are_masked_whole_and_line_by_line(text: str, expected: str) -> 
     secrets = {"PASSWORD": "hunter22", "KEY": "-----BEGIN\nMIIabc\n-----END", "SHORT": "abc"}
 
     assert masked(text, secrets) == expected
+
+
+@pytest.mark.parametrize("escape", [True, False])
+def test_a_secret_is_masked_as_json_writes_it(escape: bool) -> None:
+    secrets = {"PASSWORD": 'pass"word\\é'}
+    line = json.dumps({"password": secrets["PASSWORD"]}, ensure_ascii=escape)
+
+    assert masked(line, secrets) == '{"password": "***"}'
+
+
+def test_a_secret_is_masked_in_every_part_of_data() -> None:
+    secrets = {"PIN": "4711", "PASSWORD": "hunter22"}
+    data = {"hunter22": ["with hunter22", 4711, 3, 1.5, True, None]}
+
+    assert masked_data(data, secrets) == {"***": ["with ***", "***", 3, 1.5, True, None]}
