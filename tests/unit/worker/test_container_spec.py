@@ -237,3 +237,16 @@ def test_overrides_are_never_longer_than_ecs_takes() -> None:
         else:
             assert spec.definition["containerDefinitions"][0]["command"] == ["x" * length]
     assert longest_in_overrides == MOST_OVERRIDES
+
+
+def test_only_the_command_its_arguments_and_variables_are_expanded() -> None:
+    env = (Env("A", "1", "string"), Env("B", "$(A)", "string"))
+    spec = spec_of(
+        replace(TASK, image="alpine:$(A)", cmd=("run$(A)",), args=("$(B)",), working_dir="/$(A)", env=env)
+    )
+
+    (container,) = spec.definition["containerDefinitions"]
+    (overrides,) = spec.overrides["containerOverrides"]
+    assert (container["image"], container["workingDirectory"]) == ("alpine:$(A)", "/$(A)")
+    assert (container["entryPoint"], overrides["command"]) == (["run1"], ["1"])
+    assert {"name": "B", "value": "1"} in overrides["environment"]
