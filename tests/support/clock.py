@@ -29,6 +29,23 @@ class SimulatedClock:
             react()
 
 
+class Ahead:
+    """Another machine's clock: as many seconds ahead of a simulated one, or behind it."""
+
+    def __init__(self, clock: SimulatedClock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+
+    def now(self) -> float:
+        return self._clock.now() + self._seconds
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+
 class Inline(Executor):
     """An executor that does everything at once, in the caller's thread and in order."""
 

@@ -32,10 +32,13 @@ class Functions:
 
     def __init__(self) -> None:
         self.begun: list[str] = []
+        self.seconds: list[float] = []
+        """How long each might have taken."""
         self.outcomes: dict[str, Outcome] = {}
 
     def run(self, task: Task, performance: Performance) -> Outcome:
         self.begun.append(f"{performance.event.ref.id} {task.function}")
+        self.seconds.append(performance.deadline.remaining())
         return self.outcomes.get(task.function, Outcome("pass", "succeeded", f"{task.function} is done"))
 
 

@@ -29,7 +29,7 @@ from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
 from run import Worker
-from tests.support.clock import Inline, SimulatedClock
+from tests.support.clock import Ahead, Inline, SimulatedClock
 from tests.support.ecs import FakeEcs, FakeLogs
 from work import Performance, Planner, Resumption, Work
 from worker import serve
@@ -209,10 +209,16 @@ class World:
     """A control plane, a clock, and the planes around them."""
 
     def __init__(
-        self, clock: SimulatedClock | None = None, release: Release = RELEASE_1_4, **keptn: Any
+        self,
+        clock: SimulatedClock | None = None,
+        release: Release = RELEASE_1_4,
+        *,
+        keptn_ahead: float = 0.0,
+        **keptn: Any,
     ) -> None:
+        """`keptn_ahead` is by how many seconds Keptn's clock is ahead of AWS's."""
         self.clock = clock or SimulatedClock()
-        self.keptn = Keptn(self.clock, release, **keptn)
+        self.keptn = Keptn(Ahead(self.clock, keptn_ahead), release, **keptn)
         self.clock.on_advance.append(self.keptn.settle)
         self.keptn.create_project("podtato", SHIPYARD, services=("head",))
         self.planes: list[Plane] = []
@@ -240,7 +246,7 @@ class World:
         while not (opened := {event["id"] for event in self.keptn.open_events(SAYHELLO)} - before):
             due = self.keptn.next_due()
             assert due is not None, "Keptn opened no task"
-            self.clock.advance(due - self.clock.now())
+            self.clock.advance(due - self.keptn.clock.now())
         assert len(opened) == 1
         task = str(opened.pop())
         self.contexts[task] = context
