@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from execution_plane.runs import Run
 from execution_plane.telemetry import logger
+from plan import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,22 +61,25 @@ class FailureQueue:
         self._client = client
         self._queue_url = queue_url
 
-    def receive(self) -> Mapping[str, str]:
-        """Take what is there; the reasons by event id. A queue that can't be read is an empty one, and is
-        logged.
+    def receive(self) -> Mapping[str, Failure]:
+        """Take what is there; the latest failure by event id. A queue that can't be read is an empty one,
+        and is logged.
 
         What is taken is gone: should the poller die before it acts, the run's own deadline serves.
         """
-        reasons: dict[str, str] = {}
+        failures: dict[str, Failure] = {}
         if not self._queue_url:
-            return reasons
+            return failures
         try:
             while (
                 messages := self._client()
                 .receive_message(QueueUrl=self._queue_url, MaxNumberOfMessages=MESSAGES, WaitTimeSeconds=0)
                 .get("Messages", [])
             ):
-                reasons.update(reason for message in messages if (reason := _read(message["Body"])))
+                for event_id, failure in filter(None, (_read(message["Body"]) for message in messages)):
+                    known = failures.get(event_id)
+                    if known is None or (failure.version or 0) >= (known.version or 0):
+                        failures[event_id] = failure
                 self._client().delete_message_batch(
                     QueueUrl=self._queue_url,
                     Entries=[
@@ -85,23 +89,25 @@ class FailureQueue:
                 )
         except (ClientError, BotoCoreError) as problem:
             logger.warning("the failure queue can't be read", reason=str(problem))
-        return reasons
+        return failures
 
 
-def _read(body: str) -> tuple[str, str] | None:
-    """The event id and the reason in one record of Lambda's; None for anything else that got into the queue.
+def _read(body: str) -> tuple[str, Failure] | None:
+    """The event id and the failure in one record of Lambda's; None for anything else that got into the queue.
 
     Source: AWS Lambda developer guide, "Retaining records of asynchronous invocations".
     """
     try:
         record: Any = json.loads(body)
-        if "event_id" not in record["requestPayload"]:
+        payload = record["requestPayload"]
+        if "event_id" not in payload:
             return None  # a container's end, which the poller sees by itself
-        event_id = str(record["requestPayload"]["event_id"])
+        event_id, version = str(payload["event_id"]), payload.get("version")
         condition = str(record["requestContext"]["condition"])
         answer = record.get("responsePayload")
         detail = answer.get("errorMessage") if isinstance(answer, dict) else answer
     except (ValueError, KeyError, TypeError, AttributeError):
         logger.warning("the failure queue holds something that is no record of an invocation")
         return None
-    return event_id, f"AWS gave up on invoking the worker ({condition}): {detail or 'no more is known'}"
+    reason = f"AWS gave up on invoking the worker ({condition}): {detail or 'no more is known'}"
+    return event_id, Failure(reason, version if isinstance(version, int) else None)

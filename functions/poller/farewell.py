@@ -39,12 +39,11 @@ class Farewell:
         except LedgerUnavailable as problem:
             logger.error("the runs can't be read, so none is reported", reason=str(problem))
             return 0
-        owing = [run for run in active if _owes_a_finished(run)]
-        list(self._pool.map(lambda run: self._end(run, deadline), owing))
+        found = list(self._pool.map(lambda run: self._end(run, deadline), active))
         # Only then, so that no worker takes up a run at its container's end.
-        waiting = [run for run in active if run.state is State.WAITING]
+        waiting = [run for run in found if run.state is State.WAITING]
         list(self._pool.map(lambda run: self._stop_container(run, deadline), waiting))
-        return len(owing)
+        return sum(map(_owes_a_finished, found))
 
     def _stop_container(self, run: Run, deadline: Deadline) -> None:
         if run.step is None or not run.step.arn or deadline.remaining() < RESERVE:
@@ -54,19 +53,27 @@ class Farewell:
         except Exception:
             logger.exception("a container could not be stopped", event_id=run.event.id)
 
-    def _end(self, run: Run, deadline: Deadline) -> None:
+    def _end(self, run: Run, deadline: Deadline) -> Run:
+        """Report a run, if it owes a finished; gives it as it was found.
+
+        The index may be stale and workers may still be at work: what has moved on is ended where it then is.
+        """
+        if not _owes_a_finished(run):
+            return run
         if deadline.remaining() < RESERVE:
             logger.error("no time left to report a run", event_id=run.event.id)
-            return
+            return run
         now = self._clock.now()
         ended = run.reporting(now) if run.state is State.DONE else run.completed(DELETED, now)
         try:
             self._replies.finish(self._ledger.move(run, ended), deadline)
-        except LostRace:
+        except LostRace as lost:
             logger.info("the run has moved on", event_id=run.event.id)
+            return self._end(lost.current, deadline) if lost.current else run
         except Exception:
             logger.exception("a run could not be reported", event_id=run.event.id)
+        return run
 
 
 def _owes_a_finished(run: Run) -> bool:
-    return not run.silent and run.finishes == 0
+    return run.is_active and not run.silent and run.finishes == 0

@@ -61,12 +61,15 @@ class RegisteredPlane:
         return self._known if self._is_steered else self._first
 
     def leave(self, deadline: Deadline) -> None:
-        """Unregister. Raises KeptnError."""
-        for found in self._found():
-            if deadline.remaining() < LEAST_SECONDS:
-                logger.error("no time left to unregister")
+        """Unregister; nothing is asked of Keptn that could not end in time. Raises KeptnError."""
+        if deadline.remaining() >= LEAST_SECONDS:
+            for found in self._found():
+                if deadline.remaining() < LEAST_SECONDS:
+                    break
+                self._control_plane.unregister(str(found.get("id")))
+            else:
                 return
-            self._control_plane.unregister(str(found.get("id")))
+        logger.error("no time left to unregister")
 
     def _beat(self) -> None:
         self._id = self._id or self._register()

@@ -54,16 +54,25 @@ class Action(Enum):
 
 
 @dataclass(frozen=True)
+class Failure:
+    """An invocation of the worker that AWS gave up on."""
+
+    reason: str
+    version: int | None = None
+    """Of the run, when the invocation was made; None if its payload does not say."""
+
+
+@dataclass(frozen=True)
 class Observed:
     """One cycle's observations: what Keptn lists, what AWS gave up on, and how containers fare.
 
-    `events` are the listed events that this plane subscribes to and can handle, by id; `failures` says why
-    invocations for a run failed, and `containers` what is known of a waiting run's, by event id.
+    `events` are the listed events that this plane subscribes to and can handle, by id; `failures` has the
+    invocations for a run that failed, and `containers` what is known of a waiting run's, by event id.
     """
 
     seen: Callable[[Run], Seen]
     events: Mapping[str, EventRef]
-    failures: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[str, Failure] = field(default_factory=dict)
     containers: Mapping[str, Container] = field(default_factory=dict)
 
 
@@ -81,8 +90,15 @@ class Step:
 class _Facts:
     run: Run
     now: float
-    failure: str | None
+    failure: Failure | None
     container: Container
+
+    @property
+    def can_not_be_taken(self) -> bool:
+        """Whether AWS gave up on an invocation that never had the run; one that had it was an attempt."""
+        if self.failure is None:
+            return False
+        return self.run.attempt == 0 or self.failure.version == self.run.version
 
     @property
     def lease_is_over(self) -> bool:
@@ -141,11 +157,12 @@ class _Row:
 
 
 def _given_up(facts: _Facts) -> str:
-    return facts.failure or ""
+    return facts.failure.reason if facts.failure else ""
 
 
 def _crashed(facts: _Facts) -> str:
-    return f"The worker was lost {facts.run.attempt} times before the task began; see its log group."
+    why = f": {facts.failure.reason}" if facts.failure else "; see its log group."
+    return f"The worker was lost {facts.run.attempt} times before the task began{why}"
 
 
 def _lost(_: _Facts) -> str:
@@ -153,7 +170,8 @@ def _lost(_: _Facts) -> str:
 
 
 def _unread(facts: _Facts) -> str:
-    why = facts.failure or f"the worker was lost {MOST_ATTEMPTS} times; see its log group"
+    crashed = f"the worker was lost {MOST_ATTEMPTS} times; see its log group"
+    why = facts.failure.reason if facts.failure else crashed
     return f"The task's container ended, and its end could not be read: {why}"
 
 
@@ -163,7 +181,7 @@ def _overdue(_: _Facts) -> str:
 
 ROWS: tuple[_Row, ...] = (
     #    event        run            and                                               action
-    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.failure is not None, Action.ABANDON, _given_up),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.can_not_be_taken, Action.ABANDON, _given_up),
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.run.attempt >= MOST_ATTEMPTS, Action.ABANDON, _crashed),
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.now >= f.run.deadline, Action.ABANDON, _overdue),
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.waits_too_long, Action.SEND_STARTED),

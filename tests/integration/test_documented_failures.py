@@ -1,6 +1,6 @@
 """The documented failures of Keptn's distributor and of its job executor, as things that do not happen here.
 
-docs/reliability.md has them as a table; these are its first eight rows.
+docs/reliability.md has them as a table; these are its first eight rows, in its order.
 """
 
 import itertools

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 
 import poller
 import worker
@@ -14,6 +15,7 @@ from execution_plane.credentials import SecretUnreadable
 from execution_plane.ledger import Ledger, LedgerUnavailable
 from execution_plane.settings import InvalidSetting, variable
 from local.aws import create_table
+from local.keptn.faults import Delay
 from local.keptn.server import KeptnServer
 from tests.conftest import TEMPLATE
 from tests.support.world import SAYHELLO, SHIPYARD
@@ -119,6 +121,37 @@ def test_a_doubled_invocation_does_nothing(server: KeptnServer, queue: Queue) ->
 
     assert worker.handler(queue.payloads[0], Context())["what"] == "nothing to do"
     assert len(server.keptn.received) == received
+
+
+def test_an_idle_cycle_costs_one_list_one_heartbeat_and_one_query(
+    server: KeptnServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much was done before, and whatever else the plane could ask."""
+    failures = boto3.client("sqs").create_queue(QueueName="failures")["QueueUrl"]
+    monkeypatch.setenv("FAILURE_QUEUE_URL", failures)
+    monkeypatch.setenv("REGISTRATION", "enabled")
+    task = trigger(server, "APAC")
+    tick()
+    worker.handler(queue.payloads[0], Context())
+    assert server.keptn.wait_for(lambda: server.keptn.counts(task) == (1, 1))
+    tick()
+    asked_of_aws: list[str] = []
+    make_call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def note(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        asked_of_aws.append(operation)
+        return make_call(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", note)
+    listing = server.faults.add(Delay(0), "/event/triggered/", "GET")
+    heartbeat = server.faults.add(Delay(0), "/ping", "PUT")
+    anything_else = server.faults.add(Delay(0))
+
+    report = tick()
+
+    assert (report["cycles"], report["runs_active"], report["events_listed"]) == (1, 0, 0)
+    assert asked_of_aws == ["Query"]
+    assert (listing.seen, heartbeat.seen, anything_else.seen) == (1, 1, 0)
 
 
 @pytest.mark.parametrize(

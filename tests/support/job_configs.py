@@ -35,11 +35,14 @@ class Functions:
 
     def __init__(self) -> None:
         self.begun: list[str] = []
+        self.seconds: list[float] = []
+        """How long each might have taken."""
         self.outcomes: dict[str, Outcome] = {}
         self.on_run: Callable[[Performance], None] = lambda _: None
 
     def run(self, task: Task, performance: Performance) -> Outcome:
         self.begun.append(f"{performance.event.ref.id} {task.function}")
+        self.seconds.append(performance.deadline.remaining())
         self.on_run(performance)
         return self.outcomes.get(task.function, Outcome("pass", "succeeded", f"{task.function} is done"))
 

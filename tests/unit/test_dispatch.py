@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from dispatch import Dispatcher, DispatchFailed, FailureQueue
 from execution_plane.events import EventRef
 from execution_plane.runs import Run
+from plan import Failure
 
 REF = EventRef(
     "event",
@@ -95,12 +96,21 @@ def test_a_record_gives_the_event_and_the_reason(sqs: Any, url: str) -> None:
     sqs.send_message(QueueUrl=url, MessageBody=record(responsePayload=error))
     sqs.send_message(QueueUrl=url, MessageBody=record("other", "EventAgeExceeded"))
 
-    reasons = FailureQueue(lambda: sqs, url).receive()
+    failures = FailureQueue(lambda: sqs, url).receive()
 
-    assert reasons["event"] == (
+    assert failures["event"] == Failure(
         "AWS gave up on invoking the worker (RetriesExhausted): Unable to import module 'worker'"
     )
-    assert "EventAgeExceeded" in reasons["other"]
+    assert "EventAgeExceeded" in failures["other"].reason
+
+
+@pytest.mark.parametrize("versions", [(1, 4, 2), (4, 1), (None, 4), (4, None)])
+def test_of_several_failures_the_latest_counts(sqs: Any, url: str, versions: tuple[int | None, ...]) -> None:
+    for version in versions:
+        payload = {"schema": 1, "event_id": "event", "version": version}
+        sqs.send_message(QueueUrl=url, MessageBody=record(requestPayload=payload))
+
+    assert FailureQueue(lambda: sqs, url).receive()["event"].version == 4
 
 
 def test_what_was_received_is_gone(sqs: Any, url: str) -> None:

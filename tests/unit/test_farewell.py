@@ -90,6 +90,27 @@ def test_a_running_run_is_reported_and_its_worker_sends_nothing_more(world: Worl
     assert "deleted" in finished_of(world, task)["data"]["message"]
 
 
+def test_a_run_that_moves_on_meanwhile_is_reported_as_it_then_stands(
+    world: World, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index may be stale, and workers still work."""
+    tasks = [world.trigger() for _ in range(4)]
+    plane.cycle()
+    seen_before = plane.ledger.active()
+    taken, done, closed, _ = (plane.run(task) for task in tasks)
+    plane.ledger.move(taken, taken.acquired(world.clock.now()))
+    plane.ledger.move(closed, closed.closed(world.clock.now()))
+    plane.work(next(each for each in plane.queue.invocations if each["event_id"] == done.event.id))
+    monkeypatch.setattr(plane.ledger, "active", lambda: seen_before)
+
+    say(plane)
+    world.settle()
+
+    assert [world.keptn.counts(task) for task in tasks] == [(1, 1), (1, 1), (0, 0), (1, 1)]
+    assert finished_of(world, tasks[0])["data"]["status"] == "errored"
+    assert finished_of(world, tasks[1])["data"]["message"] == "done"
+
+
 def test_an_outcome_that_was_never_sent_is_sent_as_it_is(world: World, plane: Plane) -> None:
     task = world.trigger()
     plane.cycle()
@@ -201,8 +222,11 @@ class Context:
     invoked_function_arn = "arn:aws:lambda:eu-west-1:1:function:lifecycle"
     aws_request_id = "1"
 
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._end = Deadline.after(SystemClock(), seconds)
+
     def get_remaining_time_in_millis(self) -> int:
-        return 60_000
+        return int(self._end.remaining() * 1000)
 
 
 def request(server: ThreadingHTTPServer, kind: str, **changes: str) -> dict[str, Any]:
@@ -268,7 +292,28 @@ def test_deleting_the_stack_does_not_wait_for_a_keptn_that_is_down(
 
     lifecycle.handler(request(cloudformation, "Delete"), Context())
 
-    assert len(cloudformation.answers) == 1  # type: ignore[attr-defined]
+    ((_, answer),) = cloudformation.answers  # type: ignore[attr-defined]
+    assert answer["Status"] == "SUCCESS"
+
+
+def test_deleting_the_stack_does_not_wait_for_a_keptn_that_never_answers(
+    cloudformation: ThreadingHTTPServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every request is cut off in time, so that Lambda does not end the function before it has answered."""
+    monkeypatch.setattr(lifecycle, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(lifecycle, "UNREGISTER_SECONDS", 0.0)
+    monkeypatch.setenv("REGISTRATION", "enabled")
+    monkeypatch.setenv("PLANE_SOURCE", "keptn-lambda-executor/1/eu-west-1/plane")
+    with KeptnServer() as server:
+        a_claimed_run(server, dynamodb, monkeypatch)
+        server.faults.add(Delay(100))
+        begun = SystemClock().monotonic()
+
+        lifecycle.handler(request(cloudformation, "Delete"), Context(6.0))
+
+        assert SystemClock().monotonic() - begun < 6.0
+    ((_, answer),) = cloudformation.answers  # type: ignore[attr-defined]
+    assert answer["Status"] == "SUCCESS"
 
 
 def a_claimed_run(server: KeptnServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -21,6 +21,7 @@ from plan import (
     START_AFTER,
     SUBMITTED_ONCE,
     Action,
+    Failure,
     Found,
     Observed,
     Proof,
@@ -92,7 +93,7 @@ def waiting(step: ContainerStep = STEP, **changes: Any) -> Run:
     return run(State.WAITING, **({"started_at": NOW - 110, "lease_until": NOW, "step": step} | changes))
 
 
-def observed(seen: Seen, *events: EventRef, **failures: str) -> Observed:
+def observed(seen: Seen, *events: EventRef, **failures: Failure) -> Observed:
     return Observed(lambda _: seen, {event.id: event for event in events}, failures)
 
 
@@ -244,7 +245,7 @@ def test_an_absent_event_with_a_container_is_proved_gone_unless_it_is_silent() -
 
 
 def test_an_end_that_aws_gives_up_on_again_and_again_is_abandoned_with_the_reason() -> None:
-    seen = replace(observed(Seen.OPEN, event="AWS gave up"), containers={"event": Container.ENDED})
+    seen = replace(observed(Seen.OPEN, event=Failure("AWS gave up")), containers={"event": Container.ENDED})
 
     (first,) = plan(seen, [waiting()], NOW)
     (third,) = plan(seen, [waiting(replace(STEP, wakes=MOST_ATTEMPTS))], NOW)
@@ -272,14 +273,27 @@ def test_a_container_is_submitted_again_only_where_that_starts_no_second_one(
 
 
 def test_what_aws_gave_up_on_is_abandoned_with_the_reason() -> None:
-    (step,) = plan(observed(Seen.OPEN, event="AWS gave up: out of date"), [run()], NOW)
+    (step,) = plan(observed(Seen.OPEN, event=Failure("AWS gave up: out of date")), [run()], NOW)
 
     assert step.action is Action.ABANDON
     assert step.outcome == Outcome.errored("AWS gave up: out of date")
 
 
 def test_a_failed_invocation_of_a_run_that_another_one_took_means_nothing() -> None:
-    assert plan(observed(Seen.OPEN, event="AWS gave up"), [running()], NOW) == []
+    assert plan(observed(Seen.OPEN, event=Failure("AWS gave up")), [running()], NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "action"), [(None, Action.DISPATCH), (1, Action.DISPATCH), (5, Action.ABANDON)]
+)
+def test_a_failed_invocation_that_had_the_run_is_an_attempt_and_no_reason_to_give_it_up(
+    version: int | None, action: Action
+) -> None:
+    taken_back = run(attempt=1, version=5, lease_until=NOW)
+
+    (step,) = plan(observed(Seen.OPEN, event=Failure("AWS gave up", version)), [taken_back], NOW)
+
+    assert step.action is action
 
 
 @pytest.mark.parametrize("row", [row[1] for row in ROWS], ids=[row[0] for row in ROWS])
@@ -287,7 +301,7 @@ def test_an_absent_event_is_proved_gone_and_an_unknown_one_is_left(row: Run) -> 
     (step,) = plan(observed(Seen.ABSENT), [row], NOW)
 
     assert step.action is Action.PROVE
-    assert plan(observed(Seen.UNKNOWN, event="AWS gave up"), [row], NOW) == []
+    assert plan(observed(Seen.UNKNOWN, event=Failure("AWS gave up")), [row], NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -348,7 +362,10 @@ ACTIVE = st.lists(RUNS, max_size=4, unique_by=lambda each: each.event.id)
 LISTED = st.sets(st.sampled_from(["a", "b", "c", "d", "e", "f"]))
 SEEN = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(list(Seen)))
 CONTAINERS = st.dictionaries(st.sampled_from(["a", "b", "x"]), st.sampled_from(list(Container)))
-FAILURES = st.dictionaries(st.sampled_from(["a", "b", "x"]), st.just("AWS gave up"))
+FAILURES = st.dictionaries(
+    st.sampled_from(["a", "b", "x"]),
+    st.builds(Failure, st.just("AWS gave up"), st.none() | st.integers(1, 9)),
+)
 
 
 @given(ACTIVE, LISTED, SEEN, FAILURES, CONTAINERS, st.booleans())
@@ -356,7 +373,7 @@ def test_whatever_is_observed_the_plan_is_sound(
     active: list[Run],
     listed: set[str],
     seen: dict[str, Seen],
-    failures: dict[str, str],
+    failures: dict[str, Failure],
     containers: dict[str, Container],
     draining: bool,
 ) -> None:

@@ -6,15 +6,16 @@ may be stale: what it says is a hint, and the base table decides.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from execution_plane.events import EventRef, Outcome
 from execution_plane.runs import ContainerStep, Run, State, TaskDone
+from execution_plane.telemetry import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     Item = dict[str, AttributeValueTypeDef]
 
-SCHEMA = 1
+T = TypeVar("T")
+
+SCHEMA = 1  # what is merely added to an item needs no other: code that does not know it leaves it out
 APART = frozenset({"event", "outcome", "earlier", "state", "version"})
 SMALL = tuple(each.name for each in fields(Run) if each.name not in APART)
 SMALL_OF_EVENT = tuple(each.name for each in fields(EventRef) if each.name != "labels")
@@ -50,6 +53,10 @@ class LedgerUnavailable(Exception):
     """DynamoDB did not do what was asked. A write may still have taken effect."""
 
 
+class SchemaUnknown(LedgerUnavailable):
+    """The item is of a schema that only a later version of this code knows; the run is left to that."""
+
+
 class Ledger:
     """The runs of one plane."""
 
@@ -60,7 +67,7 @@ class Ledger:
     def active(self) -> list[Run]:
         """All runs whose event may still be open, oldest first, without labels and outcomes of any kind.
 
-        Eventually consistent.
+        Eventually consistent. Without those of a schema that is not known.
         """
         return list(_translated(self._active))
 
@@ -132,7 +139,7 @@ class Ledger:
                 ExpressionAttributeValues={":active": {"S": ACTIVE}},
                 **start,
             )
-            runs.extend(map(_decode, page["Items"]))
+            runs.extend(_all_known(page["Items"]))
             if "LastEvaluatedKey" not in page:
                 return runs
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
@@ -150,7 +157,9 @@ class Ledger:
         except _ConditionFailed as failed:
             if failed.item.get("writer") == writer:
                 return failed.item
-            raise LostRace(run.event.id, _decode(failed.item) if failed.item else None) from None
+            raise LostRace(
+                run.event.id, next(_all_known([failed.item] if failed.item else ()), None)
+            ) from None
 
 
 class _ConditionFailed(Exception):
@@ -202,19 +211,42 @@ def _plain(earlier: tuple[TaskDone, ...]) -> list[dict[str, Any]]:
     return [{"name": done.name, "outcome": vars(done.outcome)} for done in earlier]
 
 
+def _all_known(items: "Sequence[Item]") -> Iterator[Run]:
+    """The runs of items, but for those of a schema that is not known."""
+    for item in items:
+        try:
+            yield _decode(item)
+        except SchemaUnknown as problem:
+            logger.warning("a run is left to a later version", reason=str(problem))
+
+
 def _decode(item: "Item") -> Run:
-    """The run of an item; labels and all outcomes are missing in what comes from the index."""
+    """The run of an item; labels and all outcomes are missing in what comes from the index.
+
+    Raises SchemaUnknown.
+    """
+    if int(item["schema"]["N"]) > SCHEMA:
+        raise SchemaUnknown(f"run {item['event_id']['S']} has schema {item['schema']['N']}, not {SCHEMA}")
     small: dict[str, Any] = json.loads(item["run"]["S"])
-    event = EventRef(**small.pop("event"), labels=json.loads(item["labels"]["S"]) if "labels" in item else {})
-    known = {name: value for name, value in small.items() if name in SMALL}
-    known["was"] = State(known["was"]) if "was" in known else None
-    known["step"] = ContainerStep(**known["step"]) if "step" in known else None
+    labels = json.loads(item["labels"]["S"]) if "labels" in item else {}
+    outcome = _known(Outcome, json.loads(item["outcome"]["S"])) if "outcome" in item else None
     earlier = json.loads(item["earlier"]["S"]) if "earlier" in item else ()
-    return Run(
-        event=event,
-        state=State(item["state"]["S"]),
-        version=int(item["version"]["N"]),
-        outcome=Outcome(**json.loads(item["outcome"]["S"])) if "outcome" in item else None,
-        earlier=tuple(TaskDone(each["name"], Outcome(**each["outcome"])) for each in earlier),
-        **known,
+    return _known(
+        Run,
+        small
+        | {
+            "event": _known(EventRef, small["event"] | {"labels": labels}),
+            "state": State(item["state"]["S"]),
+            "version": int(item["version"]["N"]),
+            "was": State(small["was"]) if "was" in small else None,
+            "step": _known(ContainerStep, small["step"]) if "step" in small else None,
+            "outcome": outcome,
+            "earlier": tuple(TaskDone(each["name"], _known(Outcome, each["outcome"])) for each in earlier),
+        },
     )
+
+
+def _known(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A dataclass of the values that it knows: a later version may have written more."""
+    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in values.items() if name in names})

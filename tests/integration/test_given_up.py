@@ -1,0 +1,229 @@
+"""Invocations that AWS gives up on, that wait for long, and that kill their worker each time."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from execution_plane.events import TriggeredEvent
+from execution_plane.runs import MOST_ATTEMPTS, State
+from plan import START_AFTER
+from tests.conftest import PlaneMaker
+from tests.faults.promise import bring_to_rest, check_promise
+from tests.support.world import Plane, World
+from work import Work
+
+IMPORT_ERROR = "Unable to import module 'worker': No module named 'yaml'"
+EXITED = "RequestId: 1 Error: Runtime exited with error: signal: killed"
+
+
+class Killed(BaseException):
+    """The function's process is gone."""
+
+
+class Given:
+    """Lambda, as it gives up on invocations of a plane's worker."""
+
+    def __init__(self, queue_url: str) -> None:
+        self._sqs = boto3.client("sqs")
+        self.queue_url = queue_url
+
+    def up(self, payload: dict[str, Any], error: str = "", condition: str = "RetriesExhausted") -> None:
+        record = {
+            "requestContext": {"condition": condition},
+            "requestPayload": payload,
+            **({"responsePayload": {"errorMessage": error}} if error else {}),
+        }
+        self._sqs.send_message(QueueUrl=self.queue_url, MessageBody=json.dumps(record))
+
+
+@pytest.fixture
+def given(aws: None) -> Given:
+    return Given(str(boto3.client("sqs").create_queue(QueueName="failures")["QueueUrl"]))
+
+
+@pytest.fixture
+def plane(new_plane: PlaneMaker, given: Given) -> Plane:
+    return new_plane(sqs=boto3.client("sqs"), failure_queue_url=given.queue_url)
+
+
+def finished_of(world: World, task: str) -> dict[str, Any]:
+    (event,) = [
+        each
+        for each in world.keptn.received
+        if each.get("triggeredid") == task and each["type"].endswith("finished")
+    ]
+    data: dict[str, Any] = event["data"]
+    return data
+
+
+def deliver(plane: Plane, given: Given, invoke: Callable[[dict[str, Any]], object]) -> None:
+    """Everything in Lambda's queue; what fails goes to the failure queue."""
+    invocations, plane.queue.invocations[:] = list(plane.queue.invocations), []
+    for payload in invocations:
+        try:
+            invoke(payload)
+        except Killed:
+            given.up(payload, EXITED)
+        except ImportError as error:
+            given.up(payload, str(error))
+
+
+def test_a_worker_that_can_not_be_imported_shows_in_keptn_within_minutes(
+    world: World, plane: Plane, given: Given
+) -> None:
+    """A deployment broke it: every task that is triggered fails, and says why."""
+
+    def can_not_be_imported(_: dict[str, Any]) -> None:
+        raise ImportError(IMPORT_ERROR)
+
+    tasks = [world.trigger() for _ in range(3)]
+    begun = world.clock.now()
+    while any(world.keptn.counts(task) != (1, 1) for task in tasks):
+        plane.cycle()
+        deliver(plane, given, can_not_be_imported)
+        world.clock.advance(10)
+        assert world.clock.now() - begun < 120
+
+    for task in tasks:
+        data = finished_of(world, task)
+        assert (data["status"], data["result"]) == ("errored", "fail")
+        assert IMPORT_ERROR in data["message"]
+    bring_to_rest(world)
+    check_promise(world, tasks)
+    assert plane.tasks.begun == []
+
+
+def test_a_run_in_flight_meets_a_worker_that_can_not_be_imported(
+    world: World, plane: Plane, given: Given
+) -> None:
+    """Its first worker was lost, and then a deployment broke the next."""
+
+    def fails(_: dict[str, Any]) -> None:
+        raise Killed if plane.run(task).dispatches == 1 else ImportError(IMPORT_ERROR)
+
+    task = world.trigger()
+    plane.cycle()
+    plane.ledger.move(plane.run(task), plane.run(task).acquired(world.clock.now()))
+    for _ in range(60):
+        deliver(plane, given, fails)
+        world.clock.advance(10)
+        plane.cycle()
+    world.settle()
+
+    assert IMPORT_ERROR in finished_of(world, task)["message"]
+    assert world.keptn.counts(task) == (1, 1)
+
+
+def test_an_invocation_that_aws_gives_up_on_ends_its_run_with_awss_reason(
+    world: World, new_plane: PlaneMaker, given: Given
+) -> None:
+    """Throttled until it is too old; the invocations that followed it are still queued."""
+    day = 86_400.0
+    plane = new_plane(sqs=boto3.client("sqs"), failure_queue_url=given.queue_url, run_deadline=day)
+    task = world.trigger()
+    plane.cycle()
+    (payload,) = plane.queue.invocations
+    for _ in range(6 * 60):
+        world.clock.advance(60)
+        plane.cycle()
+    assert plane.run(task).state is State.CLAIMED
+    given.up(payload, condition="EventAgeExceeded")
+
+    bring_to_rest(world)
+
+    check_promise(world, [task])
+    assert "EventAgeExceeded" in finished_of(world, task)["message"]
+    assert plane.tasks.begun == []
+
+
+def test_a_run_that_waits_five_minutes_in_lambdas_queue_gets_its_started_from_the_poller(
+    world: World, plane: Plane
+) -> None:
+    """Keptn times a task out that nobody has started after ten minutes."""
+    task = world.trigger()
+    plane.cycle()
+    world.clock.advance(START_AFTER - 1)
+    plane.cycle()
+    assert world.keptn.counts(task) == (0, 0)
+    world.clock.advance(1)
+
+    for _ in range(100):
+        plane.cycle()
+        world.clock.advance(10)
+    assert world.keptn.counts(task) == (1, 0)
+    assert len(plane.queue.invocations) > 1
+    bring_to_rest(world)
+
+    check_promise(world, [task])
+    assert plane.tasks.begun == [task]
+    assert finished_of(world, task)["result"] == "pass"
+
+
+class Poisoned:
+    """A planner that kills its worker at some events, and else is the plane's own."""
+
+    def __init__(self, plane: Plane, poison: set[str], most: int = 1_000) -> None:
+        self.acquired: list[str] = []
+        self._tasks = plane.tasks
+        self._poison = poison
+        self._most = most
+        plane.planner = self
+
+    def find(self, event: TriggeredEvent) -> Work | None:
+        self.acquired.append(event.ref.id)
+        if event.ref.id in self._poison and self.acquired.count(event.ref.id) <= self._most:
+            raise Killed
+        return self._tasks.find(event)
+
+
+def live(world: World, plane: Plane, given: Given, minutes: int) -> None:
+    for _ in range(minutes * 6):
+        plane.cycle()
+        deliver(plane, given, plane.work)
+        world.clock.advance(10)
+
+
+def test_a_task_that_crashes_the_worker_each_time_is_taken_three_times_and_then_errored(
+    world: World, plane: Plane, given: Given
+) -> None:
+    task = world.trigger()
+    poisoned = Poisoned(plane, {task})
+
+    live(world, plane, given, minutes=12)
+
+    assert poisoned.acquired == [task] * MOST_ATTEMPTS
+    assert (finished_of(world, task)["status"], world.keptn.counts(task)) == ("errored", (1, 1))
+    assert "lost 3 times" in finished_of(world, task)["message"]
+    assert "signal: killed" in finished_of(world, task)["message"]
+    bring_to_rest(world)
+    check_promise(world, [task])
+
+
+def test_a_worker_that_crashes_once_before_its_task_is_replaced(
+    world: World, plane: Plane, given: Given
+) -> None:
+    """Lambda reports the crash to the failure queue; it is no reason to give the task up."""
+    task = world.trigger()
+    poisoned = Poisoned(plane, {task}, most=1)
+
+    live(world, plane, given, minutes=5)
+
+    assert poisoned.acquired == [task] * 2
+    check_promise(world, [task])
+    assert finished_of(world, task)["result"] == "pass"
+
+
+def test_a_poison_event_does_not_slow_the_others(world: World, plane: Plane, given: Given) -> None:
+    Poisoned(plane, {world.trigger()})
+
+    for _ in range(20):
+        good = [world.trigger() for _ in range(2)]
+        plane.cycle()
+        deliver(plane, given, plane.work)
+        world.settle()
+        assert [world.keptn.counts(task) for task in good] == [(1, 1)] * 2
+        world.clock.advance(30)
+    bring_to_rest(world)
