@@ -20,6 +20,7 @@ from execution_plane.ledger import LostRace
 from tests.support.clock import SimulatedClock
 
 MINUTE = 60.0
+SLOWNESS = 10.0  # seconds, in which no request is given up
 
 
 class Killed(BaseException):
@@ -37,6 +38,7 @@ class Fault(Enum):
     LOST = "answered, without effect"
     TWICE = "took effect twice"
     DOWN = "the service fails for a minute"
+    SLOW = "answered after some seconds"
     OVERTAKEN = "others act just before it"
     FOLLOWED = "others act just after it, before its caller goes on"
 
@@ -143,6 +145,10 @@ class Injector:
             case Fault.DOWN:
                 self._down[call.service] = self.clock.now() + MINUTE
                 raise failure
+            case Fault.SLOW:
+                answer = act()
+                self.clock.advance(SLOWNESS)
+                return answer
             case Fault.OVERTAKEN:
                 self.others()
                 return act()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from tests.faults.injection import Call, Fault
-from tests.faults.test_containers_matrix import CONFIG
 from tests.faults.test_interleavings import FAULTS, Interleaving
+from tests.support.container_runs import THREE
 from tests.support.ecs import FakeEcs
 from tests.support.job_configs import use_job_config
 
@@ -37,7 +37,7 @@ class ContainerInterleaving(Interleaving):
         self.ecs.refusals = ["Capacity is unavailable at this time."] * no_place
         self.plane.ecs = self.injector.wrap_fake("ecs", self.ecs)
         self.plane.logs = self.injector.wrap_fake("logs", self.plane.logs)
-        self.functions = use_job_config(self.plane, CONFIG)
+        self.functions = use_job_config(self.plane, THREE)
         self.ends: list[dict[str, Any]] = []
 
     @precondition(lambda self: self.ecs.running)

@@ -1,197 +1,217 @@
 """For every call that a scenario makes, and every way in which it can go wrong: one run to the end."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import boto3
-import pytest
-from moto import mock_aws
 
 from execution_plane.credentials import ApiToken
 from execution_plane.events import Outcome
 from execution_plane.ledger import Ledger
 from execution_plane.settings import Match
+from execution_plane.uniform import Integration
 from local.aws import create_table, read_template
-from tests.faults.injection import Call, Fault, Injector, Killed
-from tests.faults.promise import bring_to_rest, check_promise
-from tests.support.world import Plane, World
+from local.keptn.faults import Answer, LoseEvent
+from plan import ABSENT
+from tests.faults.injection import Killed
+from tests.faults.theatre import Theatre, matrix
+from tests.support.world import Plane
 from work import Performance, TaskCancelled
 
 TABLE = "ledger"
 TEMPLATE = read_template()
+INTEGRATION = Integration("keptn-lambda-executor", "1/eu-west-1/x", "eu-west-1", "0.1.0")
+NO_EVENTS = Answer(200, json.dumps({"events": [], "totalCount": 0}), "application/json")
+NO_EXECUTIONS = Answer(200, json.dumps({"sequenceExecutions": []}), "application/json")
 
 
-class Theatre:
-    """A world in which a fault strikes one call of the functions."""
+class Stage(Theatre):
+    """A plane with moto's table, queue and secret."""
 
-    def __init__(self, point: int | None = None, fault: Fault | None = None) -> None:
-        self.world = World(reply_delay=0.5, dispatch_gap=0.5)
-        self.injector = Injector(self.world.clock, point, fault)
-        self.world.clock.on_advance.append(self.injector.catch_up)
-        self.tasks: list[str] = []
-        self.plane = self._plane()
-        self.injector.others = self.another_poller_cycles
-
-    def _plane(self) -> Plane:
+    def new_plane(self, **more: Any) -> Plane:
         dynamodb, sqs, secrets = boto3.client("dynamodb"), boto3.client("sqs"), boto3.client("secretsmanager")
         create_table(dynamodb, TABLE, TEMPLATE)
         secrets.create_secret(Name="token", SecretString=self.world.keptn.token)
         self.queue_url = sqs.create_queue(QueueName="failures")["QueueUrl"]
-        self.world.wrap_session = self.injector.wrap_session
         self.injector.wrap_aws(secrets)
         self.world.credentials = lambda: ApiToken(secrets, "token")
-        plane = Plane(
+        return Plane(
             self.world,
             Ledger(self.injector.wrap_aws(dynamodb), TABLE),
             source="keptn-lambda-executor/1/eu-west-1/x",
             match=Match("$.data.sayhello.location", "APAC"),
             sqs=self.injector.wrap_aws(sqs),
             failure_queue_url=self.queue_url,
+            **more,
         )
-        plane.queue.invoke = self.injector.wrap_invoke(plane.queue.invoke)  # type: ignore[method-assign]
-        self.world.planes.append(plane)
-        return plane
 
-    def another_poller_cycles(self) -> None:
-        """A tick that overlaps whatever is under way."""
-        self.plane.cycle(self.plane.new_poller())
+    def give_up(self, payload: dict[str, Any], death: BaseException) -> None:
+        record = {
+            "requestContext": {"condition": "RetriesExhausted"},
+            "requestPayload": payload,
+            "responsePayload": {"errorMessage": f"injected: {death!r}"},
+        }
+        boto3.client("sqs").send_message(QueueUrl=self.queue_url, MessageBody=json.dumps(record))
 
-    def abort(self) -> None:
-        """A user aborts the sequences, and a poller sees it at once."""
-        for context in self.world.contexts.values():
-            self.world.keptn.control("podtato", context, "abort")
-        self.another_poller_cycles()
-
-    def trigger(self) -> None:
-        self.tasks.append(self.world.trigger("APAC"))
-
-    def play(self, cycles: int = 1, pollers: int = 1) -> None:
-        """Cycle on, with functions that may die and are then replaced."""
-        for _ in range(cycles):
-            for _ in range(pollers):
-                self._poll()
-            invocations, self.plane.queue.invocations[:] = list(self.plane.queue.invocations), []
-            for payload in invocations:
-                self._work(payload)
-            self.world.clock.advance(10.0)
-
-    def _poll(self) -> None:
-        try:
-            self.plane.cycle()
-        except Killed:
-            self.plane.poller = self.plane.new_poller()
-        except Exception:
-            pass
-
-    def _work(self, payload: dict[str, Any]) -> None:
-        try:
-            self.plane.work(payload)
-        except (Killed, Exception) as death:
-            record = {
-                "requestContext": {"condition": "RetriesExhausted"},
-                "requestPayload": payload,
-                "responsePayload": {"errorMessage": f"injected: {death!r}"},
-            }
-            boto3.client("sqs").send_message(QueueUrl=self.queue_url, MessageBody=json.dumps(record))
-
-    def end(self) -> None:
-        """No more faults: everything must come to rest, with the promise kept."""
-        self.injector.is_armed = False
-        bring_to_rest(self.world)
-        lost = self.injector.fault is Fault.LOST
-        check_promise(self.world, self.tasks, keptn_lost_nothing=not lost)
+    def lose_the_ledger(self) -> None:
+        """Delete every run, but one that nobody but the ledger knows of."""
+        self.world.settle()
+        for run in self.plane.ledger.active():
+            if self.world.keptn.counts(run.event.id) == (1, 0):
+                key = {"event_id": {"S": run.event.id}}
+                boto3.client("dynamodb").delete_item(TableName=TABLE, Key=key)
 
 
-def one_task(theatre: Theatre) -> None:
-    theatre.trigger()
-    theatre.play(6)
+class RegisteredStage(Stage):
+    """A plane that is in the Bridge, and whose subscriptions are there."""
+
+    def new_plane(self, **more: Any) -> Plane:
+        return super().new_plane(integration=INTEGRATION, **more)
 
 
-def two_tasks_and_two_pollers(theatre: Theatre) -> None:
-    theatre.trigger()
-    theatre.play(1, pollers=2)
-    theatre.trigger()
-    theatre.play(5, pollers=2)
+def one_task(stage: Stage) -> None:
+    stage.trigger()
+    stage.play(6)
 
 
-def aborted_while_it_runs(theatre: Theatre) -> None:
-    theatre.injector.others = theatre.abort
-    theatre.plane.tasks.does = lambda performance: _abort_and_watch(theatre, performance)
-    theatre.trigger()
-    theatre.play(6)
+def two_tasks_and_two_pollers(stage: Stage) -> None:
+    stage.trigger()
+    stage.play(1, pollers=2)
+    stage.trigger()
+    stage.play(5, pollers=2)
 
 
-def _abort_and_watch(theatre: Theatre, performance: Performance) -> Outcome:
+def aborted_while_it_runs(stage: Stage) -> None:
+    stage.injector.others = stage.abort
+    stage.plane.tasks.does = lambda performance: _abort_and_watch(stage, performance)
+    stage.trigger()
+    stage.play(6)
+
+
+def _abort_and_watch(stage: Stage, performance: Performance) -> Outcome:
     """A task in whose middle the sequence is aborted; it goes on until it is unwanted."""
-    ref = performance.event.ref
-    theatre.world.keptn.control(ref.project, ref.context, "abort")
+    stage.control("abort")
     for _ in range(6):
-        theatre.world.clock.advance(10.0)
-        theatre._poll()
+        stage.world.clock.advance(10.0)
+        stage.poll()
         if not performance.still_wanted():
             raise TaskCancelled
     return Outcome("pass", "succeeded", "done all the same")
 
 
-def a_worker_that_dies(theatre: Theatre) -> None:
-    def die(_: Performance) -> Outcome:
-        raise Killed
-
-    theatre.plane.tasks.does = die
-    theatre.trigger()
-    theatre.play(4)
-    theatre.world.clock.advance(940)
-    theatre.play(3)
+def a_worker_that_dies(stage: Stage) -> None:
+    stage.plane.tasks.does = _die
+    stage.trigger()
+    stage.play(4)
+    stage.world.clock.advance(940)
+    stage.play(3)
 
 
-def a_task_that_takes_its_time(theatre: Theatre) -> None:
+def a_worker_that_dies_before_its_task(stage: Stage) -> None:
+    stage.plane.tasks.find = _die  # type: ignore[method-assign, assignment]
+    stage.trigger()
+    stage.play(2)
+    del stage.plane.tasks.find
+    stage.world.clock.advance(130)
+    stage.play(3)
+
+
+def _die(_: object) -> Outcome:
+    raise Killed
+
+
+def a_worker_that_can_not_be_imported(stage: Stage) -> None:
+    stage.trigger()
+    stage.poll()
+    stage.world.clock.advance(10.0)
+    stage.poll()
+    for payload in stage.plane.queue.invocations:
+        stage.give_up(payload, ImportError("No module named 'yaml'"))
+    stage.plane.queue.invocations.clear()
+    stage.world.clock.advance(20.0)
+    stage.wait(4, 10.0)
+
+
+def five_minutes_in_lambdas_queue(stage: Stage) -> None:
+    stage.trigger()
+    stage.wait(5, 75.0)
+    stage.play(3)
+
+
+def a_task_that_takes_its_time(stage: Stage) -> None:
     def take_time(performance: Performance) -> Outcome:
         for step in range(4):
             performance.report(f"step {step}")
-            theatre.world.clock.advance(45)
-            theatre._poll()
+            stage.world.clock.advance(45)
+            stage.poll()
         return Outcome("warning", "succeeded", "slow", {"steps": 4})
 
-    theatre.plane.tasks.does = take_time
-    theatre.trigger()
-    theatre.play(5)
+    stage.plane.tasks.does = take_time
+    stage.trigger()
+    stage.play(5)
 
 
-Scenario = Callable[[Theatre], None]
-SCENARIOS: tuple[Scenario, ...] = (
+def keptn_loses_the_started(stage: Stage) -> None:
+    _lose_a_reply(stage, "started")
+
+
+def keptn_loses_the_finished(stage: Stage) -> None:
+    _lose_a_reply(stage, "finished")
+
+
+def _lose_a_reply(stage: Stage, kind: str) -> None:
+    stage.keptn_loses = True
+    stage.world.keptn.faults.add(LoseEvent(), "/v1/event", "POST", body=rf"\.{kind}", times=1)
+    stage.trigger()
+    stage.play(3)
+    stage.wait(5, 65.0)
+    stage.play(2)
+
+
+def paused_before_it_begins_and_resumed(stage: Stage) -> None:
+    stage.trigger()
+    stage.control("pause")
+    stage.play(2)
+    stage.control("resume")
+    stage.world.clock.advance(30.0)
+    stage.play(4)
+
+
+def a_ledger_lost_while_the_task_runs(stage: Stage) -> None:
+    def be_forgotten(_: Performance) -> Outcome:
+        stage.lose_the_ledger()
+        stage.poll()
+        return Outcome("pass", "succeeded", "done")
+
+    stage.plane.tasks.does = be_forgotten
+    stage.trigger()
+    stage.play(5)
+
+
+def forgotten_by_keptn_for_some_minutes(stage: Stage) -> None:
+    stage.trigger()
+    stage.wait(2, 5.0)
+    stage.world.keptn.faults.add(NO_EVENTS, "event/triggered")
+    stage.world.keptn.faults.add(NO_EXECUTIONS, "sequence-execution")
+    stage.wait(3, ABSENT)
+    stage.world.keptn.faults.clear()
+    stage.play(4)
+
+
+test_the_promise_is_kept = matrix(
+    Stage,
     one_task,
     two_tasks_and_two_pollers,
     aborted_while_it_runs,
     a_worker_that_dies,
+    a_worker_that_dies_before_its_task,
+    a_worker_that_can_not_be_imported,
+    five_minutes_in_lambdas_queue,
     a_task_that_takes_its_time,
+    keptn_loses_the_started,
+    keptn_loses_the_finished,
+    paused_before_it_begins_and_resumed,
+    a_ledger_lost_while_the_task_runs,
+    forgotten_by_keptn_for_some_minutes,
 )
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_the_promise_is_kept(
-    scenario: Scenario, fault: Fault, record_property: Callable[[str, object], None]
-) -> None:
-    calls = play(scenario, None, None)
-    points = [index for index, call in enumerate(calls) if call.suffers(fault)]
-    broken = []
-    for point in points:
-        try:
-            play(scenario, point, fault)
-        except AssertionError as failure:
-            broken.append(f"{point} {calls[point]}: {failure}")
-    record_property("faults tried", len(points))
-    record_property("faults survived", len(points) - len(broken))
-    assert points
-    assert not broken, "\n".join(broken)
-
-
-def play(scenario: Scenario, point: int | None, fault: Fault | None) -> list[Call]:
-    """Play a scenario to its end; the calls that were made in it."""
-    with mock_aws():
-        theatre = Theatre(point, fault)
-        scenario(theatre)
-        theatre.end()
-        return theatre.injector.calls
+test_the_promise_is_kept_by_a_registered_plane = matrix(RegisteredStage, one_task)

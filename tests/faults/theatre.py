@@ -1,0 +1,128 @@
+"""A stage for fault matrices: for each call of a scenario, the scenario is played with a fault in that call."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from tests.faults.injection import Call, Fault, Injector, Killed
+from tests.faults.promise import bring_to_rest, check_promise
+from tests.support.world import Plane, World
+
+MOST_SECONDS = 1800  # for all the points of one scenario and fault
+
+
+class Theatre:
+    """A world with one plane, in which a fault strikes one call of the functions."""
+
+    def __init__(self, point: int | None = None, fault: Fault | None = None) -> None:
+        self.world = World(reply_delay=0.5, dispatch_gap=0.5)
+        self.injector = Injector(self.world.clock, point, fault)
+        self.injector.others = self.another_poller_cycles
+        self.world.clock.on_advance.append(self.injector.catch_up)
+        self.world.wrap_session = self.injector.wrap_session
+        self.keptn_loses = False
+        """Whether the scenario itself has Keptn drop a reply."""
+        self.tasks: list[str] = []
+        self.plane = self.new_plane()
+        self.plane.queue.invoke = self.injector.wrap_invoke(self.plane.queue.invoke)  # type: ignore[method-assign]
+        self.world.planes.append(self.plane)
+
+    def new_plane(self) -> Plane:
+        """The plane, whose calls suffer what the injector says."""
+        raise NotImplementedError
+
+    def give_up(self, payload: dict[str, Any], death: BaseException) -> None:
+        """An invocation came to nothing."""
+
+    def trigger(self) -> None:
+        """A user triggers the sequence."""
+        self.tasks.append(self.world.trigger("APAC"))
+
+    def control(self, command: str) -> None:
+        """A user aborts, pauses or resumes the sequences."""
+        for context in self.world.contexts.values():
+            self.world.keptn.control("podtato", context, command)
+
+    def poll(self) -> None:
+        """One cycle of a poller, which may die and is then replaced."""
+        self.survive(self.plane.cycle)
+
+    def play(self, cycles: int = 1, pollers: int = 1) -> None:
+        """Cycles, each with the invocations that it makes."""
+        for _ in range(cycles):
+            for _ in range(pollers):
+                self.poll()
+            invocations, self.plane.queue.invocations[:] = list(self.plane.queue.invocations), []
+            for payload in invocations:
+                self.survive(lambda payload=payload: self.plane.work(payload), payload)  # type: ignore[misc]
+            self.world.clock.advance(10.0)
+
+    def wait(self, cycles: int, seconds: float) -> None:
+        """Cycles far apart, with nothing taken from Lambda's queue."""
+        for _ in range(cycles):
+            self.poll()
+            self.world.clock.advance(seconds)
+
+    def another_poller_cycles(self) -> None:
+        """A tick that overlaps whatever is under way."""
+        self.survive(lambda: self.plane.cycle(self.plane.new_poller()))
+
+    def abort(self) -> None:
+        """A user aborts the sequences, and pollers go by it for some minutes."""
+        self.control("abort")
+        for _ in range(3):
+            self.another_poller_cycles()
+            self.world.clock.advance(100.0)
+
+    def survive(self, act: Callable[[], object], payload: dict[str, Any] | None = None) -> None:
+        """Do what may die: the poller, or an invocation with its payload."""
+        try:
+            act()
+        except (Killed, Exception) as death:
+            if payload is not None:
+                self.give_up(payload, death)
+            elif isinstance(death, Killed):
+                self.plane.poller = self.plane.new_poller()
+
+    def come_to_rest(self) -> None:
+        """No more faults: everything must come to rest, with the promise kept."""
+        self.injector.is_armed = False
+        bring_to_rest(self.world)
+        lost = self.keptn_loses or self.injector.fault is Fault.LOST
+        check_promise(self.world, self.tasks, keptn_lost_nothing=not lost)
+
+
+def matrix(
+    new_theatre: Callable[[int | None, Fault | None], Theatre], *scenarios: Callable[[Any], None]
+) -> Callable[..., None]:
+    """A test for each scenario and fault: the scenario is played for each call that can have the fault."""
+
+    def play(scenario: Callable[[Any], None], point: int | None, fault: Fault | None) -> list[Call]:
+        with mock_aws():
+            theatre = new_theatre(point, fault)
+            scenario(theatre)
+            theatre.come_to_rest()
+            return theatre.injector.calls
+
+    @pytest.mark.timeout(MOST_SECONDS)
+    @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
+    @pytest.mark.parametrize("scenario", scenarios, ids=lambda scenario: scenario.__name__)
+    def the_promise_is_kept(
+        scenario: Callable[[Any], None], fault: Fault, record_property: Callable[[str, object], None]
+    ) -> None:
+        points = [index for index, call in enumerate(play(scenario, None, None)) if call.suffers(fault)]
+        broken = []
+        for point in points:
+            try:
+                play(scenario, point, fault)
+            except AssertionError as failure:
+                broken.append(f"{point}: {failure}")
+        record_property("faults tried", len(points))
+        record_property("faults survived", len(points) - len(broken))
+        assert points
+        assert not broken, "\n".join(broken)
+
+    test: Callable[..., None] = the_promise_is_kept
+    return test
