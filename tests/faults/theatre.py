@@ -1,4 +1,4 @@
-"""A stage for fault matrices: for each call of a scenario, the scenario is played with a fault in that call."""
+"""A stage for fault matrices: a scenario is played once for each call in it, with a fault in that call."""
 
 from collections.abc import Callable
 from typing import Any
