@@ -2,13 +2,16 @@
 
 from collections import Counter
 
+from execution_plane.events import TriggeredEvent
+from execution_plane.runs import PREPARE_LEASE
 from tests.faults.faulty_ledger import FaultyLedger
-from tests.faults.injection import Fault
+from tests.faults.injection import Fault, Killed
 from tests.faults.theatre import Theatre, matrix
 from tests.support.container_runs import THREE
 from tests.support.ecs import FORGOTTEN_AFTER, FakeEcs
 from tests.support.job_configs import use_job_config
 from tests.support.world import Plane
+from work import Work
 
 
 class Stage(Theatre):
@@ -84,6 +87,25 @@ def a_container_past_its_deadline(stage: Stage) -> None:
     stage.play(12)
 
 
+def a_worker_that_dies_at_a_containers_end(stage: Stage) -> None:
+    stage.play(2)
+    stage.end()
+    planner, stage.plane.planner = stage.plane.planner, Deadly()
+    stage.play(1)
+    stage.plane.planner = planner
+    stage.world.clock.advance(PREPARE_LEASE)
+    stage.play(3)
+    stage.end()
+    stage.play(3)
+
+
+class Deadly:
+    """A planner that kills its worker."""
+
+    def find(self, _: TriggeredEvent) -> Work | None:
+        raise Killed
+
+
 def no_place_for_a_container(stage: Stage) -> None:
     stage.ecs.refusals = ["Capacity is unavailable at this time."] * 2
     stage.play(10)
@@ -91,13 +113,14 @@ def no_place_for_a_container(stage: Stage) -> None:
     stage.play(3)
 
 
-test_the_promise_is_kept_with_containers = matrix(
-    Stage,
+SCENARIOS = (
     containers_end,
     ends_are_lost,
     ends_come_twice,
     ends_are_lost_and_forgotten,
     aborted_while_a_container_runs,
     a_container_past_its_deadline,
+    a_worker_that_dies_at_a_containers_end,
     no_place_for_a_container,
 )
+test_the_promise_is_kept_with_containers = matrix(Stage, *SCENARIOS)

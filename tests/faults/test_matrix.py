@@ -151,6 +151,14 @@ def a_task_that_takes_its_time(stage: Stage) -> None:
     stage.play(5)
 
 
+def keptn_refuses_the_finished_for_a_while(stage: Stage) -> None:
+    stage.world.keptn.faults.add(Answer(429), "/v1/event", "POST", body=r"\.finished")
+    stage.trigger()
+    stage.play(3)
+    stage.world.keptn.faults.clear()
+    stage.wait(3, 45.0)
+
+
 def keptn_loses_the_started(stage: Stage) -> None:
     _lose_a_reply(stage, "started")
 
@@ -198,8 +206,7 @@ def forgotten_by_keptn_for_some_minutes(stage: Stage) -> None:
     stage.play(4)
 
 
-test_the_promise_is_kept = matrix(
-    Stage,
+SCENARIOS = (
     one_task,
     two_tasks_and_two_pollers,
     aborted_while_it_runs,
@@ -208,10 +215,12 @@ test_the_promise_is_kept = matrix(
     a_worker_that_can_not_be_imported,
     five_minutes_in_lambdas_queue,
     a_task_that_takes_its_time,
+    keptn_refuses_the_finished_for_a_while,
     keptn_loses_the_started,
     keptn_loses_the_finished,
     paused_before_it_begins_and_resumed,
     a_ledger_lost_while_the_task_runs,
     forgotten_by_keptn_for_some_minutes,
 )
+test_the_promise_is_kept = matrix(Stage, *SCENARIOS)
 test_the_promise_is_kept_by_a_registered_plane = matrix(RegisteredStage, one_task)

@@ -1,0 +1,34 @@
+"""The scenarios of the fault matrices go through all that the plan can say."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+import controller
+from plan import Action, Step
+from tests.faults import test_containers_matrix, test_matrix
+from tests.faults.theatre import Theatre
+
+SHOWS: list[tuple[type[Theatre], Callable[[Any], None]]] = [
+    *((test_matrix.Stage, scenario) for scenario in test_matrix.SCENARIOS),
+    *((test_containers_matrix.Stage, scenario) for scenario in test_containers_matrix.SCENARIOS),
+]
+
+
+def test_every_action_of_the_plan_is_in_a_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: set[Action] = set()
+    plan = controller.plan
+
+    def noting(*arguments: Any, **more: Any) -> list[Step]:
+        steps = plan(*arguments, **more)
+        planned.update(step.action for step in steps)
+        return steps
+
+    monkeypatch.setattr(controller, "plan", noting)
+    for stage, scenario in SHOWS:
+        with mock_aws():
+            scenario(stage())
+
+    assert planned == set(Action)
