@@ -30,9 +30,8 @@ from local.verdict import Served, problems
 
 REGIONS = {"APAC": "ap-southeast-1", "EU": "eu-west-1"}
 TICK_SECONDS = 1.0
-REPLY_DELAY = (
-    0.075  # seconds in which Keptn handles a reply after its 200 (reference: the distributor's queue)
-)
+# Seconds in which Keptn handles a reply after its 200 (reference: the distributor's queue).
+REPLY_DELAY = 0.075
 GLANCE = 0.05  # seconds between two looks at what is new
 
 

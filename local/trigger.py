@@ -25,9 +25,8 @@ SOURCE = "keptn-lambda-executor/trigger"
 HELD_UP = {"paused", "waiting"}
 OVER = {"finished", "aborted", "timedOut"}
 PAUSE = 2.0  # seconds between two questions
-SETTLING = (
-    3  # questions in a row that must find a sequence over: another stage may follow, an event come late
-)
+# Questions in a row that must find a sequence over: another stage may follow, an event come late.
+SETTLING = 3
 MOST_FAILURES = 10  # questions in a row that may fail
 MOST_UNKNOWN = 15  # questions in which Keptn may know nothing of the sequence
 PAGE = "100"  # events, the most that Keptn gives at once

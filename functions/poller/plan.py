@@ -14,9 +14,8 @@ from execution_plane.look import Look, Standing
 from execution_plane.replies import missing
 from execution_plane.runs import MOST_ATTEMPTS, ContainerStep, Run, State, counts
 
-START_AFTER = (
-    300.0  # seconds in Lambda's queue, before the poller sends the started: Keptn gives up after 600
-)
+# Seconds in Lambda's queue, before the poller sends the started: Keptn gives up after 600.
+START_AFTER = 300.0
 BETWEEN_LOOKS = 60.0  # between two looks that must agree
 QUIET = (90.0, 120.0, 240.0, 480.0)  # after our last reply, before the first, second … repair
 QUIET_LATER = 900.0  # and before all further ones

@@ -26,8 +26,7 @@ def handler(_tick: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Serve one tick.
 
     Raises InvalidSetting, SecretUnreadable, LedgerUnavailable and EveryPollFailed: the invocation fails, and
-    AWS's own
-    error metric and alarm see it. Nothing is lost by that; the next tick finds everything again.
+    AWS's own error metric and alarm see it. Nothing is lost by that; the next tick finds everything again.
     """
     try:
         settings, clock, controller = build()

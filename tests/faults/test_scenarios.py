@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-import controller
-from plan import Action, Step
+from plan import Action, Step, plan
 from tests.faults import test_containers_matrix, test_matrix
 from tests.faults.theatre import Theatre
 
@@ -19,14 +18,13 @@ SHOWS: list[tuple[type[Theatre], Callable[[Any], None]]] = [
 
 def test_every_action_of_the_plan_is_in_a_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
     planned: set[Action] = set()
-    plan = controller.plan
 
     def noting(*arguments: Any, **more: Any) -> list[Step]:
         steps = plan(*arguments, **more)
         planned.update(step.action for step in steps)
         return steps
 
-    monkeypatch.setattr(controller, "plan", noting)
+    monkeypatch.setattr("controller.plan", noting)
     for stage, scenario in SHOWS:
         with mock_aws():
             scenario(stage())

@@ -1,8 +1,7 @@
 """The child process in which a Python task runs, so that nothing of it goes on once the run is over.
 
 A thread could not be stopped, and would go on in the next invocation. The child has a session of its own and
-talks
-over pipes: Lambda has no shared memory for queues and pools.
+talks over pipes: Lambda has no shared memory for queues and pools.
 """
 
 import contextlib

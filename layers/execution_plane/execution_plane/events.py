@@ -13,9 +13,8 @@ Event = NewType("Event", dict[str, Any])
 TASK_EVENT = re.compile(r"sh\.keptn\.event\.(?P<task>[^.]+)\.triggered")
 LONGEST_ID = 1024  # bytes; DynamoDB allows 2,048 for a key
 LONGEST_LABELS = 16_384  # bytes of JSON; beyond that they are left out of replies
-LONGEST_TEXT = (
-    49_152  # bytes of a reply's message, and of its data: the NATS behind Keptn takes 1 MiB, some 64 KiB
-)
+# Bytes of a reply's message, and of its data: the NATS behind Keptn takes 1 MiB, some 64 KiB.
+LONGEST_TEXT = 49_152
 LONGEST_NOTICE = 64  # bytes of the line in a text that was cut
 DEEPEST = 64  # levels in a reply's data: the MongoDB behind Keptn takes 100 in a whole event
 
@@ -96,8 +95,7 @@ def read_triggered(raw: object) -> TriggeredEvent:
     """Check one event of Keptn's open list.
 
     Raises RefusedEvent where a reply could not be addressed: no id, a context that is no UUID (Keptn would
-    replace
-    it), a type that is no task's, data without project, stage or service.
+    replace it), a type that is no task's, data without project, stage or service.
     """
     if not isinstance(raw, dict):
         raise RefusedEvent("", "it is not an object")

@@ -1,8 +1,7 @@
 """The DynamoDB table of runs; the only file that talks to DynamoDB.
 
 Every write has the condition that the item still has the state and version that were read. The index of
-active runs
-may be stale: what it says is a hint, and the base table decides.
+active runs may be stale: what it says is a hint, and the base table decides.
 """
 
 import json
@@ -148,8 +147,7 @@ class Ledger:
         """Make a conditional write; the item after it.
 
         botocore sends a write again whose answer was lost, and the second then fails on what the first wrote.
-        The
-        writer's mark tells that from a race.
+        The writer's mark tells that from a race.
         """
         try:
             item: Item = _translated(call).get("Attributes", {})
@@ -184,8 +182,7 @@ def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
     """A run as an item; None stands for an attribute that is absent.
 
     What is small is one JSON text, `run`, so that the index needs no other: an index includes 20 attributes
-    at
-    most, and can't be changed once it is deployed.
+    at most, and can't be changed once it is deployed.
     """
     small = {name: getattr(run, name) for name in SMALL} | {
         "event": {name: getattr(run.event, name) for name in SMALL_OF_EVENT},

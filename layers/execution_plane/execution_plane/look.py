@@ -1,9 +1,8 @@
 """A look: one question to Keptn about one task, and what the answer means for us.
 
 Source: `GET /controlPlane/v1/sequence-execution` gives one execution for each stage and iteration of a
-sequence; each has
-the tasks that are completed (`previousTasks`) and the one under way (`currentTask`) with the replies counted
-so far.
+sequence; each has the tasks that are completed (`previousTasks`) and the one under way (`currentTask`) with
+the replies counted so far.
 """
 
 from collections.abc import Iterable

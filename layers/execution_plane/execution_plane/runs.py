@@ -1,8 +1,7 @@
 """A run: one triggered event being handled here, from claim to close, as an immutable value.
 
 Each method is one row of the table of states in the design: it returns the run as it is to be written.
-Whether the
-write wins is the ledger's business. Times are epoch seconds by AWS's clocks, never by Keptn's.
+Whether the write wins is the ledger's business. Times are epoch seconds by AWS's clocks, never by Keptn's.
 """
 
 from dataclasses import dataclass, replace
