@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import requests
@@ -166,8 +167,9 @@ class Injector:
                 act()
 
     def wrap_aws(self, client: Any) -> Any:
-        """Make a boto3 client's calls suffer."""
-        service, make_api_call = client.meta.service_model.service_name, client._make_api_call
+        """Make a boto3 client's calls suffer; one that is wrapped already has a new injector then."""
+        service = client.meta.service_model.service_name
+        make_api_call = partial(type(client)._make_api_call, client)
 
         def make(operation: str, parameters: Mapping[str, Any]) -> Any:
             error = {"Error": {"Code": "InternalServerError", "Message": "injected"}}

@@ -1,6 +1,7 @@
 """For every call that a scenario makes, and every way in which it can go wrong: one run to the end."""
 
 import json
+from functools import cache
 from typing import Any
 
 import boto3
@@ -25,22 +26,30 @@ NO_EVENTS = Answer(200, json.dumps({"events": [], "totalCount": 0}), "applicatio
 NO_EXECUTIONS = Answer(200, json.dumps({"sequenceExecutions": []}), "application/json")
 
 
+@cache
+def client(service: str, whose: str) -> Any:
+    """A client of the functions', or of the test's own; making one takes as long as a short scenario."""
+    return boto3.client(service)  # type: ignore[call-overload]
+
+
 class Stage(Theatre):
     """A plane with moto's table, queue and secret."""
 
     def new_plane(self, **more: Any) -> Plane:
-        dynamodb, sqs, secrets = boto3.client("dynamodb"), boto3.client("sqs"), boto3.client("secretsmanager")
-        create_table(dynamodb, TABLE, TEMPLATE)
-        secrets.create_secret(Name="token", SecretString=self.world.keptn.token)
-        self.queue_url = sqs.create_queue(QueueName="failures")["QueueUrl"]
-        self.injector.wrap_aws(secrets)
+        create_table(client("dynamodb", "test"), TABLE, TEMPLATE)
+        client("secretsmanager", "test").create_secret(Name="token", SecretString=self.world.keptn.token)
+        self.queue_url = client("sqs", "test").create_queue(QueueName="failures")["QueueUrl"]
+        dynamodb, sqs, secrets = (
+            self.injector.wrap_aws(client(service, "functions"))
+            for service in ("dynamodb", "sqs", "secretsmanager")
+        )
         self.world.credentials = lambda: ApiToken(secrets, "token")
         return Plane(
             self.world,
-            Ledger(self.injector.wrap_aws(dynamodb), TABLE),
+            Ledger(dynamodb, TABLE),
             source="keptn-lambda-executor/1/eu-west-1/x",
             match=Match("$.data.sayhello.location", "APAC"),
-            sqs=self.injector.wrap_aws(sqs),
+            sqs=sqs,
             failure_queue_url=self.queue_url,
             **more,
         )
@@ -51,7 +60,7 @@ class Stage(Theatre):
             "requestPayload": payload,
             "responsePayload": {"errorMessage": f"injected: {death!r}"},
         }
-        boto3.client("sqs").send_message(QueueUrl=self.queue_url, MessageBody=json.dumps(record))
+        client("sqs", "test").send_message(QueueUrl=self.queue_url, MessageBody=json.dumps(record))
 
     def lose_the_ledger(self) -> None:
         """Delete every run, but one that nobody but the ledger knows of."""
@@ -59,7 +68,7 @@ class Stage(Theatre):
         for run in self.plane.ledger.active():
             if self.world.keptn.counts(run.event.id) == (1, 0):
                 key = {"event_id": {"S": run.event.id}}
-                boto3.client("dynamodb").delete_item(TableName=TABLE, Key=key)
+                client("dynamodb", "test").delete_item(TableName=TABLE, Key=key)
 
 
 class RegisteredStage(Stage):
