@@ -84,6 +84,7 @@ class Actor:
             Action.REPORT: self._report,
             Action.REPAIR: self._repair,
             Action.PROVE: self._prove,
+            Action.FORGET_ABSENCE: self._forget_absence,
         }
 
     def act(self, steps: Sequence[Step], end: Deadline) -> None:
@@ -241,6 +242,10 @@ class Actor:
                 self._ledger.move(run, run.absent_first(now))
         if proof is Proof.GONE:
             self._close(run)
+
+    def _forget_absence(self, step: Step, _: Deadline) -> None:
+        run = _run_of(step)
+        self._ledger.move(run, run.present_again())
 
     def _close(self, run: Run) -> None:
         """The event is gone.

@@ -23,8 +23,9 @@ PATIENCE = 3  # repairs that may come to nothing before somebody should look int
 ABSENT = 30.0  # between two empty listings that prove an event gone
 ABSENT_FORGOTTEN = 900.0  # after which the first of the two no longer counts
 PAUSE_BETWEEN_LOOKS = 30.0  # at a paused sequence
-SUBMITTED_ONCE = 2700.0  # for which submitting a container a second time surely starts no second one: ECS
-# forgets a client token, and the container, an hour after the container's end
+# Seconds for which submitting a container a second time surely starts no second one: ECS forgets a client
+# token, and the container, an hour after the container's end.
+SUBMITTED_ONCE = 2700.0
 
 
 class Seen(Enum):
@@ -50,6 +51,7 @@ class Action(Enum):
     REPORT = "report"
     REPAIR = "look, repair"
     PROVE = "prove gone"
+    FORGET_ABSENCE = "listed again"
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ class _Facts:
         if self.failure is None:
             return False
         return self.run.attempt == 0 or self.failure.version == self.run.version
+
+    @property
+    def was_absent(self) -> bool:
+        """Whether its own listing was empty once, which proves nothing any more: it is listed again."""
+        return self.run.absent_at is not None
 
     @property
     def lease_is_over(self) -> bool:
@@ -178,6 +185,7 @@ def _overdue(_: _Facts) -> str:
     return "No worker took the task before its deadline (RunDeadlineSeconds); see the worker's throttles."
 
 
+ACTIVE = (State.CLAIMED, State.RUNNING, State.WAITING, State.DONE)
 ROWS: tuple[_Row, ...] = (
     #    event        run            and                                               action
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.can_not_be_taken, Action.ABANDON, _given_up),
@@ -196,10 +204,8 @@ ROWS: tuple[_Row, ...] = (
     _Row(Seen.OPEN, State.WAITING, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
     _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.run.finishes == 0, Action.REPORT),
     _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.look_is_due, Action.REPAIR),
-    _Row(Seen.ABSENT, State.CLAIMED, lambda _: True, Action.PROVE),
-    _Row(Seen.ABSENT, State.RUNNING, lambda _: True, Action.PROVE),
-    _Row(Seen.ABSENT, State.WAITING, lambda _: True, Action.PROVE),
-    _Row(Seen.ABSENT, State.DONE, lambda _: True, Action.PROVE),
+    *(_Row(Seen.OPEN, state, lambda f: f.was_absent, Action.FORGET_ABSENCE) for state in ACTIVE),
+    *(_Row(Seen.ABSENT, state, lambda _: True, Action.PROVE) for state in ACTIVE),
 )
 
 

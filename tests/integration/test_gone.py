@@ -176,6 +176,26 @@ def test_one_empty_listing_of_the_event_itself_proves_nothing(world: World, plan
     assert plane.run(task).state is State.CLAIMED
 
 
+def test_two_empty_listings_with_the_event_listed_between_them_prove_nothing(
+    world: World, plane: Plane
+) -> None:
+    """Keptn's database was away twice, each time for a moment."""
+    task = world.trigger()
+    plane.cycle()
+    for _ in range(2):
+        world.keptn.faults.add(EMPTY, "event/triggered")
+        world.keptn.faults.add(NO_EXECUTION, LOOK)
+        plane.cycle()
+        assert (plane.run(task).state, plane.run(task).absent_at) == (State.CLAIMED, world.aws_clock.now())
+        world.keptn.faults.clear()
+        world.clock.advance(ABSENT / 2)
+        plane.cycle()
+        world.clock.advance(ABSENT / 2)
+
+    bring_to_rest(world)
+    check_promise(world, [task])
+
+
 def test_a_project_that_is_deleted_cancels_its_task(world: World, plane: Plane) -> None:
     task = world.trigger()
 

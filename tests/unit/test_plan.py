@@ -134,6 +134,8 @@ ROWS: list[tuple[str, Run, Action | None]] = [
         running(start_uncertain=True, started_at=NOW - 5, begun=True),
         None,
     ),
+    ("a run that is listed again is no longer absent", running(absent_at=NOW - 1), Action.FORGET_ABSENCE),
+    ("what is due comes before that", running(absent_at=NOW - 1, lease_until=NOW), Action.TAKE_BACK),
     ("a done run is its reporter's", done(reported_at=None, lease_until=NOW + 60), None),
     ("a done run nobody reported is reported", done(finishes=0, reported_at=None), Action.REPORT),
     ("a done run nobody reported is left while its lease lasts", done(finishes=0, lease_until=NOW + 1), None),
@@ -412,6 +414,7 @@ WRITES = {
     Action.REPORT: lambda each: each.reporting(NOW),
     Action.REPAIR: lambda each: each.repairing(NOW),
     Action.PROVE: lambda each: each.closed(NOW),
+    Action.FORGET_ABSENCE: lambda each: each.present_again(),
 }
 
 
