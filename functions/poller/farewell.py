@@ -3,6 +3,7 @@ that is gone.
 """
 
 from concurrent.futures import Executor
+from dataclasses import replace
 
 from execution_plane.clock import Clock, Deadline
 from execution_plane.containers import Containers
@@ -46,10 +47,11 @@ class Farewell:
         return sum(map(_owes_a_finished, found))
 
     def _stop_container(self, run: Run, deadline: Deadline) -> None:
-        if run.step is None or not run.step.arn or deadline.remaining() < RESERVE:
+        if run.step is None or deadline.remaining() < RESERVE:
             return
         try:
-            self._containers.stop(run.step, DELETED.message)
+            if arn := run.step.arn or self._containers.find(run.step):
+                self._containers.stop(replace(run.step, arn=arn), DELETED.message)
         except Exception:
             logger.exception("a container could not be stopped", event_id=run.event.id)
 

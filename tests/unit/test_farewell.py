@@ -23,6 +23,7 @@ from local.keptn.faults import Answer, Delay
 from local.keptn.server import KeptnServer
 from tests.conftest import TEMPLATE, PlaneMaker
 from tests.support.clock import Inline
+from tests.support.ecs import refusal
 from tests.support.job_configs import use_job_config
 from tests.support.world import SAYHELLO, SHIPYARD, Plane, World
 from work import Performance
@@ -72,6 +73,26 @@ def test_a_waiting_run_is_reported_and_its_container_stopped(world: World, plane
     assert world.keptn.counts(task) == (1, 1)
     assert "deleted" in finished_of(world, task)["data"]["message"]
     assert [container.is_running for container in plane.ecs.tasks.values()] == [False]
+
+
+def test_a_container_whose_submission_was_never_answered_is_stopped(
+    world: World, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_task = plane.ecs.run_task
+
+    def unanswered(**request: Any) -> None:
+        run_task(**request)
+        raise refusal("ServerException", "Internal error")
+
+    monkeypatch.setattr(plane.ecs, "run_task", unanswered)
+    use_job_config(plane, CONTAINER)
+    world.trigger()
+    world.cycles(1)
+    assert plane.ecs.running
+
+    say(plane)
+
+    assert plane.ecs.running == []
 
 
 def test_a_running_run_is_reported_and_its_worker_sends_nothing_more(world: World, plane: Plane) -> None:
