@@ -212,7 +212,7 @@ class FargateRunner:
         try:
             secrets = self._secret_values(task, step)
             written = read_log(self._client("logs"), group, stream, LONGEST_LOG, secrets)
-        except (LogsUnreadable, SecretUnusable, KeyError) as problem:
+        except (LogsUnreadable, SecretUnusable) as problem:
             logger.warning("a container's log can't be shown", stream=stream, reason=str(problem))
             return Written(notice=f"(The log is in {group}, {stream}, and can't be shown here: {problem})")
         if written.total > LONGEST_LOG + 1:
@@ -222,9 +222,12 @@ class FargateRunner:
         return written
 
     def _secret_values(self, task: Task, step: ContainerStep) -> Mapping[str, str]:
-        """All values that the task's container was given from secrets. Raises KeyError, SecretUnusable."""
+        """All values that the task's container was given from secrets. Raises SecretUnusable."""
         names = {env.name for env in task.env if env.value_from == "secret"}
-        found = {name: self._secrets.find(name) for name in names}
+        try:
+            found = {name: self._secrets.find(name) for name in names}
+        except KeyError as gone:
+            raise SecretUnusable(f"the secret {gone.args[0]} was deleted while its container ran") from None
         if step.secrets and step.secrets != _versions(found):
             raise SecretUnusable("a secret of the task was changed while its container ran")
         values = (value for secret in found.values() for value in secret.values.values())
