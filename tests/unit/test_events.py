@@ -239,6 +239,15 @@ def test_data_that_is_nested_too_deeply_for_keptn_is_left_out_and_the_message_sa
         assert fitted.message == f"(data.sayhello was nested more than {DEEPEST} levels deep and is left out)"
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN"])
+def test_data_with_a_number_that_json_does_not_have_is_left_out(number: str) -> None:
+    """Python reads it as infinity or no number, and would write what Keptn refuses."""
+    fitted = fitting(Outcome("pass", "succeeded", "done", {"a": [json.loads(number)]}), "sayhello")
+
+    assert fitted.data == {}
+    assert fitted.message == "done\n(data.sayhello was no JSON (a number is out of range) and is left out)"
+
+
 def test_what_fits_once_fits_as_it_is() -> None:
     outcome = Outcome("pass", "succeeded", "\ud800" + "x" * 100_000, {"y": "z" * 100_000})
 

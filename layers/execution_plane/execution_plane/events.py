@@ -156,12 +156,7 @@ def fitting(outcome: Outcome, task: str) -> Outcome:
 
     The message says what was left out.
     """
-    reason = ""
-    if _is_deeper(outcome.data, DEEPEST):
-        reason = f"nested more than {DEEPEST} levels deep"
-    elif outcome.data and len(json.dumps(outcome.data).encode()) > LONGEST_TEXT:
-        reason = f"over {LONGEST_TEXT} bytes"
-    if reason:
+    if reason := _unfit(outcome.data):
         message = f"{outcome.message}\n(data.{task} was {reason} and is left out)".lstrip()
         return replace(outcome, message=cut(message), data={})
     return replace(outcome, message=cut(outcome.message))
@@ -198,6 +193,17 @@ def _reply(ref: EventRef, source: str, kind: str, data: Mapping[str, Any]) -> Ev
     if ref.commit:
         reply["gitcommitid"] = ref.commit
     return Event(reply)
+
+
+def _unfit(data: Mapping[str, Any]) -> str:
+    """Why data can't be sent or kept; empty if it can."""
+    if _is_deeper(data, DEEPEST):
+        return f"nested more than {DEEPEST} levels deep"
+    try:
+        size = len(json.dumps(data, allow_nan=False))
+    except ValueError:
+        return "no JSON (a number is out of range)"  # Python reads 1e999 as infinity, and Keptn refuses it
+    return f"over {LONGEST_TEXT} bytes" if size > LONGEST_TEXT else ""
 
 
 def _is_deeper(value: object, levels: int) -> bool:
