@@ -44,12 +44,19 @@ class Fault(Enum):
     FOLLOWED = "others act just after it, before its caller goes on"
 
 
-READS = frozenset({"GetItem", "Query", "GetSecretValue", "ReceiveMessage", "GET"}) | {
-    "DescribeTasks",
-    "ListTasks",
-    "DescribeTaskDefinition",
-    "GetLogEvents",
-}
+READS = frozenset(
+    {
+        "DescribeTaskDefinition",
+        "DescribeTasks",
+        "GET",
+        "GetItem",
+        "GetLogEvents",
+        "GetSecretValue",
+        "ListTasks",
+        "Query",
+        "ReceiveMessage",
+    }
+)
 WRITES = frozenset({"Invoke", "UpdateItem", "PutItem", "RunTask", "StopTask"})
 
 

@@ -8,6 +8,7 @@ from execution_plane.events import Outcome
 from local.keptn.faults import Answer
 from local.keptn.release import RELEASE_0_16, RELEASE_1_4, Release
 from tests.conftest import PlaneMaker
+from tests.faults.injection import Killed
 from tests.faults.promise import bring_to_rest, check_promise
 from tests.support.job_configs import use_job_config
 from tests.support.memory_ledger import MemoryLedger
@@ -51,9 +52,6 @@ class TestAKeptnWithAnotherTime:
         check_promise(world, [task])
 
     def test_gets_one_finished_of_a_worker_that_was_lost(self, world: World, plane: Plane) -> None:
-        class Killed(BaseException):
-            pass
-
         def die(_: Performance) -> Outcome:
             raise Killed
 

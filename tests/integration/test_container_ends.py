@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from execution_plane.runs import State
 from runners import container_logs
-from tests.support.container_runs import ONE, begin, counts, end, finished, message
+from tests.support.container_runs import ONE, begin, counts, end, message
 from tests.support.ecs import CLUSTER, refusal
 from tests.support.job_configs import use_job_config
 from tests.support.world import Plane, World
@@ -149,7 +149,7 @@ def test_a_container_that_somebody_stopped_failed_whatever_its_exit_code(
 ) -> None:
     end(plane, "bye", exit_code=0, stop_code="UserInitiated", reason="Stopped by an operator")
 
-    assert finished(world, one)["result"] == "fail"
+    assert world.finished(one)["result"] == "fail"
     assert message(world, one) == "The container was stopped: Stopped by an operator\n\nLogs:\nbye"
 
 
@@ -177,7 +177,7 @@ def test_of_several_outcomes_the_later_ones_count_and_what_is_none_is_shown(
         exit_code=1,
     )
 
-    assert finished(world, one)["sayhello"] == {"a": 1, "b": 2}
+    assert world.finished(one)["sayhello"] == {"a": 1, "b": 2}
     shown = [line[:25] for line in message(world, one).partition("Logs:\n")[2].splitlines()]
     assert shown == [
         "keptn-outcome: no json",
@@ -204,7 +204,7 @@ def test_a_log_that_cannot_be_read_does_not_fail_the_task(plane: Plane, world: W
     with patch.object(plane.logs, "get_log_events", refuse):
         end(plane, "unseen")
 
-    assert finished(world, one)["result"] == "pass"
+    assert world.finished(one)["result"] == "pass"
     assert message(world, one).startswith("(The log is in /keptn/containers, keptn/task/")
     assert counts(world, one) == (1, 1)
 

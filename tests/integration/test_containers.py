@@ -21,7 +21,6 @@ from tests.support.container_runs import (
     begin,
     counts,
     end,
-    finished,
     message,
     progress,
     replies,
@@ -55,7 +54,7 @@ def test_a_containers_end_finishes_the_task_with_what_it_wrote(plane: Plane, wor
     end(plane, "Hello, APAC")
 
     assert counts(world, task) == (1, 1)
-    assert (finished(world, task)["result"], message(world, task)) == ("pass", "Hello, APAC")
+    assert (world.finished(task)["result"], message(world, task)) == ("pass", "Hello, APAC")
     world.cycles(2)
     assert plane.run(task).state is State.CLOSED
 
@@ -99,7 +98,7 @@ def test_several_tasks_go_on_one_after_the_other(plane: Plane, world: World, tas
     end(plane, "shipped")
 
     assert counts(world, task) == (1, 1)
-    assert finished(world, task)["sayhello"] == {"image": "x:1"}
+    assert world.finished(task)["sayhello"] == {"image": "x:1"}
     assert message(world, task) == (
         "Task 'Build': pass\nbuilt\n\nTask 'Check': pass\ncheck is done\n\nTask 'Ship': pass\nshipped"
     )
@@ -114,7 +113,7 @@ def test_a_failed_container_ends_its_action_and_says_how(plane: Plane, world: Wo
 
     assert functions.begun == []
     assert counts(world, task) == (1, 1)
-    assert (finished(world, task)["result"], finished(world, task)["status"]) == ("fail", "errored")
+    assert (world.finished(task)["result"], world.finished(task)["status"]) == ("fail", "errored")
     assert message(world, task) == (
         "The container ended with exit code 3: Essential container in task exited\n\nLogs:\nno compiler"
     )
@@ -301,7 +300,7 @@ def test_a_silent_action_beside_another_is_not_heard_of_and_holds_up_nothing(
     end(plane, "unheard", exit_code=1)
     end(plane, "heard")
 
-    assert (finished(world, task)["result"], message(world, task)) == ("pass", "heard")
+    assert (world.finished(task)["result"], message(world, task)) == ("pass", "heard")
     assert not any("Measure" in text for text in progress(world))
     assert counts(world, task) == (1, 1)
 
@@ -314,7 +313,7 @@ def test_an_invalid_job_config_ends_the_task_with_its_level_line_and_field(
     begin(plane)
 
     assert counts(world, task) == (1, 1)
-    assert finished(world, task)["status"] == "errored"
+    assert world.finished(task)["status"] == "errored"
     assert message(world, task) == (
         "job/config.yaml of project podtato, line 7, actions[0].tasks[0].image: expected a text, found a list"
     )
@@ -373,7 +372,7 @@ def test_two_actions_both_run_and_the_worst_counts(plane: Plane, world: World, t
 
     assert len(plane.ecs.tasks) == 2
     assert counts(world, task) == (1, 1)
-    assert finished(world, task)["result"] == "fail"
+    assert world.finished(task)["result"] == "fail"
     assert "first" in message(world, task)
     assert message(world, task).endswith("Task 'Other': pass\nsecond")
     assert counts(world, task) == (1, 1)
@@ -385,7 +384,7 @@ def test_a_failure_that_the_task_forgives_is_a_warning(plane: Plane, world: Worl
 
     end(plane, exit_code=1)
 
-    assert (finished(world, task)["result"], finished(world, task)["status"]) == ("warning", "succeeded")
+    assert (world.finished(task)["result"], world.finished(task)["status"]) == ("warning", "succeeded")
     assert counts(world, task) == (1, 1)
 
 
@@ -493,7 +492,7 @@ def test_secrets_are_referred_to_and_masked(plane: Plane, world: World, task: st
     assert "s3cr3t!" not in json.dumps(started.request) + json.dumps(container)
     end(plane, "the password is s3cr3t!", 'keptn-outcome: {"said": "s3cr3t\\u0021"}')
     assert message(world, task) == "the password is ***"
-    assert finished(world, task)["sayhello"] == {"said": "***"}
+    assert world.finished(task)["sayhello"] == {"said": "***"}
 
 
 def test_what_does_not_fit_the_overrides_gets_a_definition_of_its_own(plane: Plane, task: str) -> None:
@@ -563,7 +562,7 @@ def test_what_follows_a_container_knows_the_events_subscription_labels_and_task_
     assert [data["temporaryData"] for data in seen] == [
         {"distributor": {"subscriptionID": subscription["id"]}}
     ]
-    assert finished(world, task)["labels"] == {"build": "7"}
+    assert world.finished(task)["labels"] == {"build": "7"}
     assert [
         event["data"]["message"] for event in world.keptn.received if "status.changed" in event["type"]
     ] == ["Task 1 of 3: Build", "Task 2 of 3: Check", "Task 3 of 3: Ship"]

@@ -13,15 +13,12 @@ from execution_plane.subscriptions import Subscription
 from local.keptn.control_plane import random_id
 from local.keptn.faults import Action, Answer, DropConnection
 from tests.conftest import PlaneMaker
+from tests.faults.injection import Killed
 from tests.faults.promise import bring_to_rest, check_promise
 from tests.support.world import SAYHELLO, Plane, World
 from work import Performance
 
 DONE = Outcome("pass", "succeeded", "done")
-
-
-class Killed(BaseException):
-    """The function's process is gone."""
 
 
 def be_killed(_: Performance) -> Outcome:

@@ -11,16 +11,13 @@ from execution_plane.events import TriggeredEvent
 from execution_plane.runs import MOST_ATTEMPTS, State
 from plan import START_AFTER
 from tests.conftest import PlaneMaker
+from tests.faults.injection import Killed
 from tests.faults.promise import bring_to_rest, check_promise
 from tests.support.world import Plane, World
 from work import Work
 
 IMPORT_ERROR = "Unable to import module 'worker': No module named 'yaml'"
 EXITED = "RequestId: 1 Error: Runtime exited with error: signal: killed"
-
-
-class Killed(BaseException):
-    """The function's process is gone."""
 
 
 class Given:
@@ -47,16 +44,6 @@ def given(aws: None) -> Given:
 @pytest.fixture
 def plane(new_plane: PlaneMaker, given: Given) -> Plane:
     return new_plane(sqs=boto3.client("sqs"), failure_queue_url=given.queue_url)
-
-
-def finished_of(world: World, task: str) -> dict[str, Any]:
-    (event,) = [
-        each
-        for each in world.keptn.received
-        if each.get("triggeredid") == task and each["type"].endswith("finished")
-    ]
-    data: dict[str, Any] = event["data"]
-    return data
 
 
 def deliver(plane: Plane, given: Given, invoke: Callable[[dict[str, Any]], object]) -> None:
@@ -88,7 +75,7 @@ def test_a_worker_that_can_not_be_imported_shows_in_keptn_within_minutes(
         assert world.clock.now() - begun < 120
 
     for task in tasks:
-        data = finished_of(world, task)
+        data = world.finished(task)
         assert (data["status"], data["result"]) == ("errored", "fail")
         assert IMPORT_ERROR in data["message"]
     bring_to_rest(world)
@@ -113,7 +100,7 @@ def test_a_run_in_flight_meets_a_worker_that_can_not_be_imported(
         plane.cycle()
     world.settle()
 
-    assert IMPORT_ERROR in finished_of(world, task)["message"]
+    assert IMPORT_ERROR in world.finished(task)["message"]
     assert world.keptn.counts(task) == (1, 1)
 
 
@@ -135,7 +122,7 @@ def test_an_invocation_that_aws_gives_up_on_ends_its_run_with_awss_reason(
     bring_to_rest(world)
 
     check_promise(world, [task])
-    assert "EventAgeExceeded" in finished_of(world, task)["message"]
+    assert "EventAgeExceeded" in world.finished(task)["message"]
     assert plane.tasks.begun == []
 
 
@@ -159,7 +146,7 @@ def test_a_run_that_waits_five_minutes_in_lambdas_queue_gets_its_started_from_th
 
     check_promise(world, [task])
     assert plane.tasks.begun == [task]
-    assert finished_of(world, task)["result"] == "pass"
+    assert world.finished(task)["result"] == "pass"
 
 
 class Poisoned:
@@ -195,9 +182,9 @@ def test_a_task_that_crashes_the_worker_each_time_is_taken_three_times_and_then_
     live(world, plane, given, minutes=12)
 
     assert poisoned.acquired == [task] * MOST_ATTEMPTS
-    assert (finished_of(world, task)["status"], world.keptn.counts(task)) == ("errored", (1, 1))
-    assert "lost 3 times" in finished_of(world, task)["message"]
-    assert "signal: killed" in finished_of(world, task)["message"]
+    assert (world.finished(task)["status"], world.keptn.counts(task)) == ("errored", (1, 1))
+    assert "lost 3 times" in world.finished(task)["message"]
+    assert "signal: killed" in world.finished(task)["message"]
     bring_to_rest(world)
     check_promise(world, [task])
 
@@ -213,7 +200,7 @@ def test_a_worker_that_crashes_once_before_its_task_is_replaced(
 
     assert poisoned.acquired == [task] * 2
     check_promise(world, [task])
-    assert finished_of(world, task)["result"] == "pass"
+    assert world.finished(task)["result"] == "pass"
 
 
 def test_a_poison_event_does_not_slow_the_others(world: World, plane: Plane, given: Given) -> None:

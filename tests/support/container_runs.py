@@ -57,13 +57,7 @@ def end(plane: Plane, *lines: str, exit_code: int | None = 0, **how: Any) -> str
 
 
 def message(world: World, task: str) -> str:
-    return str(finished(world, task)["message"])
-
-
-def finished(world: World, task: str) -> dict[str, Any]:
-    (event,) = [each for each in replies(world, task) if each["type"].endswith(".finished")]
-    data: dict[str, Any] = event["data"]
-    return data
+    return str(world.finished(task)["message"])
 
 
 def counts(world: World, task: str) -> tuple[int, int]:

@@ -249,6 +249,16 @@ class World:
         self.contexts[task] = context
         return task
 
+    def finished(self, task: str) -> dict[str, Any]:
+        """The data of the only finished that Keptn was sent for a task."""
+        (event,) = [
+            each
+            for each in self.keptn.received
+            if each.get("triggeredid") == task and each["type"].endswith(".finished")
+        ]
+        data: dict[str, Any] = event["data"]
+        return data
+
     def settle(self) -> None:
         """Let Keptn handle what is due."""
         self.keptn.settle()

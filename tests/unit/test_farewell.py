@@ -57,8 +57,8 @@ def test_a_claimed_run_is_reported_with_its_started(world: World, plane: Plane) 
     world.settle()
 
     assert world.keptn.counts(task) == (1, 1)
-    assert finished_of(world, task)["data"]["status"] == "errored"
-    assert "deleted" in finished_of(world, task)["data"]["message"]
+    assert world.finished(task)["status"] == "errored"
+    assert "deleted" in world.finished(task)["message"]
 
 
 def test_a_waiting_run_is_reported_and_its_container_stopped(world: World, plane: Plane) -> None:
@@ -71,7 +71,7 @@ def test_a_waiting_run_is_reported_and_its_container_stopped(world: World, plane
     world.settle()
 
     assert world.keptn.counts(task) == (1, 1)
-    assert "deleted" in finished_of(world, task)["data"]["message"]
+    assert "deleted" in world.finished(task)["message"]
     assert [container.is_running for container in plane.ecs.tasks.values()] == [False]
 
 
@@ -108,7 +108,7 @@ def test_a_running_run_is_reported_and_its_worker_sends_nothing_more(world: Worl
     world.settle()
 
     assert world.keptn.counts(task) == (1, 1)
-    assert "deleted" in finished_of(world, task)["data"]["message"]
+    assert "deleted" in world.finished(task)["message"]
 
 
 def test_a_run_that_moves_on_meanwhile_is_reported_as_it_then_stands(
@@ -128,8 +128,8 @@ def test_a_run_that_moves_on_meanwhile_is_reported_as_it_then_stands(
     world.settle()
 
     assert [world.keptn.counts(task) for task in tasks] == [(1, 1), (1, 1), (0, 0), (1, 1)]
-    assert finished_of(world, tasks[0])["data"]["status"] == "errored"
-    assert finished_of(world, tasks[1])["data"]["message"] == "done"
+    assert world.finished(tasks[0])["status"] == "errored"
+    assert world.finished(tasks[1])["message"] == "done"
 
 
 def test_an_outcome_that_was_never_sent_is_sent_as_it_is(world: World, plane: Plane) -> None:
@@ -143,7 +143,7 @@ def test_an_outcome_that_was_never_sent_is_sent_as_it_is(world: World, plane: Pl
     world.settle()
 
     assert world.keptn.counts(task) == (1, 1)
-    assert finished_of(world, task)["data"]["message"] == "done"
+    assert world.finished(task)["message"] == "done"
 
 
 def test_what_was_reported_or_owes_nothing_is_left_alone(world: World, plane: Plane) -> None:
@@ -199,15 +199,6 @@ def test_a_run_that_can_not_be_reported_does_not_stop_the_others(
     world.settle()
 
     assert sorted(world.keptn.counts(task) for task in tasks) == [(0, 0), (1, 1)]
-
-
-def finished_of(world: World, task: str) -> dict[str, Any]:
-    (event,) = [
-        each
-        for each in world.keptn.received
-        if each.get("triggeredid") == task and each["type"].endswith("finished")
-    ]
-    return event
 
 
 class CloudFormation(BaseHTTPRequestHandler):

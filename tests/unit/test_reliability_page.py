@@ -37,7 +37,9 @@ def test_every_row_is_a_test_of_that_name(row: str) -> None:
 def test_the_documented_failures_are_the_first_rows() -> None:
     names = names_in(ROOT / "tests" / "integration" / "test_documented_failures.py")
 
-    assert all(name.startswith(row) for row, name in zip(rows(), names[:DOCUMENTED], strict=False)), names
+    assert all(
+        name.startswith(row) for row, name in zip(rows()[:DOCUMENTED], names[:DOCUMENTED], strict=True)
+    ), names
     assert not any(name.startswith(row) for row in rows()[DOCUMENTED:] for name in names)
 
 
