@@ -8,7 +8,7 @@ that ran. A container's task ends the invocation, and another one goes on behind
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -249,9 +249,14 @@ def _used(value: object) -> object:
     if isinstance(value, tuple):
         return [_used(each) for each in value]
     if is_dataclass(value):
-        named = ((each.name, getattr(value, each.name), each.default) for each in fields(value))
-        return {name: _used(has) for name, has, default in named if has != default}
+        named = ((each, getattr(value, each.name)) for each in fields(value))
+        return {each.name: _used(has) for each, has in named if has != _default_of(each)}
     return value
+
+
+def _default_of(model_field: Field[Any]) -> object:
+    made = model_field.default_factory
+    return model_field.default if made is MISSING else made()
 
 
 def _moment(seconds: float) -> str:

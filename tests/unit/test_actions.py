@@ -1,6 +1,6 @@
 """What the tasks of several actions come to together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -249,9 +249,10 @@ def test_a_cancelled_task_ends_everything() -> None:
 
 @dataclass(frozen=True)
 class LaterTask(Task):
-    """A task in the model of a later version, which has one more field."""
+    """A task in the model of a later version, which has two more fields."""
 
     later: str = ""
+    still_later: Mapping[str, str] = field(default_factory=dict)
 
 
 def test_a_field_that_another_version_adds_changes_only_the_actions_that_use_it() -> None:
