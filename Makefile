@@ -22,7 +22,7 @@ trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARG
 	$(RUN) local.trigger $(ARGS)
 
 test: .venv/ready  ## Run all tests but those with the SAM CLI
-	.venv/bin/pytest -n auto --ignore=tests/sam $(PYTEST)
+	.venv/bin/pytest -n auto --dist worksteal --ignore=tests/sam $(PYTEST)
 
 test-sam: .venv/ready .venv-sam/ready  ## Run the functions in containers, by the SAM CLI
 	.venv/bin/pytest tests/sam $(PYTEST)
