@@ -26,6 +26,8 @@ from local.aws import create_table, read_template  # noqa: E402
 from tests.support.world import Plane, World  # noqa: E402
 
 TEMPLATE = read_template()
+FAULTS_COUNTED = ("faults tried", "faults survived")
+"""What the tests of a fault matrix record."""
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +80,12 @@ def new_plane(world: World, dynamodb: Any) -> PlaneMaker:
 @pytest.fixture
 def plane(new_plane: PlaneMaker) -> Plane:
     return new_plane()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end how many faults were tried and survived."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    noted = [dict(report.user_properties) for report in reports if report.when == "call"]
+    tried, survived = (sum(each.get(name, 0) for each in noted) for name in FAULTS_COUNTED)
+    if tried:
+        terminalreporter.write_line(f"fault matrix: {tried} faults tried, {survived} survived")

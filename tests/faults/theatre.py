@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from tests.conftest import FAULTS_COUNTED
 from tests.faults.injection import Call, Fault, Injector, Killed
 from tests.faults.promise import bring_to_rest, check_promise
 from tests.support.world import Plane, World
@@ -119,8 +120,8 @@ def matrix(
                 play(scenario, point, fault)
             except AssertionError as failure:
                 broken.append(f"{point}: {failure}")
-        record_property("faults tried", len(points))
-        record_property("faults survived", len(points) - len(broken))
+        for name, number in zip(FAULTS_COUNTED, (len(points), len(points) - len(broken)), strict=True):
+            record_property(name, number)
         assert points
         assert not broken, "\n".join(broken)
 
