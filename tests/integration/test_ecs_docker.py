@@ -5,26 +5,13 @@ from typing import Any
 
 import docker  # type: ignore[import-untyped]
 import pytest
-from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
 
 from local.ecs.docker_engine import LABEL, DockerEngine
 from tests.unit.local_ecs.rig import CLUSTER, Rig, rig, shell
 
-IMAGE = "alpine:latest"
-
 
 @pytest.fixture
-def ecs(aws: None) -> Iterator[Rig]:
-    try:
-        client = docker.from_env()
-    except DockerException as problem:
-        pytest.skip(f"no Docker answers: {problem}")
-    try:
-        client.images.get(IMAGE)
-    except ImageNotFound:
-        pytest.skip(f"Docker has no image {IMAGE}: docker pull {IMAGE}")
-    finally:
-        client.close()
+def ecs(aws: None, docker_image: str) -> Iterator[Rig]:
     with rig(DockerEngine()) as running:
         yield running
 
@@ -74,8 +61,10 @@ def test_an_image_that_can_not_be_pulled_fails_the_task_with_ecss_reason(ecs: Ri
     assert end["containers"][0]["reason"] == end["stoppedReason"]
 
 
-def test_a_program_that_is_not_in_the_image_fails_the_task_with_ecss_reason(ecs: Rig) -> None:
-    ecs.run(ecs.register({"name": "main", "image": IMAGE, "entryPoint": ["/no/such/program"]}))
+def test_a_program_that_is_not_in_the_image_fails_the_task_with_ecss_reason(
+    ecs: Rig, docker_image: str
+) -> None:
+    ecs.run(ecs.register({"name": "main", "image": docker_image, "entryPoint": ["/no/such/program"]}))
 
     end = ecs.end()
 

@@ -9,29 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import docker  # type: ignore[import-untyped]
-import pytest
-from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
-
 from jobs.config import Rules, read
-from local.job_demo import IMAGE, JOB_CONFIG
+from local.job_demo import JOB_CONFIG
 
 ROOT = Path(__file__).parents[2]
 SHA256 = "56de0e51f80190e60276b81321729ec5d7c35340d072fd01cee44de4dea2b7b6"
-
-
-@pytest.fixture
-def alpine() -> None:
-    try:
-        client = docker.from_env()
-    except DockerException as problem:
-        pytest.skip(f"no Docker answers: {problem}")
-    try:
-        client.images.get(IMAGE)
-    except ImageNotFound:
-        pytest.skip(f"Docker has no image {IMAGE}: docker pull {IMAGE}")
-    finally:
-        client.close()
 
 
 def second_act(**variables: str) -> str:
@@ -54,7 +36,7 @@ def test_the_file_is_the_users_document_byte_for_byte() -> None:
     assert len(read(JOB_CONFIG.read_bytes(), origin="seed", rules=Rules()).actions) == 2
 
 
-def test_the_file_runs_unchanged_in_real_containers(alpine: None) -> None:
+def test_the_file_runs_unchanged_in_real_containers(docker_image: str) -> None:
     printed = second_act()
 
     assert "Its tasks run in a container, by Docker." in printed
