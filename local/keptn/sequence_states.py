@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.keptn.events import Event, Scope, is_sequence_type, keptn_time
-from local.keptn.execution import ABORTED, FINISHED, PAUSED, STARTED, TIMED_OUT, TRIGGERED, WAITING
+from local.keptn.execution import ABORTED, FINISHED, PAUSED, STARTED, TIMED_OUT, TRIGGERED
 
 SequenceState = dict[str, Any]
 """`name, service, project, time, shkeptncontext, state, stages[{name, state, latestEvent, …}]`."""
@@ -73,12 +73,6 @@ class SequenceStates:
         state = self.get(project, keptn_context)
         if state and all(stage["state"] != TRIGGERED for stage in state["stages"]):
             state["state"] = FINISHED
-
-    def on_waiting(self, project: str, keptn_context: str) -> None:
-        """A sequence waits to be dispatched."""
-        state = self.get(project, keptn_context)
-        if state and state["state"] != FINISHED:
-            state["state"] = WAITING
 
     def on_timed_out(self, project: str, keptn_context: str) -> None:
         """A task was not started in time."""
