@@ -85,7 +85,7 @@ class ApiRoutes:
 
 
 def _parsed(raw: bytes) -> Event:
-    body = json.loads(raw)
+    body = json.loads(raw, parse_constant=_refuse_constant)
     if not isinstance(body, dict):
         raise ValueError("json: cannot unmarshal into Go value of type models.KeptnContextExtendedCE")
     for name in ("type", "source", "shkeptncontext", "triggeredid", "gitcommitid", "id", "specversion"):
@@ -94,3 +94,8 @@ def _parsed(raw: bytes) -> Event:
     if body.get("time"):
         datetime.fromisoformat(body["time"])
     return body
+
+
+def _refuse_constant(constant: str) -> None:
+    """Python reads NaN and Infinity, which are no JSON to Go."""
+    raise ValueError(f"invalid character '{constant[0]}' looking for beginning of value")

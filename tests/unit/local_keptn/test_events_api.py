@@ -60,6 +60,8 @@ def test_a_missing_attribute_is_refused_with_a_code_of_its_own(missing: str) -> 
     [
         (b"{", "application/json", 400),
         (b"[]", "application/json", 400),
+        (b'{"data": {"a": NaN}}', "application/json", 400),
+        (b'{"data": {"a": -Infinity}}', "application/json", 400),
         (b'{"time": "yesterday"}', "application/json", 400),
         (b'{"type": 1}', "application/json", 400),
         (b"{}", "text/plain", 415),
