@@ -21,7 +21,7 @@ def test_the_whole_flow_from_a_tick_to_finished(sam: Sam, stand_ins: StandIns) -
 
     with plane.start_lambda() as functions:
         functions.invoke(POLLER, TICK)
-        assert until(lambda: keptn.counts(ours) == (1, 1)), functions.log.read_text()
+        assert until(lambda: keptn.counts(ours) == (1, 1))
         functions.invoke(POLLER, TICK)
 
     replies = [event for event in keptn.received if event.get("triggeredid") == ours]
