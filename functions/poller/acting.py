@@ -165,7 +165,9 @@ class Actor:
             self._errors.note(LogEntry.of(ref, outcome.message))
 
     def _send_started(self, step: Step, end: Deadline) -> None:
-        self._replies.start(_run_of(step), end)
+        run = self._replies.start(_run_of(step), end)
+        if not run.start_uncertain:
+            self._ledger.move(run, run.start_answered())
 
     def _take_back(self, step: Step, _: Deadline) -> None:
         run = _run_of(step)
@@ -182,6 +184,7 @@ class Actor:
         self._end(_run_of(step), step.outcome or Outcome.errored(""), end)
 
     def _end(self, run: Run, outcome: Outcome, end: Deadline) -> None:
+        self._waiting.leave(run)
         ended = run.completed_silently() if run.silent else run.completed(outcome, self._clock.now())
         run = self._ledger.move(run, ended)
         count(Count.RUNS_ABANDONED)

@@ -26,6 +26,8 @@ PAUSE_BETWEEN_LOOKS = 30.0  # at a paused sequence
 # Seconds for which submitting a container a second time surely starts no second one: ECS forgets a client
 # token, and the container, an hour after the container's end.
 SUBMITTED_ONCE = 2700.0
+OVERDUE = 900.0  # seconds beyond a container's deadline within which ECS has stopped it, and said so
+HANDLED_WITHIN = 3600.0  # seconds from the first wake for a container's end, for a worker to handle it
 
 
 class Seen(Enum):
@@ -133,11 +135,26 @@ class _Facts:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether its end was handled in vain often enough, or AWS gave up on that."""
-        if self.step is None or not self.has_ended:
+        """Whether AWS gave up on the workers that were to submit the container or handle its end, they were
+        lost, or no worker handled its end in time.
+        """
+        step, failure = self.run.step, self.failure
+        if step is None:
             return False
-        gave_up = self.failure is not None and self.step.wakes >= MOST_ATTEMPTS
-        return gave_up or self.step.resumes >= MOST_ATTEMPTS
+        if failure and step.wakes >= MOST_ATTEMPTS and failure.version in {None, self.run.version}:
+            return True
+        if self.is_unknown_to_ecs or self.has_ended:
+            return step.resumes >= MOST_ATTEMPTS or (self.has_ended and self._is_unhandled(step))
+        return False
+
+    def _is_unhandled(self, step: ContainerStep) -> bool:
+        first = step.woken_at
+        return first is not None and step.wakes >= MOST_ATTEMPTS and self.now >= first + HANDLED_WITHIN
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its container should have ended long ago, and ECS does not say that it has."""
+        return self.step is not None and not self.has_ended and self.now >= self.step.deadline + OVERDUE
 
     @property
     def is_past_its_deadline(self) -> bool:
@@ -175,10 +192,27 @@ def _lost(_: _Facts) -> str:
     return "The worker was lost while the task ran (out of memory, killed, or a crash); see its log group."
 
 
-def _unread(facts: _Facts) -> str:
-    crashed = f"the worker was lost {MOST_ATTEMPTS} times; see its log group"
-    why = facts.failure.reason if facts.failure else crashed
-    return f"The task's container ended, and its end could not be read: {why}"
+def _unhandled(facts: _Facts) -> str:
+    step = facts.run.step
+    assert step is not None
+    what = (
+        "The task's container ended, and its end could not be handled"
+        if step.arn
+        else "The task's container could not be started"
+    )
+    if facts.failure:
+        why = facts.failure.reason
+    elif step.resumes >= MOST_ATTEMPTS:
+        why = f"the worker was lost {step.resumes} times; see its log group"
+    else:
+        why = step.trouble or "no worker took it up; see the worker's throttles"
+    return f"{what}: {why}"
+
+
+def _untold(facts: _Facts) -> str:
+    if facts.container is Container.UNDER_WAY:
+        return "The task's container is past its deadline (maxPollDuration) and could not be stopped."
+    return "ECS does not say how the task's container ended, long after its deadline (maxPollDuration)."
 
 
 def _overdue(_: _Facts) -> str:
@@ -193,11 +227,13 @@ ROWS: tuple[_Row, ...] = (
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.now >= f.run.deadline, Action.ABANDON, _overdue),
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.waits_too_long, Action.SEND_STARTED),
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.lease_is_over, Action.DISPATCH),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
     _Row(Seen.OPEN, State.RUNNING, lambda f: f.step is not None, Action.WAIT_AGAIN),
     _Row(Seen.OPEN, State.RUNNING, lambda f: f.lease_is_over and f.run.begun, Action.ABANDON, _lost),
     _Row(Seen.OPEN, State.RUNNING, lambda f: f.lease_is_over, Action.TAKE_BACK),
     _Row(Seen.OPEN, State.RUNNING, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
-    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_given_up, Action.ABANDON, _unread),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_given_up, Action.ABANDON, _unhandled),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_overdue, Action.ABANDON, _untold),
     _Row(Seen.OPEN, State.WAITING, lambda f: f.has_ended, Action.WAKE),
     _Row(Seen.OPEN, State.WAITING, lambda f: f.is_unknown_to_ecs, Action.FIND),
     _Row(Seen.OPEN, State.WAITING, lambda f: f.is_past_its_deadline, Action.STOP),

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from execution_plane.clock import Clock
-from execution_plane.containers import Container, Containers
+from execution_plane.containers import Container, Containers, ContainersUnavailable
 from execution_plane.events import Outcome
 from execution_plane.ledger import Ledger
-from execution_plane.runs import ContainerStep, Run
+from execution_plane.runs import ContainerStep, Run, State
 from execution_plane.telemetry import logger
-from plan import Found, decide_found
+from plan import OVERDUE, Found, decide_found
 
 
 class WaitingRuns:
@@ -68,17 +68,35 @@ class WaitingRuns:
     def cancel(self, run: Run) -> Run | None:
         """Stop the container of a run that is no longer wanted; None as long as there may yet come one.
 
-        Raises ContainersUnavailable.
+        Raises ContainersUnavailable, for as long as the container may still run.
         """
         step, now = _step_of(run), self._clock.now()
-        if not step.arn:
-            if now < run.lease_until:
-                return None  # its submission is under way
-            step = replace(step, arn=self._containers.find(step) or "")
-        if step.arn:
-            run = self._ledger.move(run, run.stopping(now))
-            self._containers.stop(step, "Its Keptn sequence was aborted or timed out.")
+        if not step.arn and now < run.lease_until:
+            return None  # its submission is under way
+        try:
+            if not step.arn:
+                step = replace(step, arn=self._containers.find(step) or "")
+            if step.arn:
+                run = self._ledger.move(run, run.stopping(now))
+                self._containers.stop(step, "Its Keptn sequence was aborted or timed out.")
+        except ContainersUnavailable as problem:
+            if now < step.deadline + OVERDUE:
+                raise
+            _log_left(run, problem)
         return run
+
+    def leave(self, run: Run) -> None:
+        """Stop the container of a run that ends without it, if it has one and ECS will."""
+        if run.state is not State.WAITING or run.step is None or not run.step.arn:
+            return
+        try:
+            self._containers.stop(run.step, "Its run was given up.")
+        except ContainersUnavailable as problem:
+            _log_left(run, problem)
+
+
+def _log_left(run: Run, problem: ContainersUnavailable) -> None:
+    logger.error("a container may be left running", event_id=run.event.id, reason=str(problem))
 
 
 def _step_of(run: Run) -> ContainerStep:

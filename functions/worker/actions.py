@@ -15,10 +15,12 @@ from typing import Any, Protocol
 from execution_plane.clock import Clock
 from execution_plane.containers import ContainerEnd
 from execution_plane.events import LONGEST_TEXT, Outcome, Result, cut
+from execution_plane.ledger import LedgerUnavailable, LostRace
 from execution_plane.runs import ContainerStep, TaskDone
 from execution_plane.telemetry import logger
 from jobs.model import Action, Task
-from work import Pending, Performance, Prepared, Resumption, TaskUnusable
+from runners.container_spec import log_stream
+from work import Pending, Performance, Prepared, Resumption, TaskCancelled, TaskUnusable
 
 WORST_FIRST: tuple[Result, ...] = ("fail", "warning", "pass")
 TOKEN_LENGTH = 32  # of ECS's 64
@@ -70,9 +72,7 @@ class ActionPerformer:
         """
         digest = digest_of(actions)
         if resumption and resumption.step.digest != digest:
-            return Outcome.errored(
-                "The job config was changed while a container of the task ran, so what follows it is unknown."
-            )
+            return broken_off("The job config was changed while this task's container ran.", resumption)
         done = list(resumption.earlier) if resumption else []
         places = [
             (number, position)
@@ -120,6 +120,11 @@ class ActionPerformer:
                 outcome = self._run(task, done, performance)
         except TaskUnusable as problem:
             outcome = Outcome.errored(str(problem))
+        except (TaskCancelled, LostRace, LedgerUnavailable):
+            raise
+        except Exception as problem:
+            logger.exception("a task can't be run", event_id=performance.event.ref.id, task=task.name)
+            outcome = Outcome.errored(f"The task could not be run: {type(problem).__name__}: {problem}")
         if outcome.result == "fail" and task.on_error == "warning":
             return replace(outcome, result="warning", status="succeeded")
         return outcome
@@ -190,6 +195,25 @@ def combine(done: Sequence[TaskDone]) -> Outcome:
         message=_message(done),
         data=data,
     )
+
+
+def broken_off(reason: str, resumption: Resumption | None) -> Outcome:
+    """What work came to that can't go on, with what was done of it.
+
+    Which task the container did is not known for certain, nor so its secrets: its log is not shown.
+    """
+    if resumption is None:
+        return Outcome.errored(reason)
+    step, end = resumption.step, resumption.end
+    if end is None or not end.arn:
+        ended = "Its container was not started."
+    else:
+        how = f" with exit code {end.exit_code}" if end.exit_code is not None else ""
+        why = f": {end.reason}" if end.reason else ""
+        stream = log_stream(end.failed_container, end.arn)
+        ended = f"Its container ended{how}{why}; its log is in {stream}, and what follows it was not done."
+    name = f"{step.task + 1} of action {step.action + 1}"
+    return combine([*resumption.earlier, TaskDone(name, Outcome.errored(f"{reason} {ended}"))])
 
 
 def _message(done: Sequence[TaskDone]) -> str:

@@ -1,7 +1,10 @@
 """One run in the worker: acquired or taken up again, its event fetched, its actions done, and finished."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
+from actions import broken_off
 from execution_plane.clock import Clock, Deadline
 from execution_plane.containers import ContainerEnd, Containers, ContainersUnavailable
 from execution_plane.control_plane import ControlPlane
@@ -31,6 +34,8 @@ from work import (
 
 END_RESERVE = 10.0  # seconds before the function's deadline at which a task still running is stopped
 PROGRESS_SECONDS = 3.0  # for one status.changed, during which nobody watches the task
+NOT_HANDLED = "no action handles the event"
+NOTHING_DONE = Outcome("warning", "succeeded", f"Nothing was done: {NOT_HANDLED}.")
 LEDGER_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds: an outcome is worth waiting for
 
 
@@ -119,15 +124,20 @@ class Worker:
         except Unreadable as problem:
             work = _broken(str(problem))
         if work is None:
-            self._ledger.move(run, run.completed_silently())
-            logger.info("no action handles the event", event_id=run.event.id, type=run.event.type)
-            return "no action handles the event"
-        if run.started_at is None and not work.is_silent:
+            logger.info(NOT_HANDLED, event_id=run.event.id, type=run.event.type)
+            if run.started_at is None:
+                self._ledger.move(run, run.completed_silently())
+                return NOT_HANDLED
+            work = Work(is_silent=False, perform=lambda _, __: NOTHING_DONE)
+        # Once Keptn was told that the task has started, as it is after long in Lambda's queue, it must hear
+        # of its end.
+        is_silent = work.is_silent and run.started_at is None
+        if run.started_at is None and not is_silent:
             try:
                 run = self._replies.start(run, deadline.earlier_by(END_RESERVE))
             except NotStarted as problem:
                 return self._give_back(problem.run, f"started can't be sent: {problem}")
-        held = HeldRun(self._ledger, self._clock, run, deadline, origin, silent=work.is_silent)
+        held = HeldRun(self._ledger, self._clock, run, deadline, origin, silent=is_silent)
         return self._go_on(_Errand(held, event, work, deadline), None)
 
     def _take_up(self, run: Run, deadline: Deadline) -> str:
@@ -148,13 +158,19 @@ class Worker:
         run = self._ledger.move(run, run.resumed(self._clock.now()))
         try:
             event = self._fetch(run)
+            if event is None and run.silent:
+                event = self._recall(run)
         except KeptnError as problem:
             return self._put_back(run, f"the event can't be fetched: {problem}")
         if event is None:
             if not run.silent:
                 return self._put_back(run, "the event is not open")
             self._ledger.move(run, run.completed_silently())
-            logger.warning("a silent run ends with its container: its event is gone", event_id=run.event.id)
+            logger.warning(
+                "a silent run ends with its container: Keptn no longer has its event",
+                event_id=run.event.id,
+                container=end and vars(end),
+            )
             return "done silently"
         event = event.with_subscription(step.subscription_id)
         try:
@@ -168,9 +184,14 @@ class Worker:
 
     def _fetch(self, run: Run) -> TriggeredEvent | None:
         """The run's event as it is now, None if it is not open. Raises KeptnError."""
-        raw = persist(
-            lambda: self._control_plane.fetch_event(run.event), KeptnError, RETRY_PAUSES, self._clock
-        )
+        return self._read(lambda: self._control_plane.fetch_event(run.event))
+
+    def _recall(self, run: Run) -> TriggeredEvent | None:
+        """The event as Keptn's history has it, for silent work, which outlives it. Raises KeptnError."""
+        return self._read(lambda: self._control_plane.recall_event(run.event))
+
+    def _read(self, ask: Callable[[], Any]) -> TriggeredEvent | None:
+        raw = persist(ask, KeptnError, RETRY_PAUSES, self._clock)
         try:
             return read_triggered(raw) if raw is not None else None
         except RefusedEvent:
@@ -186,7 +207,7 @@ class Worker:
 
     def _put_back(self, run: Run, reason: str) -> str:
         """The container's end is still to be handled: the poller has it taken up again or closes the run."""
-        self._ledger.move(run, run.put_back(self._clock.now()))
+        self._ledger.move(run, run.put_back(reason, self._clock.now()))
         logger.warning("run put back", event_id=run.event.id, reason=reason)
         return f"put back: {reason}"
 
@@ -289,5 +310,6 @@ class Worker:
             self._errors.note(LogEntry.of(run.event, outcome.message))
 
 
-def _broken(message: str) -> Work:
-    return Work(is_silent=False, perform=lambda _, __: Outcome.errored(message))
+def _broken(reason: str) -> Work:
+    """Work that can't be done, or not any further."""
+    return Work(is_silent=False, perform=lambda _, resumption: broken_off(reason, resumption))

@@ -28,6 +28,27 @@ from tests.support.container_runs import (
 from tests.support.ecs import refusal
 from tests.support.job_configs import Functions, use_job_config, write, write_job_config
 from tests.support.world import SAYHELLO, Plane, World
+from work import Performance
+
+TWO = """\
+apiVersion: v2
+actions:
+  - name: Deliver
+    events: [{name: sayhello}]
+    tasks:
+      - {name: Build, image: builder, maxPollDuration: 3600}
+      - {name: Ship, image: shipper, maxPollDuration: 3600}
+"""
+TWO_ACTIONS = """\
+apiVersion: v2
+actions:
+  - name: One
+    events: [{name: sayhello}]
+    tasks: [{name: First, function: first}]
+  - name: Another
+    events: [{name: sayhello}]
+    tasks: [{name: Second, function: second}]
+"""
 
 
 @pytest.fixture
@@ -292,6 +313,35 @@ def test_a_silent_container_runs_on_without_a_reply(plane: Plane, world: World, 
     assert plane.run(task).state is State.CLOSED
 
 
+def test_silent_work_goes_on_when_keptn_has_given_its_event_up(plane: Plane, world: World, task: str) -> None:
+    """Nobody sends a started, so Keptn times the task out after ten minutes."""
+    use_job_config(plane, TWO.replace("name: Deliver", "name: Deliver\n    silent: true"))
+    begin(plane)
+    world.cycles(40, 20.0)
+    assert world.keptn.open_events(SAYHELLO) == []
+
+    end(plane)
+    end(plane)
+    world.cycles(12)
+
+    assert len(plane.ecs.tasks) == 2
+    assert replies(world, task) == []
+    assert plane.run(task).state is State.CLOSED
+
+
+def test_how_a_silent_container_ended_is_logged_although_keptn_has_given_its_event_up(
+    plane: Plane, world: World, task: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    use_job_config(plane, TWO.replace("name: Deliver", "name: Deliver\n    silent: true"))
+    begin(plane)
+    world.cycles(40, 20.0)
+    end(plane, "it broke", exit_code=7)
+
+    (line,) = [vars(each) for each in caplog.records if each.message == "a silent action's task ended"]
+    assert "exit code 7" in line["reason"]
+    assert "it broke" in line["reason"]
+
+
 def test_a_silent_action_beside_another_is_not_heard_of_and_holds_up_nothing(
     plane: Plane, world: World, task: str
 ) -> None:
@@ -403,9 +453,56 @@ def test_a_job_config_that_changes_meanwhile_ends_the_task(plane: Plane, world: 
     begin(plane)
     write_job_config(plane, THREE.replace("Ship", "Sink"))
 
-    end(plane)
+    end(plane, exit_code=3)
 
-    assert "The job config was changed" in message(world, task)
+    told = message(world, task)
+    assert "The job config was changed" in told
+    assert "ended with exit code 3" in told
+    assert f"keptn/task/{next(iter(plane.ecs.tasks)).rpartition('/')[2]}" in told
+
+
+def test_what_ran_before_a_job_config_became_invalid_is_told(plane: Plane, world: World, task: str) -> None:
+    use_job_config(plane, TWO)
+    begin(plane)
+    end(plane, "built it", exit_code=0)
+    write_job_config(plane, "apiVersion: v2\nactions: what\n")
+
+    end(plane, exit_code=3)
+
+    told = message(world, task)
+    assert "Task 'Build': pass\nbuilt it" in told
+    assert "line 2" in told
+    assert "ended with exit code 3" in told
+
+
+@pytest.mark.parametrize("stop_code", ["TerminationNotice", "SpotInterruption", "ServiceSchedulerInitiated"])
+def test_a_container_that_ecs_ended_has_not_passed_whatever_its_exit_code(
+    plane: Plane, world: World, task: str, stop_code: str
+) -> None:
+    use_job_config(plane, ONE)
+    begin(plane)
+
+    end(plane, exit_code=0, stop_code=stop_code, reason="Fargate is retiring the host")
+
+    assert world.finished(task)["result"] == "fail"
+    assert f"ended by ECS ({stop_code}), with exit code 0: Fargate is retiring" in message(world, task)
+
+
+def test_a_task_that_breaks_its_runner_is_one_failed_task(plane: Plane, world: World, task: str) -> None:
+    functions = use_job_config(plane, TWO_ACTIONS)
+
+    def breaks(performance: Performance) -> None:
+        if len(functions.begun) == 1:
+            raise OSError(7, "Argument list too long")
+
+    functions.on_run = breaks
+    begin(plane)
+
+    assert world.finished(task)["result"] == "fail"
+    assert "Task 'First': fail\nThe task could not be run: OSError: [Errno 7] Argument list" in message(
+        world, task
+    )
+    assert "Task 'Second': pass" in message(world, task)
 
 
 def test_a_lost_worker_at_a_containers_end_is_replaced(plane: Plane, world: World, task: str) -> None:
@@ -434,7 +531,7 @@ def test_an_end_that_kills_every_worker_is_given_up(plane: Plane, world: World, 
                     plane.work(plane.queue.invocations.pop())
             plane.clock.advance(30)
 
-    assert "its end could not be read: the worker was lost 3 times" in message(world, task)
+    assert "its end could not be handled: the worker was lost 3 times" in message(world, task)
     assert counts(world, task) == (1, 1)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -11,8 +12,10 @@ from execution_plane.events import TriggeredEvent
 from execution_plane.runs import MOST_ATTEMPTS, State
 from plan import START_AFTER
 from tests.conftest import PlaneMaker
-from tests.faults.injection import Killed
+from tests.faults.injection import Fault, Injector, Killed
 from tests.faults.promise import bring_to_rest, check_promise
+from tests.support.container_runs import ONE, begin
+from tests.support.job_configs import use_job_config
 from tests.support.world import Plane, World
 from work import Work
 
@@ -102,6 +105,51 @@ def test_a_run_in_flight_meets_a_worker_that_can_not_be_imported(
 
     assert IMPORT_ERROR in world.finished(task)["message"]
     assert world.keptn.counts(task) == (1, 1)
+
+
+def test_a_worker_that_can_not_be_imported_at_a_containers_end_shows_in_keptn_within_minutes(
+    world: World, plane: Plane, given: Given
+) -> None:
+    def can_not_be_imported(_: dict[str, Any]) -> None:
+        raise ImportError(IMPORT_ERROR)
+
+    use_job_config(plane, ONE)
+    task = world.trigger()
+    begin(plane)
+    plane.ecs.end()
+    begun = world.clock.now()
+    while world.keptn.counts(task) != (1, 1):
+        plane.cycle()
+        deliver(plane, given, can_not_be_imported)
+        world.clock.advance(10)
+        assert world.clock.now() - begun < 300
+
+    assert IMPORT_ERROR in world.finished(task)["message"]
+
+
+@pytest.mark.parametrize("fault", [Fault.KILLED_BEFORE, Fault.FAILED])
+def test_a_started_whose_sender_is_lost_while_the_run_is_queued_is_repaired_in_time(
+    world: World, plane: Plane, fault: Fault
+) -> None:
+    """Keptn times the task out after ten minutes."""
+    injector = Injector(world.clock)
+    injector.wrap_session(world.session)
+    task = world.trigger()
+    plane.cycle()
+    world.clock.advance(START_AFTER)
+    injector.ambush = ("POST", 0, fault)
+    with suppress(Killed):
+        plane.cycle()
+    assert injector.struck
+
+    for _ in range(60):
+        plane.cycle()
+        world.clock.advance(10)
+    assert world.keptn.counts(task) == (1, 0)
+    bring_to_rest(world)
+
+    check_promise(world, [task])
+    assert world.finished(task)["result"] == "pass"
 
 
 def test_an_invocation_that_aws_gives_up_on_ends_its_run_with_awss_reason(

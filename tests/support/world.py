@@ -222,12 +222,17 @@ class World:
         self._session: requests.Session | None = None
         self.wrap_session: Callable[[requests.Session], requests.Session] = lambda session: session
 
-    def client(self) -> ControlPlane:
-        """A client of the control plane as a new execution environment has it, with no sockets between."""
+    @property
+    def session(self) -> "requests.Session":
+        """How everybody reaches the control plane, with no sockets between."""
         if self._session is None:
             self._session = self.wrap_session(in_process.session(self.keptn))
+        return self._session
+
+    def client(self) -> ControlPlane:
+        """A client of the control plane as a new execution environment has it."""
         return ControlPlane(
-            Transport(in_process.URL, self.credentials(), self.aws_clock, session=self._session)
+            Transport(in_process.URL, self.credentials(), self.aws_clock, session=self.session)
         )
 
     def trigger(self, location: str = "APAC", **data: Any) -> str:

@@ -17,6 +17,8 @@ from plan import (
     ABSENT,
     ABSENT_FORGOTTEN,
     BETWEEN_LOOKS,
+    HANDLED_WITHIN,
+    OVERDUE,
     QUIET,
     START_AFTER,
     SUBMITTED_ONCE,
@@ -109,6 +111,11 @@ ROWS: list[tuple[str, Run, Action | None]] = [
         "a claimed run that was started is dispatched again",
         run(claimed_at=NOW - START_AFTER, started_at=NOW - 1, lease_until=NOW),
         Action.DISPATCH,
+    ),
+    (
+        "a claimed run whose started is in doubt is looked at",
+        run(started_at=NOW - QUIET[0], start_uncertain=True),
+        Action.REPAIR,
     ),
     ("a claimed run that crashed three workers is abandoned", run(attempt=MOST_ATTEMPTS), Action.ABANDON),
     ("a claimed run past its deadline is abandoned", run(deadline=NOW), Action.ABANDON),
@@ -227,6 +234,42 @@ WAITING_ROWS: list[tuple[str, Run, Container, Action | None]] = [
         Action.WAIT_AGAIN,
     ),
     ("a container's end is its worker's", running(step=STEP), Container.UNKNOWN, None),
+    (
+        "a container that ECS says nothing of is given up after its deadline",
+        waiting(replace(STEP, deadline=NOW - OVERDUE)),
+        Container.UNKNOWN,
+        Action.ABANDON,
+    ),
+    (
+        "a container that does not stop is given up after its deadline",
+        waiting(replace(STEP, deadline=NOW - OVERDUE)),
+        Container.UNDER_WAY,
+        Action.ABANDON,
+    ),
+    (
+        "a container's end is handled also after its deadline",
+        waiting(replace(STEP, deadline=NOW - OVERDUE)),
+        Container.ENDED,
+        Action.WAKE,
+    ),
+    (
+        "a container that three workers were lost in making ready is given up",
+        waiting(replace(UNKNOWN_TO_ECS, resumes=MOST_ATTEMPTS)),
+        Container.UNKNOWN,
+        Action.ABANDON,
+    ),
+    (
+        "an end that is not handled within an hour is given up",
+        waiting(replace(STEP, wakes=MOST_ATTEMPTS, woken_at=NOW - HANDLED_WITHIN)),
+        Container.ENDED,
+        Action.ABANDON,
+    ),
+    (
+        "an end for which hardly any worker was invoked waits for one",
+        waiting(replace(STEP, wakes=MOST_ATTEMPTS - 1, woken_at=NOW - HANDLED_WITHIN)),
+        Container.ENDED,
+        Action.WAKE,
+    ),
 ]
 
 
@@ -249,12 +292,24 @@ def test_an_absent_event_with_a_container_is_proved_gone_unless_it_is_silent() -
 def test_an_end_that_aws_gives_up_on_again_and_again_is_abandoned_with_the_reason() -> None:
     seen = replace(observed(Seen.OPEN, event=Failure("AWS gave up")), containers={"event": Container.ENDED})
 
-    (first,) = plan(seen, [waiting()], NOW)
-    (third,) = plan(seen, [waiting(replace(STEP, wakes=MOST_ATTEMPTS))], NOW)
+    third = waiting(replace(STEP, wakes=MOST_ATTEMPTS), lease_until=NOW + 900)
 
-    assert first.action is Action.WAKE
-    assert third.outcome is not None
-    assert "AWS gave up" in third.outcome.message
+    (woken,) = plan(seen, [waiting()], NOW)
+    (abandoned,) = plan(seen, [third], NOW)
+
+    assert woken.action is Action.WAKE
+    assert abandoned.outcome is not None
+    assert "AWS gave up" in abandoned.outcome.message
+
+
+@pytest.mark.parametrize(("version", "action"), [(None, Action.ABANDON), (4, None), (5, Action.ABANDON)])
+def test_only_the_last_invocation_for_an_end_says_that_aws_gives_up_on_it(
+    version: int | None, action: Action | None
+) -> None:
+    seen = observed(Seen.OPEN, event=Failure("AWS gave up", version))
+    third = waiting(replace(STEP, wakes=MOST_ATTEMPTS), lease_until=NOW + 900, version=5)
+
+    assert [step.action for step in plan(seen, [third], NOW)] == ([action] if action else [])
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from execution_plane.telemetry import logger
 from jobs.environment import Environment, InvalidEnvironment, environment
 from jobs.model import Task
 from runners.container_logs import LogsUnreadable, Written, joined, read_log
-from runners.container_spec import STREAM_PREFIX, ContainerSpec, container_spec, meaningless
+from runners.container_spec import ContainerSpec, container_spec, log_stream, meaningless
 from runners.fargate import Size, fitting, wanted
 from runners.files import Repository, archive, store
 from task_secrets import SecretUnusable, TaskSecret, TaskSecrets
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LOG_SECONDS: Final = 5.0  # after its end by which CloudWatch has all that a container wrote
 LONGEST_LOG: Final = LONGEST_TEXT - 2048  # bytes, so that what is said about it fits in as well
 STOPPED_BY_US: Final = "UserInitiated"
+ENDED_BY_ITSELF: Final = frozenset({"", "EssentialContainerExited"})
+"""ECS's stop codes; with all others it was stopped, and may have made the best of it."""
 LATER: Final = frozenset({"ThrottlingException", "TooManyRequestsException", "LimitExceededException"})
 REFUSALS: Final = frozenset(
     {
@@ -112,7 +114,7 @@ class FargateRunner:
         logs = [self._log(task, step, name, end.arn) for name in names]
         text = joined(log.text for log in logs)
         notices = [log.notice for log in logs if log.notice]
-        if end.exit_code == 0 and end.stop_code != STOPPED_BY_US:
+        if end.exit_code == 0 and end.stop_code in ENDED_BY_ITSELF:
             return Outcome("pass", "succeeded", "\n".join(filter(None, [*notices, text])), logs[-1].data)
         # In the first line, which is kept wherever a message is cut.
         failure = " ".join([_failure(task, step, end), *notices])
@@ -207,7 +209,7 @@ class FargateRunner:
 
     def _log(self, task: Task, step: ContainerStep, container: str, arn: str) -> Written:
         """What a container wrote, without its secrets; why there is nothing to read, if that is so."""
-        stream = f"{STREAM_PREFIX}/{container}/{arn.rpartition('/')[2]}"
+        stream = log_stream(container, arn)
         group = self._settings.log_group
         try:
             secrets = self._secret_values(task, step)
@@ -275,8 +277,10 @@ def _failure(task: Task, step: ContainerStep, end: ContainerEnd) -> str:
         )
     if end.stop_code == STOPPED_BY_US:
         return f"{which} was stopped{reason}"
-    if end.exit_code is not None:
+    if end.exit_code:
         return f"{which} ended with exit code {end.exit_code}{reason}"
+    if end.exit_code == 0:
+        return f"{which} was ended by ECS ({end.stop_code}), with exit code 0{reason}"
     if end.reason or end.stop_code:
         return f"{which} did not start, or was ended by ECS ({end.stop_code or 'no stop code'}){reason}"
     return f"{which} has ended, and ECS no longer knows how."

@@ -171,6 +171,11 @@ def _definition(
     return {"family": f"{settings.family_prefix}-{content}", **definition}
 
 
+def log_stream(container: str, arn: str) -> str:
+    """Where in the log group ECS writes what a container of the task with that ARN prints."""
+    return f"{STREAM_PREFIX}/{container}/{arn.rpartition('/')[2]}"
+
+
 def _task_role(task: Task, settings: ContainerSettings) -> str | None:
     if not task.service_account:
         return settings.task_role

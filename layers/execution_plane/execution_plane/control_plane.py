@@ -91,8 +91,16 @@ class ControlPlane:
     def fetch_event(self, ref: EventRef) -> Any | None:
         """The open event with this id as Keptn sends it, or None if it is not open. Raises KeptnError."""
         listing = self.open_events(ref.type, {"project": ref.project, "eventID": ref.id})
-        listed = (event for event in listing.events if isinstance(event, dict))
-        return next((event for event in listed if event.get("id") == ref.id), None)
+        return _with_id(listing.events, ref.id)
+
+    def recall_event(self, ref: EventRef) -> Any | None:
+        """The event with this id from Keptn's history, open or not, or None if it is not there.
+
+        Raises KeptnError.
+        """
+        path = "/mongodb-datastore/event"
+        params = {"project": ref.project, "keptnContext": ref.context, "eventID": ref.id}
+        return _with_id(_member(self._transport.get(path, params), "events", path), ref.id)
 
     def look(self, ref: EventRef, source: str) -> Look | None:
         """Where the task stands, counting replies from `source`; None if its project does not exist.
@@ -258,6 +266,10 @@ def _member(answer: Answer, name: str, path: str) -> list[Any]:
         if isinstance(members, list):
             return members
     raise KeptnIncomprehensible("GET", path, f"the answer has no list of {name}; is KeptnApiUrl Keptn's API?")
+
+
+def _with_id(events: Sequence[Any], event_id: str) -> Any | None:
+    return next((each for each in events if isinstance(each, dict) and each.get("id") == event_id), None)
 
 
 def _epoch_seconds(date: str) -> float | None:

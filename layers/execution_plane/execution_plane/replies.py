@@ -38,7 +38,7 @@ class Replies:
         self._pauses = RETRY_PAUSES if patient else ()
 
     def start(self, run: Run, deadline: Deadline) -> Run:
-        """Send the run's only started.
+        """Send the run's only started; the run that is given back, not yet written, says if Keptn has it.
 
         Raises LostRace if somebody else sends it, and NotStarted.
         """
@@ -48,10 +48,10 @@ class Replies:
         except SendUncertain as doubt:
             count(Count.REPLIES_UNCERTAIN)
             logger.warning("started sent, and no answer: %s", doubt, event_id=run.event.id)
-            return self._ledger.move(run, run.start_in_doubt())
+            return run
         except KeptnError as problem:
             raise NotStarted(self._ledger.move(run, run.not_started()), problem) from None
-        return run
+        return replace(run, start_uncertain=False)
 
     def progress(self, run: Run, message: str, deadline: Deadline) -> None:
         """Tell what the task is doing. Best effort: Keptn's validation refuses every status.changed."""
@@ -95,8 +95,6 @@ class Replies:
                     self._send_finished(run, deadline)
         except (SendUncertain, KeptnError) as problem:
             logger.warning("repair not answered for: %s", problem, event_id=run.event.id)
-            if run.state is not State.DONE:
-                return self._ledger.move(run, run.start_in_doubt())
         return self._ledger.move(run, run.reported(self._clock.now())) if run.state is State.DONE else run
 
     def _send_finished(self, run: Run, deadline: Deadline) -> None:

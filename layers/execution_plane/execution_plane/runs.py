@@ -69,11 +69,13 @@ class ContainerStep:
     trouble: str = ""
     """Why ECS did not start it so far."""
     wakes: int = 0
-    """How often the poller invoked a worker for it."""
+    """How often the poller invoked a worker, to submit the container or, once it was, for its end."""
     resumes: int = 0
-    """How often a worker took it up again."""
+    """How often a worker took it up for that, and was not heard of again."""
     secrets: str = ""
     """Of the versions of the secrets that the container was given; empty where it has none."""
+    woken_at: float | None = None
+    """When the poller first invoked a worker for it."""
 
     @property
     def origin(self) -> Origin:
@@ -110,7 +112,7 @@ class Run:
     started_at: float | None = None
     """When a started may have been sent; None if certainly none was."""
     start_uncertain: bool = False
-    """The started was sent and never answered for."""
+    """Keptn may not have the started: nobody has noted an answer to it."""
     begun: bool = False
     """A task may have begun in the worker, so it must never be run again."""
     step: ContainerStep | None = None
@@ -185,16 +187,16 @@ class Run:
         return self._next(state=State.RUNNING, attempt=self.attempt + 1, lease_until=now + BEGIN_LEASE)
 
     def starting(self, now: float) -> "Run":
-        """Written before a started is sent, by whoever sends it."""
-        return self._next(started_at=now, start_uncertain=False)
+        """Written before a started is sent, by whoever sends it and may yet be lost."""
+        return self._next(started_at=now, start_uncertain=True)
 
     def not_started(self) -> "Run":
         """The started certainly did not arrive."""
-        return self._next(started_at=None)
+        return self._next(started_at=None, start_uncertain=False)
 
-    def start_in_doubt(self) -> "Run":
-        """The started may or may not have arrived."""
-        return self._next(start_uncertain=True)
+    def start_answered(self) -> "Run":
+        """Keptn has the started."""
+        return self._next(start_uncertain=False)
 
     def preparing(self, now: float, *, silent: bool) -> "Run":
         """The worker makes the first container ready; no task has begun."""
@@ -226,17 +228,20 @@ class Run:
         )
 
     def submitted(self, arn: str, now: float) -> "Run":
-        """The container is known to ECS."""
-        return self._at_step(lease_until=now, arn=arn)
+        """The container is known to ECS; what is counted from here on is about its end."""
+        return self._at_step(lease_until=now, arn=arn, trouble="", wakes=0, woken_at=None, resumes=0)
 
     def not_submitted(self, trouble: str, now: float) -> "Run":
         """ECS certainly started no container, and may do so later."""
-        return self._at_step(lease_until=now + CAPACITY_PAUSE, submitted_at=None, trouble=trouble)
+        return self._at_step(
+            lease_until=now + CAPACITY_PAUSE, submitted_at=None, trouble=trouble, wakes=0, resumes=0
+        )
 
     def woken(self, now: float) -> "Run":
         """A worker is on its way to take up the step."""
         lease = min(FIRST_DISPATCH_LEASE * 2**self._step.wakes, LONGEST_DISPATCH_LEASE)
-        return self._at_step(lease_until=now + lease, wakes=self._step.wakes + 1)
+        woken_at = self._step.woken_at or now
+        return self._at_step(lease_until=now + lease, wakes=self._step.wakes + 1, woken_at=woken_at)
 
     def stopping(self, now: float) -> "Run":
         """Written before the container is told to stop."""
@@ -251,9 +256,9 @@ class Run:
         """Back to waiting by the poller: the worker that had taken up the step was lost."""
         return self._next(state=State.WAITING, lease_until=now)
 
-    def put_back(self, now: float) -> "Run":
+    def put_back(self, trouble: str, now: float) -> "Run":
         """Back to waiting by the worker, through no fault of the task's."""
-        kept = self._at_step(lease_until=now + RESEND_PAUSE, resumes=self._step.resumes - 1)
+        kept = self._at_step(lease_until=now + RESEND_PAUSE, resumes=self._step.resumes - 1, trouble=trouble)
         return replace(kept, state=State.WAITING)
 
     def given_back(self, now: float) -> "Run":
@@ -271,6 +276,8 @@ class Run:
             outcome=fitting(outcome, self.event.task),
             finishes=self.finishes + 1,
             lease_until=now + REPORT_LEASE,
+            looked_at=None,
+            looked="",
         )
 
     def completed_silently(self) -> "Run":
@@ -278,8 +285,10 @@ class Run:
         return self._next(state=State.DONE, silent=True)
 
     def reporting(self, now: float) -> "Run":
-        """Written before a finished is sent, by whoever sends it."""
-        return self._next(finishes=self.finishes + 1, lease_until=now + REPORT_LEASE)
+        """Written before a finished is sent, by whoever sends it; what was counted before is outdated."""
+        return self._next(
+            finishes=self.finishes + 1, lease_until=now + REPORT_LEASE, looked_at=None, looked=""
+        )
 
     def not_reported(self, now: float) -> "Run":
         """The finished certainly did not arrive."""
@@ -295,10 +304,8 @@ class Run:
 
     def repairing(self, now: float) -> "Run":
         """Written before what is missing of our replies is sent again; the next looks start afresh."""
-        claim = self.reporting(now) if self.state is State.DONE else self._next()
-        return replace(
-            claim, repairs=self.repairs + 1, started_at=now, start_uncertain=False, looked_at=None, looked=""
-        )
+        claim = self.reporting(now) if self.state is State.DONE else self._next(looked_at=None, looked="")
+        return replace(claim, repairs=self.repairs + 1, started_at=now, start_uncertain=True)
 
     def absent_first(self, now: float) -> "Run":
         """The event's own listing is empty; a second time will prove that it is gone."""
