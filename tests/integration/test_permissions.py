@@ -1,0 +1,271 @@
+"""Whatever a function's code asks of AWS, its role in the template grants; and no more than that.
+
+Nothing that stands for AWS here asks IAM, so a missing grant would be seen nowhere else before a deployment.
+"""
+
+import ast
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from execution_plane.clock import Deadline
+from execution_plane.containers import Containers
+from execution_plane.credentials import ApiToken, Together
+from execution_plane.ledger import Ledger
+from execution_plane.oauth import read_client
+from execution_plane.replies import Replies
+from farewell import Farewell
+from jobs.model import Task
+from local.aws import create_table, read_template
+from runners.lambda_function import LambdaFunctionRunner
+from task_secrets import TaskSecrets
+from tests.faults import test_containers_matrix, test_matrix
+from tests.faults.injection import Fault
+from tests.faults.test_matrix import TABLE, client
+from tests.faults.test_scenarios import SHOWS
+from tests.faults.theatre import Theatre
+from tests.support.asking import HERE, LIFECYCLE, POLLER, WORKER, Asking, noted, secret_arn
+from tests.support.clock import Inline
+from tests.support.container_runs import ONE, end
+from tests.support.ecs import CLUSTER
+from tests.support.job_configs import ENVIRON, use_job_config, write
+from tests.support.roles import Permission, Roles
+from tests.support.world import Plane
+from tests.unit.worker.performances import performance
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = (POLLER, WORKER, LIFECYCLE)
+OAUTH = {"clientId": "client", "clientSecret": "secret", "tokenUrl": "https://login.example.com"}
+PARAMETERS = {
+    "KeptnApiUrl": "https://keptn.example.com/api",
+    "KeptnApiToken": "token",
+    "OauthSecretArn": secret_arn("oauth"),
+    "AllowedLambdas": "load-test,other",
+    "SecretPrefix": "keptn/",
+    "Containers": "enabled",
+    "ContainerSubnetIds": "subnet-1",
+    "ContainerTaskRoles": ENVIRON["CONTAINER_TASK_ROLES"],
+}
+RESOURCES = {
+    "AWS::Partition": "aws",
+    "ApiTokenSecret": secret_arn("token"),
+    "LedgerTable.Arn": f"arn:aws:dynamodb:{HERE}:table/{TABLE}",
+    "FailureQueue.Arn": f"arn:aws:sqs:{HERE}:failures",
+    "WorkerFunction.Arn": f"arn:aws:lambda:{HERE}:function:worker",
+    "ContainerCluster": CLUSTER.rpartition("/")[2],
+    "ContainerCluster.Arn": CLUSTER,
+    "ContainerExecutionRole.Arn": ENVIRON["CONTAINER_EXECUTION_ROLE_ARN"],
+    "ContainerTaskRole.Arn": ENVIRON["CONTAINER_TASK_ROLE_ARN"],
+    "ContainerBucket.Arn": f"arn:aws:s3:::{ENVIRON['CONTAINER_BUCKET']}",
+    "ContainerLogGroup.Arn": f"arn:aws:logs:{HERE}:log-group:{ENVIRON['CONTAINER_LOG_GROUP']}:*",
+    **{
+        f"{name}LogGroup.Arn": f"arn:aws:logs:{HERE}:log-group:{name}:*"
+        for name in ("Poller", "Worker", "Lifecycle")
+    },
+}
+
+
+def by_lambda_itself(function: str) -> set[Permission]:
+    """What AWS Lambda does with a function's role: its logs, and the worker's destination on failure."""
+    stream = f"arn:aws:logs:{HERE}:log-group:{function.removesuffix('Function')}:log-stream:new"
+    logs = {Permission(f"logs:{operation}", stream) for operation in ("CreateLogStream", "PutLogEvents")}
+    failures = {Permission("sqs:SendMessage", RESOURCES["FailureQueue.Arn"])}
+    return logs | failures if function == WORKER else logs
+
+
+def roles(**parameters: str) -> Roles:
+    """The template's roles, for the resources that the scenarios have; the cluster has the stack's name."""
+    return Roles(
+        RESOURCES["ContainerCluster"],
+        "eu-west-1",
+        "123456789012",
+        parameters=PARAMETERS | parameters,
+        resources=RESOURCES,
+    )
+
+
+class OauthSecret:
+    """Credentials that read the OAuth client, and log in nowhere."""
+
+    def __init__(self, secrets: Any) -> None:
+        self._secrets = secrets
+
+    def headers(self) -> Mapping[str, str]:
+        read_client(self._secrets, "oauth")
+        return {}
+
+    def renew(self) -> None:
+        pass
+
+
+class Stage(test_matrix.Stage):
+    """A plane with both kinds of credentials."""
+
+    def new_plane(self, **more: Any) -> Plane:
+        plane = super().new_plane(**more)
+        client("secretsmanager", "test").create_secret(Name="oauth", SecretString=json.dumps(OAUTH))
+        secrets = client("secretsmanager", "functions")
+        self.world.credentials = lambda: Together(ApiToken(secrets, "token"), OauthSecret(secrets))
+        plane.poller = plane.new_poller()
+        return plane
+
+
+class ContainersStage(test_containers_matrix.Stage):
+    """A plane with containers and a real ledger."""
+
+    def new_plane(self) -> Plane:
+        plane = super().new_plane()
+        create_table(client("dynamodb", "test"), TABLE, read_template())
+        plane.ledger = Ledger(self.injector.wrap_aws(client("dynamodb", "functions")), TABLE)
+        plane.poller = plane.new_poller()
+        return plane
+
+
+STAGES: Mapping[type[Theatre], type[Theatre]] = {
+    test_matrix.Stage: Stage,
+    test_containers_matrix.Stage: ContainersStage,
+}
+
+
+def deleted(stage: Theatre) -> None:
+    """The stack is deleted while a run is open."""
+    clock = stage.world.clock
+    replies = Replies(stage.world.client(), stage.plane.ledger, clock, patient=False)
+    containers = Containers(lambda: stage.plane.ecs)
+    farewell = Farewell(
+        ledger=stage.plane.ledger, replies=replies, containers=containers, clock=clock, pool=Inline()
+    )
+    assert farewell.say(Deadline.after(clock, 60.0)) == 1
+
+
+def deleted_with_a_task(stage: Stage) -> None:
+    stage.trigger()
+    stage.wait(2, 10.0)
+    deleted(stage)
+
+
+def deleted_with_a_container(stage: ContainersStage) -> None:
+    stage.play(2)
+    deleted(stage)
+
+
+def deleted_while_a_container_is_submitted(stage: ContainersStage) -> None:
+    stage.injector.ambush = ("RunTask", 0, Fault.KILLED_AFTER)
+    stage.play(2)
+    deleted(stage)
+
+
+def aborted_while_a_container_is_submitted(stage: ContainersStage) -> None:
+    stage.injector.others = stage.abort
+    stage.injector.ambush = ("RunTask", 0, Fault.FOLLOWED)
+    stage.play(2)
+
+
+def a_container_with_everything(stage: Stage) -> None:
+    """Files, secrets, and a role of its own; then its log."""
+    secrets, s3 = client("secretsmanager", "test"), client("s3", "test")
+    secrets.create_secret(Name="keptn/db", SecretString='{"PASSWORD": "s3cr3t!"}')
+    s3.create_bucket(
+        Bucket=ENVIRON["CONTAINER_BUCKET"], CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    config = ONE.replace("image: alpine", "image: alpine\n        files: [run.sh]").replace(
+        "env: [", "env: [{name: db, valueFrom: secret}, "
+    )
+    for more in ("", "        serviceAccount: deployer\n"):
+        use_job_config(
+            stage.plane, config + more, s3=s3, secrets=secrets, SECRET_PREFIX=PARAMETERS["SecretPrefix"]
+        )
+        write(stage.plane, {"run.sh": b"true"})
+        stage.trigger()
+        stage.play(2)
+        end(stage.plane, "done")
+
+
+def other_tasks(asking: Asking) -> None:
+    """Of the worker: another function, and parameters as secrets."""
+    parameters = client("ssm", "test")
+    parameters.put_parameter(Name="/keptn/load/USER", Value="u", Type="SecureString")
+    with asking.by(WORKER):
+        for name in ("load-test", "other"):
+            task = Task(0, name="Load", lambda_name=name, given=frozenset({"name", "lambda"}))
+            LambdaFunctionRunner((name,), lambda _: client("lambda", "functions")).run(task, performance())
+        secret = TaskSecrets("ssm", PARAMETERS["SecretPrefix"], lambda _: parameters).find("load")
+    assert secret.values == {"USER": "u"}
+
+
+MORE: tuple[tuple[type[Theatre], Callable[[Any], None]], ...] = (
+    (Stage, deleted_with_a_task),
+    (ContainersStage, deleted_with_a_container),
+    (ContainersStage, deleted_while_a_container_is_submitted),
+    (ContainersStage, aborted_while_a_container_is_submitted),
+    (Stage, a_container_with_everything),
+)
+
+
+@pytest.fixture(scope="module")
+def asked() -> Asking:
+    """What the functions ask for in all that they can do, with nothing going wrong."""
+    with noted() as asking:
+        for stage, scenario in (*((STAGES[stage], scenario) for stage, scenario in SHOWS), *MORE):
+            with mock_aws():
+                scenario(stage())
+        with mock_aws():
+            other_tasks(asking)
+    for function in FUNCTIONS:
+        asking.of[function] |= by_lambda_itself(function)
+    return asking
+
+
+def not_granted(asked: Asking, function: str, *stacks: Roles) -> list[str]:
+    """What a function asked for and its role grants in none of the stacks."""
+    role = stacks[0].of(function)
+    statements = [statement for stack in stacks for statement in stack.statements(role)]
+    return sorted(
+        f"{role} does not grant {permission}"
+        for permission in asked.of[function]
+        if not any(statement.grants(permission) for statement in statements)
+    )
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_a_function_asks_for_is_granted(asked: Asking, function: str) -> None:
+    missing = not_granted(asked, function, roles(), roles(SecretStore="ssm"))
+
+    assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_a_role_grants_is_asked_for(asked: Asking, function: str) -> None:
+    superfluous = {
+        f"{stack.of(function)} grants {part.actions[0]} on {part.resources[0]}, and nothing asks for it"
+        for stack in (roles(), roles(SecretStore="ssm"))
+        for statement in stack.statements(stack.of(function))
+        for part in statement.parts()
+        if not any(map(part.grants, asked.of[function]))
+    }
+
+    assert not superfluous, "\n".join(sorted(superfluous))
+
+
+def test_every_call_in_the_code_is_in_a_scenario(asked: Asking) -> None:
+    """So that a new one is not overlooked by the others."""
+    assert set(calls_in_the_code()) <= asked.operations
+
+
+def calls_in_the_code() -> Iterator[str]:
+    """The operations of AWS whose methods the code of the functions names."""
+    services = ("dynamodb", "ecs", "lambda", "logs", "s3", "secretsmanager", "sqs", "ssm")
+    operations: dict[str, str] = {}
+    for service in services:
+        operations |= boto3.client(service).meta.method_to_api_mapping  # type: ignore[call-overload]
+    for folder in ("functions", "layers"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                name = getattr(node, "attr", None) or getattr(node, "value", None)
+                if isinstance(name, str) and name in operations:
+                    yield operations[name]
