@@ -13,6 +13,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from actions import ActionPerformer
 from execution_plane.clock import Deadline
 from execution_plane.containers import Containers
 from execution_plane.credentials import ApiToken, Together
@@ -20,8 +21,9 @@ from execution_plane.ledger import Ledger
 from execution_plane.oauth import read_client
 from execution_plane.replies import Replies
 from farewell import Farewell
-from jobs.model import Task
+from jobs.model import Rules, Task
 from local.aws import create_table, read_template
+from planner import JobConfigPlanner
 from runners.lambda_function import LambdaFunctionRunner
 from task_secrets import TaskSecrets
 from tests.faults import test_containers_matrix, test_matrix
@@ -255,6 +257,36 @@ def test_what_a_role_grants_is_asked_for(asked: Asking, function: str) -> None:
 def test_every_call_in_the_code_is_in_a_scenario(asked: Asking) -> None:
     """So that a new one is not overlooked by the others."""
     assert set(calls_in_the_code()) <= asked.operations
+
+
+@pytest.mark.parametrize("function", [POLLER, LIFECYCLE])
+def test_containers_are_seen_and_stopped_even_where_they_were_switched_off(
+    asked: Asking, function: str
+) -> None:
+    missing = not_granted(asked, function, roles(Containers="disabled"))
+
+    assert not missing, "\n".join(missing)
+
+
+def test_runs_come_to_an_end_whose_containers_run_when_they_are_switched_off() -> None:
+    """Of one container, the end is lost with the rule; the other goes on until its deadline."""
+    with mock_aws(), noted() as asking:
+        stage = ContainersStage()
+        stage.trigger()
+        stage.play(2)
+        control_plane, clock = stage.world.client(), stage.world.aws_clock
+        stage.plane.planner = JobConfigPlanner(control_plane, ActionPerformer({}, clock), Rules(), clock)
+        asking.of.clear()
+
+        stage.ecs.end(stage.ecs.running[0].arn)
+        stage.play(3)
+        stage.world.clock.advance(900.0)
+        stage.come_to_rest()
+
+        for task in stage.tasks:
+            assert "This plane runs no containers" in stage.world.finished(task)["message"]
+    missing = not_granted(asking, WORKER, roles(Containers="disabled"))
+    assert not missing, "\n".join(missing)
 
 
 def calls_in_the_code() -> Iterator[str]:

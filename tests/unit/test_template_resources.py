@@ -196,7 +196,7 @@ def test_a_deleted_stack_takes_no_new_runs_while_it_reports_the_old() -> None:
     assert "PollerRole" in references(RESOURCES["PollerFunction"])
     assert RESOURCES["PollerRole"]["DependsOn"] == "ActiveRuns"
     assert "LifecycleFunction" in references(RESOURCES["ActiveRuns"])
-    assert {"LedgerTable", "ApiTokenSecret"} <= references(RESOURCES["LifecycleRole"])
+    assert {"LedgerTable", "ApiTokenSecret", "ContainerCluster"} <= references(RESOURCES["LifecycleRole"])
 
 
 def references(node: Any) -> set[str]:
@@ -255,7 +255,10 @@ def then(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_without_parameters_the_worker_may_use_no_container_lambda_or_secret() -> None:
-    """What these need is granted only under a condition that the defaults do not meet."""
+    """What these need is granted only under a condition that the defaults do not meet.
+
+    It may look at a container of before, for which a run may still wait.
+    """
     conditions = TEMPLATE["Conditions"]
     defaults = {
         "HasContainers": {"Fn::Equals": [{"Ref": "Containers"}, "enabled"]},
@@ -275,7 +278,9 @@ def test_without_parameters_the_worker_may_use_no_container_lambda_or_secret() -
         "secretsmanager",
         "dynamodb",
         "sqs",
+        "ecs",
     }
+    assert [each["Action"] for each in always if "ecs" in json.dumps(each["Action"])] == ["ecs:DescribeTasks"]
     assert [each["Fn::If"][0] for each in worker[1:]] == ["HasContainers"]
 
 
