@@ -154,7 +154,8 @@ class _Facts:
     @property
     def is_overdue(self) -> bool:
         """Whether its container should have ended long ago, and ECS does not say that it has."""
-        return self.step is not None and not self.has_ended and self.now >= self.step.deadline + OVERDUE
+        step = self.step
+        return bool(step and step.arn and not self.has_ended and self.now >= step.deadline + OVERDUE)
 
     @property
     def is_past_its_deadline(self) -> bool:
@@ -211,7 +212,7 @@ def _unhandled(facts: _Facts) -> str:
 
 def _untold(facts: _Facts) -> str:
     if facts.container is Container.UNDER_WAY:
-        return "The task's container is past its deadline (maxPollDuration) and could not be stopped."
+        return "The task's container still runs, long after its deadline (maxPollDuration)."
     return "ECS does not say how the task's container ended, long after its deadline (maxPollDuration)."
 
 

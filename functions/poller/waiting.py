@@ -45,9 +45,14 @@ class WaitingRuns:
 
         Gives the run's outcome where it is to end. Raises ContainersUnavailable, DispatchFailed.
         """
-        step = _step_of(run)
-        arn = self._containers.find(step)
-        now = self._clock.now()
+        step, now = _step_of(run), self._clock.now()
+        try:
+            arn = self._containers.find(step)
+        except ContainersUnavailable as problem:
+            if now < step.deadline + OVERDUE:
+                raise
+            _log_left(run, problem)
+            return Outcome.errored(f"ECS does not say whether the task's container was started: {problem}")
         match decide_found(step, arn, now):
             case Found.NOTE:
                 self._ledger.move(run, run.submitted(arn or "", now))
