@@ -1,10 +1,13 @@
 """TLS: whoever the machine does not trust is refused, unless a CA bundle vouches for it."""
 
+import contextlib
 import datetime
 import http.server
+import re
+import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from execution_plane.clock import SystemClock
-from execution_plane.transport import KeptnUnreachable, Transport
+from execution_plane import transport
+from execution_plane.clock import Deadline, SystemClock
+from execution_plane.control_plane import ControlPlane
+from execution_plane.events import EventRef
+from execution_plane.look import Look, Standing
+from execution_plane.replies import Replies
+from execution_plane.runs import Run
+from execution_plane.transport import KeptnSilent, KeptnUnreachable, Transport
+from tests.support.clock import SimulatedClock
+from tests.support.memory_ledger import MemoryLedger
 
 CLOCK = SystemClock()
+REF = EventRef("event", "sh.keptn.event.sayhello.triggered", "context", "project", "stage", "service")
 
 
 class NoToken:
@@ -156,3 +168,133 @@ def test_the_other_certificates_are_still_trusted_beside_the_bundle(authority: t
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert http._session.verify is True
+
+
+Conversation = Callable[[socket.socket], object]
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[[Conversation], int]]:
+    """Let each connection be answered as a test says; gives the port."""
+    listeners: list[socket.socket] = []
+
+    def start(converse: Conversation) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, contextlib.suppress(OSError):
+                        converse(connection)
+
+        threading.Thread(target=accept, daemon=True).start()
+        return int(listener.getsockname()[1])
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """A whole request: its headers and as much as they say."""
+    data = b""
+    while True:
+        head, end, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        if end and len(body) >= int(length[1] if length else 0):
+            return data
+        data += connection.recv(65_536)
+
+
+PLAIN_TEXT = b"HTTP/1.1 502 Bad Gateway\r\n\r\n"
+ALERT = bytes([0x15, 3, 3, 0, 2, 2, 80])
+
+
+@pytest.mark.parametrize("answer", [PLAIN_TEXT, ALERT, b""], ids=["plain text", "alert", "nothing"])
+def test_a_reply_that_was_read_before_tls_broke_is_not_sent_again(
+    listen: Callable[[Conversation], int], authority: tuple[Path, Path], answer: bytes
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority[1])
+    requests: list[bytes] = []
+
+    def converse(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            requests.append(read_request(secured))
+            with socket.socket(fileno=secured.detach()) as below:
+                below.sendall(answer)
+
+    url = f"https://127.0.0.1:{listen(converse)}/api"
+    http = Transport(url, NoToken(), CLOCK, ca_bundle_path=str(authority[0]))
+    with pytest.raises(KeptnSilent) as failed:
+        http.post("/v1/event", {"type": "sh.keptn.event.sayhello.finished"})
+    assert not failed.value.had_no_effect
+    assert len(requests) == 1
+
+    ledger, clock = MemoryLedger(), SimulatedClock()
+    run = ledger.create(Run.adopted(REF, "plane", clock.now(), Look(Standing.OPEN, starts=1)))
+    reporting = ledger.move(run, run.reporting(clock.now()))
+    replies = Replies(ControlPlane(http), ledger, clock, patient=True)  # type: ignore[arg-type]
+    replies.finish(reporting, Deadline.after(clock, 60))
+
+    assert len(requests) == 2
+
+
+@pytest.mark.parametrize("answer", [PLAIN_TEXT, ALERT, b""], ids=["plain text", "alert", "nothing"])
+def test_a_request_whose_handshake_fails_certainly_had_no_effect(
+    listen: Callable[[Conversation], int], answer: bytes
+) -> None:
+    def converse(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(answer)
+
+    http = Transport(f"https://127.0.0.1:{listen(converse)}/api", NoToken(), CLOCK)
+
+    with pytest.raises(KeptnUnreachable, match=r"no (trusted TLS )?connection") as failed:
+        http.post("/v1/event", {})
+
+    assert failed.value.had_no_effect
+
+
+def test_a_handshake_that_is_never_answered_certainly_had_no_effect(
+    listen: Callable[[Conversation], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.1)
+    over = threading.Event()
+    http = Transport(f"https://127.0.0.1:{listen(lambda _: over.wait(5))}/api", NoToken(), CLOCK)
+
+    with pytest.raises(KeptnUnreachable, match="no connection"):
+        http.post("/v1/event", {})
+    over.set()
+
+
+def test_a_reply_that_a_proxy_read_before_it_hung_up_may_have_arrived(
+    listen: Callable[[Conversation], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[bytes] = []
+    port = listen(lambda connection: requests.append(read_request(connection)))
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(KeptnSilent):
+        Transport("http://keptn.example.com/api", NoToken(), CLOCK).post("/v1/event", {})
+
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 403 Forbidden\r\n\r\n", b""], ids=["refused", "hung up"])
+def test_a_tunnel_that_a_proxy_does_not_make_certainly_had_no_effect(
+    listen: Callable[[Conversation], int], monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    def converse(connection: socket.socket) -> None:
+        assert read_request(connection).startswith(b"CONNECT keptn.example.com:443")
+        connection.sendall(answer)
+
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listen(converse)}")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(KeptnUnreachable, match="no connection"):
+        Transport("https://keptn.example.com/api", NoToken(), CLOCK).post("/v1/event", {})

@@ -10,7 +10,16 @@ from typing import Any, ClassVar, NoReturn, Protocol
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3 import HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+)
 
 from execution_plane.clock import Clock
 
@@ -236,6 +245,29 @@ def new_session(ca_bundle_path: str | None) -> requests.Session:
     return session
 
 
+class _NotSecured(SSLError):
+    """TLS was not agreed on, so no request was sent."""
+
+
+class _Connection(HTTPSConnection):
+    """Tells a connection that was never made from one that broke later.
+
+    urllib3 gives the same errors for a handshake and for what follows it.
+    """
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (ssl.SSLError, SSLError) as problem:
+            raise _NotSecured(problem) from problem
+        except OSError as problem:
+            raise NewConnectionError(self, str(problem)) from problem
+
+
+class _ConnectionPool(HTTPSConnectionPool):
+    ConnectionCls = _Connection
+
+
 class _Adapter(HTTPAdapter):
     """Trusts what requests trusts and, besides, the certificates of one more file."""
 
@@ -245,9 +277,12 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **self._trust(kwargs))
+        _use_own_connections(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(proxy, **self._trust(kwargs))
+        manager = super().proxy_manager_for(proxy, **self._trust(kwargs))
+        _use_own_connections(manager)
+        return manager
 
     def _trust(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         if self._ca_bundle_path:
@@ -256,27 +291,37 @@ class _Adapter(HTTPAdapter):
         return kwargs
 
 
+def _use_own_connections(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": _ConnectionPool}
+
+
 def _connection_error(method: str, path: str, problem: Exception) -> KeptnError:
     """Name what went wrong below HTTP.
 
-    Only a connection that was never made is certain to have done nothing.
+    Only a connection that was never made is certain to have done nothing. That is not what requests' SSLError
+    and ProxyError say: a connection that breaks once the request is sent gives them too.
     """
-    if isinstance(problem, requests.exceptions.SSLError):
+    reason = _reason(problem)
+    if isinstance(reason, _NotSecured):
         return KeptnUnreachable(
-            method, path, f"no trusted TLS connection ({_cause(problem)}); see CaBundlePath"
+            method, path, f"no trusted TLS connection ({_cause(reason)}); see CaBundlePath"
         )
-    if isinstance(problem, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
-        return KeptnUnreachable(method, path, f"no connection ({_cause(problem)})")
-    if isinstance(getattr(problem.args[0] if problem.args else None, "reason", None), NewConnectionError):
-        return KeptnUnreachable(method, path, f"no connection ({_cause(problem)})")
-    return KeptnSilent(method, path, f"no answer ({_cause(problem)})")
+    if isinstance(reason, ConnectTimeoutError):  # a NewConnectionError is one
+        return KeptnUnreachable(method, path, f"no connection ({_cause(reason)})")
+    return KeptnSilent(method, path, f"no answer ({_cause(reason)})")
 
 
-def _cause(problem: Exception) -> str:
-    """The innermost reason, without the URL and object addresses that urllib3's texts carry."""
-    inner = problem.args[0] if problem.args else problem
-    inner = getattr(inner, "reason", None) or inner
-    return f"{type(inner).__name__}: {str(inner).rpartition(': ')[2][:MESSAGE_LENGTH]}"
+def _reason(problem: Exception) -> Exception:
+    """What requests, urllib3's retries and its proxies have wrapped."""
+    inner = problem.args[0] if problem.args and isinstance(problem.args[0], Exception) else problem
+    if isinstance(inner, MaxRetryError) and inner.reason:
+        inner = inner.reason
+    return inner.original_error if isinstance(inner, ProxyError) else inner
+
+
+def _cause(reason: Exception) -> str:
+    """The reason without the URL and object addresses that urllib3's texts carry."""
+    return f"{type(reason).__name__}: {str(reason).rpartition(': ')[2][:MESSAGE_LENGTH]}"
 
 
 def _raise_for(method: str, path: str, response: requests.Response, content: bytearray) -> NoReturn:
