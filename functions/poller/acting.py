@@ -54,10 +54,11 @@ class Actor:
         errors: ErrorLog,
         source: str,
         run_deadline: float,
+        draining: bool,
         clock: Clock,
         pool: Executor,
     ) -> None:
-        """`dispatch` invokes a worker for a run; raises DispatchFailed."""
+        """`dispatch` invokes a worker for a run; raises DispatchFailed. A draining plane claims nothing."""
         self._control_plane = control_plane
         self._looks = looks
         self._ledger = ledger
@@ -67,10 +68,11 @@ class Actor:
         self._errors = errors
         self._source = source
         self._run_deadline = run_deadline
+        self._draining = draining
         self._clock = clock
         self._pool = pool
         self._not_before: dict[str, float] = {}
-        """When to look again at what is paused, by event id."""
+        """When to look again at what is paused, or not to be claimed, by event id."""
         self._acts: Mapping[Action, Callable[[Step, Deadline], None]] = {
             Action.START: self._start,
             Action.DISPATCH: self._dispatch_again,
@@ -129,6 +131,10 @@ class Actor:
         now = self._clock.now()
         if decision is Start.WAIT_FOR_RESUME:
             self._not_before[ref.id] = now + PAUSE_BETWEEN_LOOKS
+        elif decision is Start.CLAIM and self._draining:
+            self._reopen(self._ledger.get(ref.id))
+            # Keptn may yet count a started of ours that the ledger knows nothing of.
+            self._not_before[ref.id] = now + PAUSE_BETWEEN_LOOKS
         elif decision is Start.CLAIM:
             run = self._create(Run.claimed(ref, self._source, now, now + self._run_deadline))
             count(Count.RUNS_CLAIMED)
@@ -148,12 +154,15 @@ class Actor:
         try:
             return self._ledger.create(run)
         except LostRace as lost:
-            closed = lost.current
-            if closed is None or closed.state is not State.CLOSED:
-                raise
-            self._ledger.move(closed, closed.reopened(self._clock.now()))
-            logger.warning("an event whose run was closed is open again", event_id=run.event.id)
+            self._reopen(lost.current)
             raise
+
+    def _reopen(self, run: Run | None) -> None:
+        """Make a run active again, if it was closed: its event is open after all."""
+        if run is None or run.state is not State.CLOSED:
+            return
+        self._ledger.move(run, run.reopened(self._clock.now()))
+        logger.warning("an event whose run was closed is open again", event_id=run.event.id)
 
     def _dispatch_again(self, step: Step, _: Deadline) -> None:
         run = _run_of(step)

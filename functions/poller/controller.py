@@ -94,6 +94,7 @@ class Controller:
             errors=errors,
             source=source,
             run_deadline=run_deadline,
+            draining=draining,
             clock=clock,
             pool=pool,
         )
@@ -102,7 +103,6 @@ class Controller:
         self._subscriptions = subscriptions
         self._current: Sequence[Subscription] = ()
         self._errors = errors
-        self._draining = draining
         self._clock = clock
 
     def cycle_until(self, window: Deadline, interval: float, end: Deadline) -> TickReport:
@@ -138,7 +138,7 @@ class Controller:
         subscriptions = self._subscriptions.current()
         self._current = subscriptions or ()
         seen = self._observer.observe(active, self._current)
-        steps = plan(seen.observed, active, seen.at, draining=self._draining)
+        steps = plan(seen.observed, active, seen.at)
         self._actor.act(steps, end)
         self._errors.send(self._subscriptions.integration_id, end.earlier_by(RESERVE))
         failures = list(seen.failures)

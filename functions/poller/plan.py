@@ -246,14 +246,11 @@ ROWS: tuple[_Row, ...] = (
 )
 
 
-def plan(observed: Observed, active: Sequence[Run], now: float, *, draining: bool = False) -> list[Step]:
-    """What to do in this cycle, runs first: they were here before. A draining plane starts nothing new."""
+def plan(observed: Observed, active: Sequence[Run], now: float) -> list[Step]:
+    """What to do in this cycle, runs first: they were here before."""
     steps = [step for run in active if (step := _step_for(run, observed, now))]
-    if not draining:
-        known = {run.event.id for run in active}
-        steps += [
-            Step(Action.START, event=event) for event in observed.events.values() if event.id not in known
-        ]
+    known = {run.event.id for run in active}
+    steps += [Step(Action.START, event=event) for event in observed.events.values() if event.id not in known]
     return steps
 
 

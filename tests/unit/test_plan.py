@@ -377,11 +377,10 @@ def test_an_abandoned_run_says_what_a_user_can_look_at(row: Run, words: str) -> 
     assert (step.outcome.result, step.outcome.status) == ("fail", "errored")
 
 
-def test_a_new_event_is_started_unless_the_plane_drains() -> None:
+def test_a_new_event_is_started() -> None:
     seen = observed(Seen.OPEN, ref("new"))
 
     assert [(step.action, step.event) for step in plan(seen, [], NOW)] == [(Action.START, ref("new"))]
-    assert plan(seen, [], NOW, draining=True) == []
 
 
 def test_runs_come_before_new_events() -> None:
@@ -425,14 +424,13 @@ FAILURES = st.dictionaries(
 )
 
 
-@given(ACTIVE, LISTED, SEEN, FAILURES, CONTAINERS, st.booleans())
+@given(ACTIVE, LISTED, SEEN, FAILURES, CONTAINERS)
 def test_whatever_is_observed_the_plan_is_sound(
     active: list[Run],
     listed: set[str],
     seen: dict[str, Seen],
     failures: dict[str, Failure],
     containers: dict[str, Container],
-    draining: bool,
 ) -> None:
     known = {each.event.id for each in active}
     what_is_seen = Observed(
@@ -442,12 +440,10 @@ def test_whatever_is_observed_the_plan_is_sound(
         containers,
     )
 
-    steps = plan(what_is_seen, active, NOW, draining=draining)
+    steps = plan(what_is_seen, active, NOW)
 
     starts = [step.event.id for step in steps if step.action is Action.START and step.event]
-    assert set(starts) == (set() if draining else listed - known), (
-        "every new event is started, and no known one"
-    )
+    assert set(starts) == listed - known, "every new event is started, and no known one"
     assert len(starts) == len(set(starts))
     for_runs = [step for step in steps if step.action is not Action.START]
     assert len(for_runs) == len({step.run.event.id for step in for_runs if step.run}), "one step for each run"
