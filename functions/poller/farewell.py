@@ -2,18 +2,19 @@
 that is gone.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
 
 from execution_plane.clock import Clock, Deadline
-from execution_plane.containers import Containers
 from execution_plane.events import Outcome
 from execution_plane.ledger import Ledger, LedgerUnavailable, LostRace
 from execution_plane.replies import Replies
 from execution_plane.runs import Run, State
 from execution_plane.telemetry import logger
+from last_containers import LastContainers
 
 RESERVE = 2.0  # seconds before the deadline in which no more is begun
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0  # seconds between two questions to ECS
 DELETED = Outcome.errored("The execution plane that had this task was deleted.")
 
 
@@ -21,7 +22,13 @@ class Farewell:
     """Ends the runs of a plane that is being deleted."""
 
     def __init__(
-        self, *, ledger: Ledger, replies: Replies, containers: Containers, clock: Clock, pool: Executor
+        self,
+        *,
+        ledger: Ledger,
+        replies: Replies,
+        containers: LastContainers,
+        clock: Clock,
+        pool: Executor,
     ) -> None:
         self._ledger = ledger
         self._replies = replies
@@ -32,49 +39,67 @@ class Farewell:
     def say(self, deadline: Deadline) -> int:
         """Report every active run that still owes a finished; how many there were.
 
-        Their containers are stopped, and those of silent runs: a cluster can't be deleted while one runs.
-        Never raises, never goes on longer.
+        All containers are stopped, those of silent runs too: a cluster can't be deleted while one runs. Goes
+        on until they are. Never raises, never goes on longer.
         """
         try:
             active = self._ledger.active()
         except LedgerUnavailable as problem:
             logger.error("the runs can't be read, so none is reported", reason=str(problem))
             return 0
-        found = list(self._pool.map(lambda run: self._end(run, deadline), active))
-        # Only then, so that no worker takes up a run at its container's end.
-        waiting = [run for run in found if run.state is State.WAITING]
-        list(self._pool.map(lambda run: self._stop_container(run, deadline), waiting))
-        return sum(map(_owes_a_finished, found))
+        ended = list(self._pool.map(self._end, active))
+        # Only now, so that no worker takes up a run at its container's end.
+        stopping = self._containers.stop([found for found, _ in ended])
+        list(self._pool.map(lambda run: self._report(run, deadline), [run for _, run in ended if run]))
+        self._see_through(stopping, deadline)
+        return sum(_owes_a_finished(found) for found, _ in ended)
 
-    def _stop_container(self, run: Run, deadline: Deadline) -> None:
-        if run.step is None or deadline.remaining() < RESERVE:
-            return
-        try:
-            if arn := run.step.arn or self._containers.find(run.step):
-                self._containers.stop(replace(run.step, arn=arn), DELETED.message)
-        except Exception:
-            logger.exception("a container could not be stopped", event_id=run.event.id)
-
-    def _end(self, run: Run, deadline: Deadline) -> Run:
-        """Report a run, if it owes a finished; gives it as it was found.
+    def _end(self, run: Run) -> tuple[Run, Run | None]:
+        """End a run in the ledger: as it was found, and as it is to be reported, if it is.
 
         The index may be stale and workers may still be at work: what has moved on is ended where it then is.
         """
-        if not _owes_a_finished(run):
-            return run
-        if deadline.remaining() < RESERVE:
-            logger.error("no time left to report a run", event_id=run.event.id)
-            return run
+        if not run.is_active or (run.state is State.DONE and not _owes_a_finished(run)):
+            return run, None
         now = self._clock.now()
-        ended = run.reporting(now) if run.state is State.DONE else run.completed(DELETED, now)
         try:
-            self._replies.finish(self._ledger.move(run, ended), deadline)
+            if run.silent:
+                self._ledger.move(run, run.completed_silently())
+                return run, None
+            ended = run.reporting(now) if run.state is State.DONE else run.completed(DELETED, now)
+            return run, self._ledger.move(run, ended)
         except LostRace as lost:
             logger.info("the run has moved on", event_id=run.event.id)
-            return self._end(lost.current, deadline) if lost.current else run
+            return self._end(lost.current) if lost.current else (run, None)
+        except Exception:
+            logger.exception("a run could not be ended", event_id=run.event.id)
+            return run, None
+
+    def _report(self, run: Run, deadline: Deadline) -> None:
+        """Send an ended run's finished."""
+        if deadline.remaining() < RESERVE:
+            logger.error("no time left to report a run", event_id=run.event.id)
+            return
+        try:
+            self._replies.finish(run, deadline)
         except Exception:
             logger.exception("a run could not be reported", event_id=run.event.id)
-        return run
+
+    def _see_through(self, stopping: Sequence[Run], deadline: Deadline) -> None:
+        """Wait for the runs' containers to stop."""
+        pause = FIRST_PAUSE
+        while True:
+            stopping = self._containers.stop(stopping)
+            if not stopping or deadline.remaining() <= RESERVE + pause:
+                break
+            self._clock.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        for run in stopping:
+            logger.error(
+                "a container has yet to stop; if its cluster can't be deleted, delete the stack again",
+                event_id=run.event.id,
+                container=run.step and run.step.arn,
+            )
 
 
 def _owes_a_finished(run: Run) -> bool:

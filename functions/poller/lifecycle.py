@@ -16,8 +16,9 @@ from execution_plane.parts import Parts, aws_client
 from execution_plane.replies import Replies
 from execution_plane.settings import IntegrationSettings
 from execution_plane.telemetry import logger, metrics
-from farewell import Farewell
+from farewell import DELETED, Farewell
 from integration import RegisteredPlane, describe
+from last_containers import LastContainers
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -51,7 +52,7 @@ def take_leave(deadline: Deadline, clock: Clock) -> None:
         farewell = Farewell(
             ledger=parts.ledger,
             replies=replies,
-            containers=Containers(partial(aws_client, "ecs")),
+            containers=LastContainers(Containers(partial(aws_client, "ecs")), DELETED.message, clock, pool),
             clock=clock,
             pool=pool,
         )

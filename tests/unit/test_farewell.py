@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -12,18 +13,19 @@ import pytest
 import lifecycle
 from execution_plane import parts
 from execution_plane.clock import Deadline, SystemClock
-from execution_plane.containers import Containers
+from execution_plane.containers import KNOWN_AFTER, Containers
 from execution_plane.events import Outcome, read_triggered
 from execution_plane.ledger import Ledger, LedgerUnavailable
 from execution_plane.replies import Replies
-from execution_plane.runs import Run, State
-from farewell import Farewell
+from execution_plane.runs import ContainerStep, Run, State
+from farewell import DELETED, LONGEST_PAUSE, Farewell
+from last_containers import LastContainers
 from local.aws import create_table
 from local.keptn.faults import Answer, Delay
 from local.keptn.server import KeptnServer
 from tests.conftest import TEMPLATE, PlaneMaker
 from tests.support.clock import Inline
-from tests.support.ecs import refusal
+from tests.support.ecs import CLUSTER, refusal
 from tests.support.job_configs import use_job_config
 from tests.support.world import SAYHELLO, SHIPYARD, Plane, World
 from work import Performance
@@ -40,11 +42,48 @@ actions:
 """
 
 
+SILENT_TWICE = """\
+apiVersion: v2
+actions:
+  - name: Unheard
+    silent: true
+    events: [{name: sh.keptn.event.sayhello.triggered}]
+    tasks:
+      - {name: Measure, image: alpine, onError: warning}
+      - {name: Clean, image: alpine}
+"""
+
+
+def stop_after(plane: Plane, seconds: float, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let containers take so long to stop; gives the ARNs of those that are told to."""
+    told: list[str] = []
+    ends: dict[str, float] = {}
+
+    def stop_task(*, task: str, **_: Any) -> dict[str, Any]:
+        told.append(task)
+        ends.setdefault(task, plane.clock.now() + seconds)
+        return {"task": {"taskArn": task}}
+
+    def stop_what_is_due() -> None:
+        for arn, at in ends.items():
+            if plane.clock.now() >= at and plane.ecs.tasks[arn].is_running:
+                plane.ecs.end(arn, exit_code=137, stop_code="UserInitiated", reason="stopped")
+
+    monkeypatch.setattr(plane.ecs, "stop_task", stop_task)
+    plane.clock.on_advance.append(stop_what_is_due)
+    return told
+
+
 def say(plane: Plane, seconds: float = 60.0) -> int:
-    replies = Replies(plane.world.client(), plane.ledger, plane.clock, patient=False)
-    containers = Containers(lambda: plane.ecs)
+    control_plane = plane.world.client()
+    replies = Replies(control_plane, plane.ledger, plane.clock, patient=False)
+    containers = LastContainers(Containers(lambda: plane.ecs), DELETED.message, plane.clock, Inline())
     farewell = Farewell(
-        ledger=plane.ledger, replies=replies, containers=containers, clock=plane.clock, pool=Inline()
+        ledger=plane.ledger,
+        replies=replies,
+        containers=containers,
+        clock=plane.clock,
+        pool=Inline(),
     )
     return farewell.say(Deadline.after(plane.clock, seconds))
 
@@ -75,6 +114,132 @@ def test_a_waiting_run_is_reported_and_its_container_stopped(world: World, plane
     assert [container.is_running for container in plane.ecs.tasks.values()] == [False]
 
 
+def test_it_waits_until_the_containers_have_stopped(
+    world: World, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CloudFormation can't delete a cluster before."""
+    told = stop_after(plane, 45.0, monkeypatch)
+    use_job_config(plane, CONTAINER)
+    world.trigger()
+    world.cycles(1)
+    begun = world.clock.now()
+
+    say(plane)
+
+    assert told == list(plane.ecs.tasks), "each is told once"
+    assert plane.ecs.running == []
+    assert world.clock.now() - begun <= 45 + LONGEST_PAUSE
+
+
+def test_it_does_not_wait_for_containers_longer_than_there_is_time(
+    world: World, plane: Plane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop_after(plane, 1000.0, monkeypatch)
+    use_job_config(plane, CONTAINER)
+    world.trigger()
+    world.cycles(1)
+    begun = world.clock.now()
+
+    say(plane, 60.0)
+
+    assert world.clock.now() - begun <= 60
+    assert "a container has yet to stop" in caplog.text
+
+
+def test_a_keptn_that_does_not_answer_delays_no_container(
+    world: World, plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    use_job_config(plane, CONTAINER)
+    for _ in range(10):
+        world.trigger()
+    world.cycles(1)
+    assert len(plane.ecs.running) == 10
+    world.keptn.faults.add(Delay(10_000))
+
+    say(plane, 60.0)
+
+    assert plane.ecs.running == []
+    assert "a container has yet to stop" not in caplog.text
+
+
+def test_a_container_that_ecs_told_of_once_to_stop_is_waited_for_by_the_next_attempt(
+    world: World, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda invokes the function again where it was lost."""
+    stop_after(plane, 45.0, monkeypatch)
+    use_job_config(plane, CONTAINER)
+    world.trigger()
+    world.cycles(1)
+    say(plane, 3.0)
+    assert plane.ecs.running
+
+    say(plane)
+
+    assert plane.ecs.running == []
+
+
+def test_a_stop_that_ecs_refuses_is_tried_again(
+    world: World, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_job_config(plane, CONTAINER)
+    world.trigger()
+    world.cycles(1)
+    stop_task = plane.ecs.stop_task
+
+    def refuse_once(**_: Any) -> None:
+        monkeypatch.setattr(plane.ecs, "stop_task", stop_task)
+        raise refusal("ThrottlingException", "Rate exceeded", "StopTask")
+
+    monkeypatch.setattr(plane.ecs, "stop_task", refuse_once)
+
+    say(plane)
+
+    assert plane.ecs.running == []
+
+
+def test_a_silent_run_ends_with_its_container_and_no_worker_takes_it_up(world: World, plane: Plane) -> None:
+    use_job_config(plane, SILENT_TWICE)
+    task = world.trigger()
+    world.cycles(1)
+    assert plane.run(task).silent
+
+    assert say(plane) == 0
+    (container,) = plane.ecs.tasks.values()
+    assert not container.is_running
+    plane.deliver_end(plane.ecs.end_event(container))
+    plane.work_all()
+
+    assert plane.run(task).state is State.DONE
+    assert len(plane.ecs.tasks) == 1
+    assert world.keptn.counts(task) == (0, 0)
+
+
+def test_a_container_that_ecs_tells_of_late_is_stopped(
+    world: World, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its submission was under way; ECS is eventually consistent."""
+    run_task, list_tasks = plane.ecs.run_task, plane.ecs.list_tasks
+
+    def unanswered(**request: Any) -> None:
+        run_task(**request)
+        raise refusal("ServerException", "Internal error")
+
+    monkeypatch.setattr(plane.ecs, "run_task", unanswered)
+    use_job_config(plane, CONTAINER)
+    world.trigger()
+    world.cycles(1)
+    told_of_at = world.clock.now() + 10
+
+    def late(**request: Any) -> Any:
+        return list_tasks(**request) if world.clock.now() >= told_of_at else {"taskArns": []}
+
+    monkeypatch.setattr(plane.ecs, "list_tasks", late)
+
+    say(plane)
+
+    assert plane.ecs.running == []
+
+
 def test_a_container_whose_submission_was_never_answered_is_stopped(
     world: World, plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +258,29 @@ def test_a_container_whose_submission_was_never_answered_is_stopped(
     say(plane)
 
     assert plane.ecs.running == []
+
+
+def test_containers_are_asked_for_a_hundred_at_a_time_until_they_stop_or_are_forgotten(
+    world: World, plane: Plane
+) -> None:
+    ecs, now = plane.ecs, world.clock.now()
+    ecs.definitions["family"] = {}
+    steps = []
+    for token in map(str, range(101)):
+        answer = ecs.run_task(taskDefinition="family", clientToken=token, startedBy=token)
+        arn = answer["tasks"][0]["taskArn"]
+        steps.append(ContainerStep(0, 0, token, CLUSTER, "digest", now, now + 600, arn=arn, submitted_at=now))
+    unknown = replace(steps[0], arn="just submitted")
+    containers = Containers(lambda: ecs)
+    for step in steps[:-2]:
+        ecs.end(step.arn)
+
+    assert containers.not_stopped([*steps, unknown], now) == {
+        "just submitted", steps[-2].arn, steps[-1].arn
+    }  # fmt: skip
+    ecs.end(steps[-2].arn)
+    assert containers.not_stopped([*steps, unknown], now + KNOWN_AFTER) == {steps[-1].arn}
+    assert ecs.described == 4
 
 
 def test_a_running_run_is_reported_and_its_worker_sends_nothing_more(world: World, plane: Plane) -> None:

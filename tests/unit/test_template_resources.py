@@ -199,6 +199,11 @@ def test_a_deleted_stack_takes_no_new_runs_while_it_reports_the_old() -> None:
     assert {"LedgerTable", "ApiTokenSecret", "ContainerCluster"} <= references(RESOURCES["LifecycleRole"])
 
 
+def test_the_cluster_is_deleted_after_the_function_that_stops_its_containers() -> None:
+    assert "LifecycleRole" in references(RESOURCES["LifecycleFunction"])
+    assert {"ContainerCluster", "LifecycleLogGroup"} <= references(RESOURCES["LifecycleRole"])
+
+
 def references(node: Any) -> set[str]:
     """The logical ids that a part of the template refers to."""
     if isinstance(node, list):

@@ -80,6 +80,28 @@ class Containers:
                     logger.warning("containers can't be observed", reason=str(problem))
         return observed
 
+    def not_stopped(self, steps: Sequence[ContainerStep], now: float) -> frozenset[str]:
+        """The ARNs of those steps' containers of which ECS does not say that they have stopped.
+
+        Raises ContainersUnavailable.
+        """
+        clusters: dict[str, list[ContainerStep]] = defaultdict(list)
+        for step in steps:
+            clusters[step.cluster].append(step)
+        running: set[str] = set()
+        for cluster, there in clusters.items():
+            for start in range(0, len(there), MOST_AT_ONCE):
+                some = there[start : start + MOST_AT_ONCE]
+                tasks = self._describe(cluster, [step.arn for step in some])
+                statuses = {task["taskArn"]: task.get("lastStatus") for task in tasks}
+                running |= {
+                    step.arn
+                    for step in some
+                    if statuses.get(step.arn) != STOPPED
+                    and (step.arn in statuses or not _is_missing(step, now))
+                }
+        return frozenset(running)
+
     def end_of(self, step: ContainerStep, now: float) -> ContainerEnd | None:
         """How the container of a step ended; None if it has not. Raises ContainersUnavailable."""
         tasks = self._describe(step.cluster, [step.arn])
