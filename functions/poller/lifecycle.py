@@ -19,6 +19,7 @@ from execution_plane.telemetry import logger, metrics
 from farewell import DELETED, Farewell
 from integration import RegisteredPlane, describe
 from last_containers import LastContainers
+from looks import Looks
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -51,6 +52,7 @@ def take_leave(deadline: Deadline, clock: Clock) -> None:
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         farewell = Farewell(
             ledger=parts.ledger,
+            looks=Looks(parts.control_plane),
             replies=replies,
             containers=LastContainers(Containers(partial(aws_client, "ecs")), DELETED.message, clock, pool),
             clock=clock,

@@ -164,11 +164,7 @@ class _Facts:
 
     @property
     def look_is_due(self) -> bool:
-        run = self.run
-        if run.looked_at is not None:
-            return self.now >= run.looked_at + BETWEEN_LOOKS
-        quiet = QUIET[run.repairs] if run.repairs < len(QUIET) else QUIET_LATER
-        return self.now >= run.last_post_at + quiet - BETWEEN_LOOKS
+        return look_is_due(self.run, self.now)
 
 
 @dataclass(frozen=True)
@@ -308,6 +304,14 @@ def prove(look: Look | None) -> Proof:
 def is_absent_for_good(run: Run, now: float) -> bool:
     """Whether an empty listing of the event, now, is the second of two."""
     return run.absent_at is not None and ABSENT <= now - run.absent_at <= ABSENT_FORGOTTEN
+
+
+def look_is_due(run: Run, now: float) -> bool:
+    """Whether Keptn is to be asked for replies that it may not have counted: two looks before each repair."""
+    if run.looked_at is not None:
+        return now >= run.looked_at + BETWEEN_LOOKS
+    quiet = QUIET[run.repairs] if run.repairs < len(QUIET) else QUIET_LATER
+    return now >= run.last_post_at + quiet - BETWEEN_LOOKS
 
 
 class Repair(Enum):

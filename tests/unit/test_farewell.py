@@ -1,11 +1,11 @@
 """Leaving: open runs are reported, CloudFormation is answered, and nobody waits for a Keptn that is down."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -14,24 +14,34 @@ import lifecycle
 from execution_plane import parts
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.containers import KNOWN_AFTER, Containers
-from execution_plane.events import Outcome, read_triggered
+from execution_plane.events import Outcome, read_triggered, started
 from execution_plane.ledger import Ledger, LedgerUnavailable
 from execution_plane.replies import Replies
 from execution_plane.runs import ContainerStep, Run, State
 from farewell import DELETED, LONGEST_PAUSE, Farewell
 from last_containers import LastContainers
 from local.aws import create_table
-from local.keptn.faults import Answer, Delay
+from local.keptn.faults import Answer, Delay, DropConnection, LoseEvent
+from local.keptn.release import RELEASE_0_16
 from local.keptn.server import KeptnServer
+from looks import Looks
+from plan import BETWEEN_LOOKS
 from tests.conftest import TEMPLATE, PlaneMaker
 from tests.support.clock import Inline
 from tests.support.ecs import CLUSTER, refusal
 from tests.support.job_configs import use_job_config
+from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import SAYHELLO, SHIPYARD, Plane, World
 from work import Performance
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
+# What the function's own time leaves for it.
+FUNCTION_SECONDS = (
+    TEMPLATE["Resources"]["LifecycleFunction"]["Properties"]["Timeout"]
+    - lifecycle.ANSWER_SECONDS
+    - lifecycle.UNREGISTER_SECONDS
+)
 
 CONTAINER = """\
 apiVersion: v2
@@ -52,6 +62,12 @@ actions:
       - {name: Measure, image: alpine, onError: warning}
       - {name: Clean, image: alpine}
 """
+
+
+@pytest.fixture
+def plane_of() -> Callable[[World], Plane]:
+    """A plane of another world than the tests' own, with its ledger in memory."""
+    return lambda world: Plane(world, cast("Any", MemoryLedger()), source="keptn-lambda-executor/1/APAC/x")
 
 
 def stop_after(plane: Plane, seconds: float, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -80,6 +96,7 @@ def say(plane: Plane, seconds: float = 60.0) -> int:
     containers = LastContainers(Containers(lambda: plane.ecs), DELETED.message, plane.clock, Inline())
     farewell = Farewell(
         ledger=plane.ledger,
+        looks=Looks(control_plane),
         replies=replies,
         containers=containers,
         clock=plane.clock,
@@ -332,6 +349,111 @@ def test_an_outcome_that_was_never_sent_is_sent_as_it_is(world: World, plane: Pl
 
     assert world.keptn.counts(task) == (1, 1)
     assert world.finished(task)["message"] == "done"
+
+
+@pytest.mark.parametrize("before", [10.0, 600.0])
+def test_a_finished_that_was_lost_is_sent_again_after_two_looks(
+    world: World, plane: Plane, before: float
+) -> None:
+    task = world.trigger()
+    plane.cycle()
+    world.keptn.faults.add(DropConnection(), "/v1/event", "POST", body=r"\.finished", times=1)
+    plane.work_all()
+    world.clock.advance(before)
+    assert world.keptn.counts(task) == (1, 0)
+    begun = world.clock.now()
+
+    say(plane, FUNCTION_SECONDS)
+
+    assert world.keptn.counts(task) == (1, 1)
+    assert world.finished(task)["message"] == "done"
+    assert world.clock.now() - begun >= BETWEEN_LOOKS
+
+
+@pytest.mark.parametrize("kind", ["started", "finished"])
+def test_a_reply_that_keptn_lost_of_those_just_sent_is_sent_again(
+    world: World, plane: Plane, kind: str
+) -> None:
+    task = world.trigger()
+    plane.cycle()
+    world.keptn.faults.add(LoseEvent(), "/v1/event", "POST", body=rf"\.{kind}", times=1)
+
+    assert say(plane, FUNCTION_SECONDS) == 1
+
+    assert world.keptn.counts(task) == (1, 1)
+    assert "deleted" in world.finished(task)["message"]
+
+
+def test_a_reply_that_is_only_counted_late_is_not_sent_again(plane_of: Callable[[World], Plane]) -> None:
+    world = World(reply_delay=25.0)
+    plane = plane_of(world)
+    task = world.trigger()
+    plane.cycle()
+    begun = world.clock.now()
+
+    say(plane, FUNCTION_SECONDS)
+
+    assert world.keptn.counts(task) == (1, 1)
+    assert world.clock.now() - begun < 40, "no longer than it takes Keptn"
+
+
+def test_a_look_that_fails_is_taken_again(world: World, plane: Plane) -> None:
+    task = world.trigger()
+    plane.cycle()
+    world.keptn.faults.add(LoseEvent(), "/v1/event", "POST", body=r"\.finished", times=1)
+    world.keptn.faults.add(Answer(502), "sequence-execution", skip=2, times=3)
+
+    say(plane, FUNCTION_SECONDS)
+
+    assert world.keptn.counts(task) == (1, 1)
+
+
+def test_what_another_executor_keeps_open_is_not_waited_for(world: World, plane: Plane) -> None:
+    task = world.trigger()
+    plane.cycle()
+    (event,) = world.keptn.open_events(SAYHELLO)
+    world.client().send(started(read_triggered(event).ref, "another"), Deadline.after(world.clock, 10))
+    plane.work_all()
+    world.clock.advance(600)
+    begun, received = world.clock.now(), len(world.keptn.received)
+
+    say(plane)
+
+    assert world.keptn.open_events(SAYHELLO)
+    assert world.clock.now() == begun
+    assert len(world.keptn.received) == received
+    assert world.keptn.counts(task) == (2, 1)
+
+
+def test_a_keptn_that_can_not_be_asked_gets_nothing_twice(plane_of: Callable[[World], Plane]) -> None:
+    world = World(release=RELEASE_0_16)
+    plane = plane_of(world)
+    lost, new = world.trigger(), world.trigger()
+    plane.cycle()
+    world.clock.advance(5)
+    plane.cycle()
+    world.keptn.faults.add(DropConnection(), "/v1/event", "POST", body=r"\.finished", times=1)
+    plane.work(plane.queue.invocations.pop(0))
+    begun = world.clock.now()
+
+    say(plane, FUNCTION_SECONDS)
+    world.settle()
+
+    assert sorted(world.keptn.counts(task) for task in (lost, new)) == [(1, 0), (1, 1)]
+    assert world.clock.now() == begun
+
+
+def test_a_reply_that_keptn_may_lack_in_the_end_is_in_the_log(
+    world: World, plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = world.trigger()
+    plane.cycle()
+    world.keptn.faults.add(LoseEvent(), "/v1/event", "POST", body=r"\.finished")
+
+    say(plane, 60.0)
+
+    assert world.keptn.counts(task) == (1, 0)
+    assert "the sequence may have to be aborted" in caplog.text
 
 
 def test_what_was_reported_or_owes_nothing_is_left_alone(world: World, plane: Plane) -> None:

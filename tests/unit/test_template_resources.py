@@ -204,6 +204,13 @@ def test_the_cluster_is_deleted_after_the_function_that_stops_its_containers() -
     assert {"ContainerCluster", "LifecycleLogGroup"} <= references(RESOURCES["LifecycleRole"])
 
 
+def test_a_deleted_stack_waits_for_one_retry_of_the_function_that_reports_its_runs() -> None:
+    seconds = RESOURCES["LifecycleFunction"]["Properties"]["Timeout"]
+
+    # Lambda's first retry of an asynchronous invocation is a minute after it.
+    assert RESOURCES["ActiveRuns"]["Properties"]["ServiceTimeout"] >= seconds + 60 + seconds
+
+
 def references(node: Any) -> set[str]:
     """The logical ids that a part of the template refers to."""
     if isinstance(node, list):
