@@ -14,13 +14,9 @@ import pytest
 from moto import mock_aws
 
 from actions import ActionPerformer
-from execution_plane.clock import Deadline
-from execution_plane.containers import Containers
 from execution_plane.credentials import ApiToken, Together
 from execution_plane.ledger import Ledger
 from execution_plane.oauth import read_client
-from execution_plane.replies import Replies
-from farewell import Farewell
 from jobs.model import Rules, Task
 from local.aws import create_table, read_template
 from planner import JobConfigPlanner
@@ -32,10 +28,10 @@ from tests.faults.test_matrix import TABLE, client
 from tests.faults.test_scenarios import SHOWS
 from tests.faults.theatre import Theatre
 from tests.support.asking import HERE, LIFECYCLE, POLLER, WORKER, Asking, noted, secret_arn
-from tests.support.clock import Inline
 from tests.support.container_runs import ONE, end
 from tests.support.ecs import CLUSTER
 from tests.support.job_configs import ENVIRON, use_job_config, write
+from tests.support.leaving import say_farewell
 from tests.support.roles import Permission, Roles
 from tests.support.world import Plane
 from tests.unit.worker.performances import performance
@@ -134,32 +130,21 @@ STAGES: Mapping[type[Theatre], type[Theatre]] = {
 }
 
 
-def deleted(stage: Theatre) -> None:
-    """The stack is deleted while a run is open."""
-    clock = stage.world.clock
-    replies = Replies(stage.world.client(), stage.plane.ledger, clock, patient=False)
-    containers = Containers(lambda: stage.plane.ecs)
-    farewell = Farewell(
-        ledger=stage.plane.ledger, replies=replies, containers=containers, clock=clock, pool=Inline()
-    )
-    assert farewell.say(Deadline.after(clock, 60.0)) == 1
-
-
 def deleted_with_a_task(stage: Stage) -> None:
     stage.trigger()
     stage.wait(2, 10.0)
-    deleted(stage)
+    assert say_farewell(stage.plane) == 1
 
 
 def deleted_with_a_container(stage: ContainersStage) -> None:
     stage.play(2)
-    deleted(stage)
+    assert say_farewell(stage.plane) == 1
 
 
 def deleted_while_a_container_is_submitted(stage: ContainersStage) -> None:
     stage.injector.ambush = ("RunTask", 0, Fault.KILLED_AFTER)
     stage.play(2)
-    deleted(stage)
+    assert say_farewell(stage.plane) == 1
 
 
 def aborted_while_a_container_is_submitted(stage: ContainersStage) -> None:

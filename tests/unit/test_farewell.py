@@ -16,20 +16,17 @@ from execution_plane.clock import Deadline, SystemClock
 from execution_plane.containers import KNOWN_AFTER, Containers
 from execution_plane.events import Outcome, read_triggered, started
 from execution_plane.ledger import Ledger, LedgerUnavailable
-from execution_plane.replies import Replies
 from execution_plane.runs import ContainerStep, Run, State
-from farewell import DELETED, LONGEST_PAUSE, Farewell
-from last_containers import LastContainers
+from farewell import LONGEST_PAUSE
 from local.aws import create_table
 from local.keptn.faults import Answer, Delay, DropConnection, LoseEvent
 from local.keptn.release import RELEASE_0_16
 from local.keptn.server import KeptnServer
-from looks import Looks
 from plan import BETWEEN_LOOKS
 from tests.conftest import TEMPLATE, PlaneMaker
-from tests.support.clock import Inline
 from tests.support.ecs import CLUSTER, refusal
 from tests.support.job_configs import use_job_config
+from tests.support.leaving import say_farewell
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import SAYHELLO, SHIPYARD, Plane, World
 from work import Performance
@@ -90,26 +87,11 @@ def stop_after(plane: Plane, seconds: float, monkeypatch: pytest.MonkeyPatch) ->
     return told
 
 
-def say(plane: Plane, seconds: float = 60.0) -> int:
-    control_plane = plane.world.client()
-    replies = Replies(control_plane, plane.ledger, plane.clock, patient=False)
-    containers = LastContainers(Containers(lambda: plane.ecs), DELETED.message, plane.clock, Inline())
-    farewell = Farewell(
-        ledger=plane.ledger,
-        looks=Looks(control_plane),
-        replies=replies,
-        containers=containers,
-        clock=plane.clock,
-        pool=Inline(),
-    )
-    return farewell.say(Deadline.after(plane.clock, seconds))
-
-
 def test_a_claimed_run_is_reported_with_its_started(world: World, plane: Plane) -> None:
     task = world.trigger()
     plane.cycle()
 
-    assert say(plane) == 1
+    assert say_farewell(plane) == 1
     world.settle()
 
     assert world.keptn.counts(task) == (1, 1)
@@ -123,7 +105,7 @@ def test_a_waiting_run_is_reported_and_its_container_stopped(world: World, plane
     world.cycles(1)
     assert plane.run(task).state is State.WAITING
 
-    assert say(plane) == 1
+    assert say_farewell(plane) == 1
     world.settle()
 
     assert world.keptn.counts(task) == (1, 1)
@@ -141,7 +123,7 @@ def test_it_waits_until_the_containers_have_stopped(
     world.cycles(1)
     begun = world.clock.now()
 
-    say(plane)
+    say_farewell(plane)
 
     assert told == list(plane.ecs.tasks), "each is told once"
     assert plane.ecs.running == []
@@ -157,7 +139,7 @@ def test_it_does_not_wait_for_containers_longer_than_there_is_time(
     world.cycles(1)
     begun = world.clock.now()
 
-    say(plane, 60.0)
+    say_farewell(plane, 60.0)
 
     assert world.clock.now() - begun <= 60
     assert "a container has yet to stop" in caplog.text
@@ -173,7 +155,7 @@ def test_a_keptn_that_does_not_answer_delays_no_container(
     assert len(plane.ecs.running) == 10
     world.keptn.faults.add(Delay(10_000))
 
-    say(plane, 60.0)
+    say_farewell(plane, 60.0)
 
     assert plane.ecs.running == []
     assert "a container has yet to stop" not in caplog.text
@@ -187,10 +169,10 @@ def test_a_container_that_ecs_told_of_once_to_stop_is_waited_for_by_the_next_att
     use_job_config(plane, CONTAINER)
     world.trigger()
     world.cycles(1)
-    say(plane, 3.0)
+    say_farewell(plane, 3.0)
     assert plane.ecs.running
 
-    say(plane)
+    say_farewell(plane)
 
     assert plane.ecs.running == []
 
@@ -209,7 +191,7 @@ def test_a_stop_that_ecs_refuses_is_tried_again(
 
     monkeypatch.setattr(plane.ecs, "stop_task", refuse_once)
 
-    say(plane)
+    say_farewell(plane)
 
     assert plane.ecs.running == []
 
@@ -220,7 +202,7 @@ def test_a_silent_run_ends_with_its_container_and_no_worker_takes_it_up(world: W
     world.cycles(1)
     assert plane.run(task).silent
 
-    assert say(plane) == 0
+    assert say_farewell(plane) == 0
     (container,) = plane.ecs.tasks.values()
     assert not container.is_running
     plane.deliver_end(plane.ecs.end_event(container))
@@ -252,7 +234,7 @@ def test_a_container_that_ecs_tells_of_late_is_stopped(
 
     monkeypatch.setattr(plane.ecs, "list_tasks", late)
 
-    say(plane)
+    say_farewell(plane)
 
     assert plane.ecs.running == []
 
@@ -272,7 +254,7 @@ def test_a_container_whose_submission_was_never_answered_is_stopped(
     world.cycles(1)
     assert plane.ecs.running
 
-    say(plane)
+    say_farewell(plane)
 
     assert plane.ecs.running == []
 
@@ -305,7 +287,7 @@ def test_a_running_run_is_reported_and_its_worker_sends_nothing_more(world: Worl
     plane.cycle()
 
     def be_deleted_meanwhile(_: Performance) -> Outcome:
-        say(plane)
+        say_farewell(plane)
         return Outcome("pass", "succeeded", "done")
 
     plane.tasks.does = be_deleted_meanwhile
@@ -329,7 +311,7 @@ def test_a_run_that_moves_on_meanwhile_is_reported_as_it_then_stands(
     plane.work(next(each for each in plane.queue.invocations if each["event_id"] == done.event.id))
     monkeypatch.setattr(plane.ledger, "active", lambda: seen_before)
 
-    say(plane)
+    say_farewell(plane)
     world.settle()
 
     assert [world.keptn.counts(task) for task in tasks] == [(1, 1), (1, 1), (0, 0), (1, 1)]
@@ -344,7 +326,7 @@ def test_an_outcome_that_was_never_sent_is_sent_as_it_is(world: World, plane: Pl
     plane.work_all()
     world.keptn.faults.clear()
 
-    assert say(plane) == 1
+    assert say_farewell(plane) == 1
     world.settle()
 
     assert world.keptn.counts(task) == (1, 1)
@@ -363,7 +345,7 @@ def test_a_finished_that_was_lost_is_sent_again_after_two_looks(
     assert world.keptn.counts(task) == (1, 0)
     begun = world.clock.now()
 
-    say(plane, FUNCTION_SECONDS)
+    say_farewell(plane, FUNCTION_SECONDS)
 
     assert world.keptn.counts(task) == (1, 1)
     assert world.finished(task)["message"] == "done"
@@ -378,7 +360,7 @@ def test_a_reply_that_keptn_lost_of_those_just_sent_is_sent_again(
     plane.cycle()
     world.keptn.faults.add(LoseEvent(), "/v1/event", "POST", body=rf"\.{kind}", times=1)
 
-    assert say(plane, FUNCTION_SECONDS) == 1
+    assert say_farewell(plane, FUNCTION_SECONDS) == 1
 
     assert world.keptn.counts(task) == (1, 1)
     assert "deleted" in world.finished(task)["message"]
@@ -391,7 +373,7 @@ def test_a_reply_that_is_only_counted_late_is_not_sent_again(plane_of: Callable[
     plane.cycle()
     begun = world.clock.now()
 
-    say(plane, FUNCTION_SECONDS)
+    say_farewell(plane, FUNCTION_SECONDS)
 
     assert world.keptn.counts(task) == (1, 1)
     assert world.clock.now() - begun < 40, "no longer than it takes Keptn"
@@ -403,7 +385,7 @@ def test_a_look_that_fails_is_taken_again(world: World, plane: Plane) -> None:
     world.keptn.faults.add(LoseEvent(), "/v1/event", "POST", body=r"\.finished", times=1)
     world.keptn.faults.add(Answer(502), "sequence-execution", skip=2, times=3)
 
-    say(plane, FUNCTION_SECONDS)
+    say_farewell(plane, FUNCTION_SECONDS)
 
     assert world.keptn.counts(task) == (1, 1)
 
@@ -417,7 +399,7 @@ def test_what_another_executor_keeps_open_is_not_waited_for(world: World, plane:
     world.clock.advance(600)
     begun, received = world.clock.now(), len(world.keptn.received)
 
-    say(plane)
+    say_farewell(plane)
 
     assert world.keptn.open_events(SAYHELLO)
     assert world.clock.now() == begun
@@ -436,7 +418,7 @@ def test_a_keptn_that_can_not_be_asked_gets_nothing_twice(plane_of: Callable[[Wo
     plane.work(plane.queue.invocations.pop(0))
     begun = world.clock.now()
 
-    say(plane, FUNCTION_SECONDS)
+    say_farewell(plane, FUNCTION_SECONDS)
     world.settle()
 
     assert sorted(world.keptn.counts(task) for task in (lost, new)) == [(1, 0), (1, 1)]
@@ -450,7 +432,7 @@ def test_a_reply_that_keptn_may_lack_in_the_end_is_in_the_log(
     plane.cycle()
     world.keptn.faults.add(LoseEvent(), "/v1/event", "POST", body=r"\.finished")
 
-    say(plane, 60.0)
+    say_farewell(plane, 60.0)
 
     assert world.keptn.counts(task) == (1, 0)
     assert "the sequence may have to be aborted" in caplog.text
@@ -466,7 +448,7 @@ def test_what_was_reported_or_owes_nothing_is_left_alone(world: World, plane: Pl
     plane.work_all()
     received = len(world.keptn.received)
 
-    assert say(plane) == 0
+    assert say_farewell(plane) == 0
     assert len(world.keptn.received) == received
 
 
@@ -477,7 +459,7 @@ def test_with_keptn_down_it_ends_in_time(world: World, plane: Plane) -> None:
     world.keptn.faults.add(Delay(10_000))
     begun = world.clock.now()
 
-    assert say(plane, 60) == 20
+    assert say_farewell(plane, 60) == 20
 
     assert world.clock.now() - begun <= 62
 
@@ -488,7 +470,7 @@ def test_a_ledger_that_can_not_be_read_is_no_obstacle(plane: Plane, monkeypatch:
 
     monkeypatch.setattr(plane.ledger, "active", fail)
 
-    assert say(plane) == 0
+    assert say_farewell(plane) == 0
 
 
 def test_a_run_that_can_not_be_reported_does_not_stop_the_others(
@@ -505,7 +487,7 @@ def test_a_run_that_can_not_be_reported_does_not_stop_the_others(
 
     monkeypatch.setattr(plane.ledger, "move", fail_once)
 
-    assert say(plane) == 2
+    assert say_farewell(plane) == 2
     world.settle()
 
     assert sorted(world.keptn.counts(task) for task in tasks) == [(0, 0), (1, 1)]
