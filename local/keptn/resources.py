@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
 DEFAULT_BRANCH = "main"
+NO_CREDENTIALS = "Could not find credentials for upstream repository"
+NO_UPSTREAM = "Upstream repository not found"
 
 Files = Mapping[str, bytes]
 
@@ -46,6 +48,7 @@ class ResourceService:
 
     def __init__(self) -> None:
         self._repositories: dict[str, _Repository] = {}
+        self._out_of_reach: dict[str, str] = {}
 
     def create_project(self, project: str, stages: list[str], shipyard: str) -> None:
         """A repository with a branch for each stage; the shipyard lies in the default branch only."""
@@ -69,6 +72,14 @@ class ResourceService:
     def drop_project(self, project: str) -> None:
         """Forget a project."""
         self._repositories.pop(project, None)
+
+    def lose_upstream(self, project: str, message: str) -> None:
+        """Answer everything about a project with 404 and NO_CREDENTIALS or NO_UPSTREAM, until it is found."""
+        self._out_of_reach[project] = message
+
+    def find_upstream(self, project: str) -> None:
+        """Have a project's git repository in reach again."""
+        self._out_of_reach.pop(project, None)
 
     def head(self, project: str, branch: str) -> str:
         """The latest commit of a stage; empty if there is none."""
@@ -138,6 +149,8 @@ class ResourceService:
         ]
 
     def _open(self, place: Place) -> tuple[_Repository, str, str]:
+        if place.project in self._out_of_reach:
+            raise ResourceError(404, self._out_of_reach[place.project])
         repository = self._repositories.get(place.project)
         if repository is None:
             raise ResourceError(404, "Project not found")

@@ -1,5 +1,7 @@
 """Where a job config is looked for, and what happens when it can't be had."""
 
+import json
+
 import pytest
 
 from actions import ActionPerformer
@@ -7,6 +9,7 @@ from execution_plane.events import TriggeredEvent, read_triggered
 from jobs.model import Rules
 from local.keptn.faults import Answer, DropConnection
 from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_4, Release
+from local.keptn.resources import NO_CREDENTIALS, NO_UPSTREAM
 from planner import JobConfigPlanner
 from tests.support.world import SAYHELLO, World
 from work import Unreadable, Work
@@ -79,6 +82,11 @@ def test_service_and_stage_are_read_as_they_were_when_the_sequence_was_triggered
         Answer(429),
         Answer(403),
         Answer(424),
+        Answer(404),
+        Answer(404, "<html>default backend</html>"),
+        Answer(404, '{"message":"Resource not found"}', "application/json"),
+        Answer(404, json.dumps({"code": 404, "message": NO_CREDENTIALS}), "application/json"),
+        Answer(404, json.dumps({"code": 404, "message": NO_UPSTREAM}), "application/json"),
         Answer(200, "<html>"),
         DropConnection(),
     ],
@@ -92,6 +100,39 @@ def test_only_not_found_leads_to_the_next_level(
 
     with pytest.raises(Unreadable, match="job config could not be read"):
         find(world, event)
+
+
+@pytest.mark.parametrize("message", [NO_CREDENTIALS, NO_UPSTREAM])
+def test_a_repository_that_is_out_of_reach_does_not_make_the_bundled_config_apply(
+    world: World, message: str
+) -> None:
+    event = opened(world)
+    world.keptn.resources.lose_upstream("podtato", message)
+
+    with pytest.raises(Unreadable, match=f"job config could not be read: GET .* 404 {message}"):
+        find(world, event)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Project not found",
+        "Stage not found",
+        "Service not found",
+        "Resource not found",
+        "Project resource not found",
+        "Stage resource not found",
+        "Service resource not found",
+        "Stage does not exist",
+    ],
+)
+def test_not_found_is_read_in_the_words_of_every_release(world: World, message: str) -> None:
+    event = opened(world)
+    world.keptn.add_resource("podtato", "job/config.yaml", OTHER)
+    body = json.dumps({"code": 404, "message": message})
+    world.keptn.faults.add(Answer(404, body, "application/json"), "stage/dev/")
+
+    assert find(world, event) is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -31,6 +32,11 @@ UNIFORM_SECONDS = 5.0  # to wait for what is of use, and not worth a delay: hear
 LOG_READ_BACK = "100"  # entries
 REGISTRATION = "/controlPlane/v1/uniform/registration"
 RESOURCE_SERVICES = ("resource-service", "configuration-service")  # from 0.18, and before 0.19
+# The resource service's words, "Resource not found", and those of the older configuration service, such as
+# "Stage resource not found" and "Stage does not exist".
+NO_SUCH_RESOURCE = re.compile(
+    r"((project|stage|service)( resource)?|resource) (not found|does not exist)", re.IGNORECASE
+)
 
 
 class SendUncertain(Exception):
@@ -155,7 +161,8 @@ class ControlPlane:
         """A file of the project's repository at `scope`: (project), (project, stage) or (project, stage,
         service).
 
-        Raises KeptnNotFound if there is none, and KeptnError.
+        Raises KeptnNotFound if Keptn says that the file, or its service, stage or project, does not exist,
+        and another KeptnError for everything else, as a 404 for a git repository that Keptn cannot reach.
         """
         # The gateway decodes a path once before the resource service does (reference 1.5): encode twice.
         path = f"{_resources_at(scope)}/{_segment(_segment(uri))}"
@@ -168,7 +175,7 @@ class ControlPlane:
     def resource_uris(self, scope: Sequence[str]) -> list[str]:
         """The files at `scope`, as relative paths; those of today, as Keptn lists those of no commit.
 
-        Raises KeptnNotFound if there is no such scope, and KeptnError.
+        Raises KeptnNotFound if Keptn says that there is no such scope, and another KeptnError, as `resource`.
         """
         path = _resources_at(scope)
         uris: list[str] = []
@@ -229,7 +236,11 @@ class ControlPlane:
         return self._transport.redacted(text)
 
     def _of_resources(self, path: str, params: Mapping[str, str] | None) -> Answer:
-        """Ask the service that keeps resources, by the name it has in this Keptn, which is found out once."""
+        """Ask the service that keeps resources, by the name it has in this Keptn, which is found out once.
+
+        Raises KeptnNotFound only for a 404 in the words of NO_SUCH_RESOURCE: the service has others, such as
+        "Could not find credentials for upstream repository", that say nothing of what there is.
+        """
         lacking: KeptnLacksEndpoint | None = None
         for service in self._resource_services:
             try:
@@ -237,9 +248,11 @@ class ControlPlane:
             except KeptnLacksEndpoint as problem:
                 lacking = lacking or problem
                 continue
-            except KeptnNotFound:
+            except KeptnNotFound as problem:
                 self._resource_services = (service,)
-                raise
+                if NO_SUCH_RESOURCE.fullmatch(problem.message):
+                    raise
+                raise KeptnRefused(problem.method, problem.path, problem.message, problem.status) from None
             self._resource_services = (service,)
             return answer
         self._resource_services = RESOURCE_SERVICES  # Keptn may have been upgraded: ask for both next time

@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from local.keptn.resources import Place
+from local.keptn.resources import NO_CREDENTIALS, NO_UPSTREAM, Place
 from tests.unit.local_keptn.rig import Rig
 
 STAGE = "/resource-service/v1/project/podtato/stage/dev"
@@ -38,6 +38,18 @@ def test_a_plus_means_a_space_unless_it_is_encoded_twice(uri: str, status: int) 
 def test_what_is_not_there_is_named(path: str, message: str) -> None:
     answer = Rig().get(path)
     assert (answer.status_code, answer.json()) == (404, {"code": 404, "message": message})
+
+
+@pytest.mark.parametrize("message", [NO_CREDENTIALS, NO_UPSTREAM])
+@pytest.mark.parametrize("path", [f"{STAGE}/resource/a", f"{STAGE}/resource"])
+def test_a_repository_that_is_out_of_reach_is_a_404_that_says_so(path: str, message: str) -> None:
+    rig = Rig()
+    rig.keptn.add_resource("podtato", "a", "x", stage="dev")
+    rig.keptn.resources.lose_upstream("podtato", message)
+    answer = rig.get(path)
+    assert (answer.status_code, answer.json()) == (404, {"code": 404, "message": message})
+    rig.keptn.resources.find_upstream("podtato")
+    assert rig.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(("uri", "status"), [("a..b", 400), ("~a", 400), ("hello", 500)])

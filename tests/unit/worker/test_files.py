@@ -8,7 +8,7 @@ import pytest
 from execution_plane.clock import Deadline
 from execution_plane.events import EventRef, read_triggered
 from local.keptn.faults import Answer
-from local.keptn.resources import Place
+from local.keptn.resources import NO_CREDENTIALS, Place
 from runners import files
 from runners.files import Repository
 from tests.support.world import SAYHELLO, World
@@ -108,6 +108,18 @@ def test_a_keptn_that_fails_does_not_make_another_levels_file_be_taken(world: Wo
     world.keptn.faults.add(Answer(502), "service/head/resource/")
 
     with pytest.raises(TaskUnusable, match="The task's files could not be read"):
+        fetch(world, ref, "load.js")
+
+
+@pytest.mark.parametrize("path", ["service/head/resource/", r"service/head/resource\?"])
+def test_a_repository_that_is_out_of_reach_does_not_make_another_levels_file_be_taken(
+    world: World, ref: EventRef, path: str
+) -> None:
+    world.keptn.faults.add(
+        Answer(404, f'{{"code":404,"message":"{NO_CREDENTIALS}"}}', "application/json"), path
+    )
+
+    with pytest.raises(TaskUnusable, match=f"The task's files could not be read: .*404 {NO_CREDENTIALS}"):
         fetch(world, ref, "load.js")
 
 
