@@ -12,6 +12,7 @@ from jobs.schema import (
     Decoder,
     Path,
     Reading,
+    TooLarge,
     checked,
     cut,
     optional_text,
@@ -98,12 +99,18 @@ def _quantity(reading: Reading, node: Node, path: Path, _: object) -> Decimal | 
     return amount
 
 
-def _pattern_problem(pattern: str) -> str | None:
+def _pattern(reading: Reading, node: Node, path: Path, _: object) -> str:
+    value = text(reading, node, path)
+    if not value:
+        return ""
+    if not reading.patterns.add(value):
+        raise TooLarge(node.line, "the patterns up to here are too large together")
     try:
-        compiled.pattern(pattern)
+        compiled.pattern(value)
     except compiled.InvalidPattern as error:
-        return f"expected an RE2 pattern, found {shown(pattern)}: {cut(str(error))}"
-    return None
+        complaint = f"expected an RE2 pattern, found {shown(value)}: {cut(str(error))}"
+        reading.problem(node.line, path, complaint)
+    return value
 
 
 def _image_check(rules: Rules) -> Check:
@@ -120,7 +127,7 @@ def _on_error_problem(value: str) -> str | None:
 
 
 _EVENT: Final[Fields] = {
-    "name": checked(_pattern_problem),
+    "name": _pattern,
     "jsonpath": struct({"property": checked(path_problem), "match": text}),
 }
 _ENV: Final[Fields] = {"name": text, "value": text, "valueFrom": text, "as": text}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.compiled import Pattern, pattern
+from jobs.compiled import InvalidPattern, Pattern, pattern
 
 _ANYTHING: Final = "(?s:.*)"
 _ANY_CHARACTER: Final = "(?s:.)"
@@ -32,11 +32,18 @@ class ImageAllowlist:
         items = [item for item in text.split(",") if item]
         if "*" in items:
             return cls()
-        return cls(tuple(pattern(rf"\A{_expression(item)}\z") for item in items))
+        return cls(tuple(map(_compiled, items)))
 
     def allows(self, image: str) -> bool:
         """Whether a task may run `image`."""
         return not self.patterns or any(allowed.search(image) for allowed in self.patterns)
+
+
+def _compiled(glob: str) -> Pattern:
+    try:
+        return pattern(rf"\A{_expression(glob)}\z")
+    except InvalidPattern as problem:
+        raise InvalidImagePattern(glob, str(problem)) from None
 
 
 def _expression(glob: str) -> str:

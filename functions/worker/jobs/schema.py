@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from jobs.compiled import Patterns
 from jobs.yaml_reader import Collection, MappingNode, Node, ScalarNode, SequenceNode
 from jobs.yaml_scalars import NULLS, InvalidScalar, is_merge, is_null, resolve, text_of
 
@@ -42,7 +43,7 @@ class Problem:
 
 
 class TooLarge(Exception):
-    """The file's aliases or merges multiply beyond the limits."""
+    """The file's aliases or merges multiply beyond the limits, or its patterns are beyond them together."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -67,10 +68,11 @@ class Struct:
 
 @dataclass
 class Reading:
-    """The problems found so far in one file, and how many values were read."""
+    """The problems found so far in one file, how many values were read, and its patterns."""
 
     origin: str
     problems: list[Problem] = field(default_factory=list)
+    patterns: Patterns = field(default_factory=Patterns)
     _values: int = 0
 
     def problem(self, line: int, path: Path, text: str) -> None:

@@ -17,10 +17,48 @@ def task_of(fields: str, rules: Rules | None = None) -> Task:
     return read(raw, origin="c.yaml", rules=rules or Rules()).actions[0].tasks[0]
 
 
-@pytest.mark.parametrize("pattern", ["[bad", "*", "(?!x)foo", "(?=x)", r"(a)\1", "(", "a**", "a{1001}"])
+@pytest.mark.parametrize(
+    "pattern", ["[bad", "*", "(?!x)foo", "(?=x)", r"(a)\1", "(", "a**", "a{1001}", r"a\C"]
+)
 def test_a_pattern_that_re2_does_not_know_is_refused(pattern: str) -> None:
     problem = problem_of(f"events: [{{name: '{pattern}'}}]")
     assert problem.startswith("c.yaml, line 3, actions[0].events[0].name: expected an RE2 pattern, found ")
+
+
+@pytest.mark.parametrize("name", [r"a\\C", r"\QC\C\E", r"\\\\C", "C"])
+def test_what_only_looks_like_any_byte_is_a_pattern(name: str) -> None:
+    raw = f"apiVersion: v2\nactions: [{{events: [{{name: '{name}'}}]}}]".encode()
+
+    assert read(raw, origin="c.yaml", rules=Rules()).actions[0].events[0].name == name
+
+
+@pytest.mark.parametrize("pattern", [r"(\pL{0,200})x1", "a" * 4097])
+def test_a_pattern_that_is_too_large_is_refused(pattern: str) -> None:
+    problem = problem_of(f"events: [{{name: '{pattern}'}}]")
+
+    assert problem.startswith("c.yaml, line 3, actions[0].events[0].name: expected an RE2 pattern, found ")
+    assert ": pattern too large - " in problem
+
+
+@pytest.mark.parametrize("pattern", [r"z\pL{{0,10}}{}", r"[^.]{{0,1000}}{}", "[a{}", r"\pL{{200}}{}"])
+def test_patterns_that_are_too_large_together_are_refused(pattern: str) -> None:
+    """Each of them takes milliseconds, and a megabyte of them would take minutes."""
+    lines = "\n".join(f"  - name: '{pattern.format(number)}'" for number in range(1000))
+
+    with pytest.raises(InvalidJobConfig) as caught:
+        read(f"apiVersion: v2\nactions:\n- events:\n{lines}".encode(), origin="c.yaml", rules=Rules())
+
+    last = caught.value.problems[-1]
+    assert (last.text, last.field) == ("the patterns up to here are too large together", "")
+    assert 50 < last.line < 500
+
+
+def test_a_pattern_that_is_repeated_counts_once() -> None:
+    lines = "\n".join(rf"  - name: 'z\pL{{0,10}}{number % 50}'" for number in range(5000))
+
+    config = read(f"apiVersion: v2\nactions:\n- events:\n{lines}".encode(), origin="c.yaml", rules=Rules())
+
+    assert len(config.actions[0].events) == 5000
 
 
 def test_a_bad_jsonpath_is_refused_with_its_character() -> None:
