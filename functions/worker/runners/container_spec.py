@@ -25,9 +25,14 @@ FOLDER: Final = "/keptn"
 VOLUME: Final = "keptn"
 STREAM_PREFIX: Final = "keptn"
 MOST_TAGS: Final = 50
+_OUR_TAGS: Final = tuple(
+    f"keptn.sh/{name}" for name in ("context", "event-id", "project", "stage", "service", "jes-task")
+)
 LONGEST_TAG: Final = (128, 256)  # characters of a key, and of a value
 FARGATES_CAPABILITY: Final = "SYS_PTRACE"  # the only one that Fargate adds
-_NO_TAG: Final = re.compile(r"[^\w\s+\-=.:/@]")
+# ECS takes Unicode's categories L, Z and N; of what Python calls blanks, Z lacks tabs, line breaks and others.
+_NO_TAG: Final = re.compile(r"[^\w\s+\-=.:/@]|[\t-\r\x1c-\x1f\x85]")
+_RESERVED: Final = re.compile("(aws):", re.IGNORECASE)  # where a key or a value begins
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ def container_spec(
 
 
 def meaningless(task: Task) -> Iterator[str]:
-    """The fields of a task that it gives and that mean nothing on Fargate."""
+    """The fields of a task that it gives and that mean nothing on Fargate; of annotations, those left out."""
     for name in ("imagePullPolicy", "namespace", "ttlSecondsAfterFinished"):
         if name in task.given:
             yield name
@@ -102,6 +107,8 @@ def meaningless(task: Task) -> Iterator[str]:
         "capabilities.add": set(context.capabilities_add) - {FARGATES_CAPABILITY},
     }
     yield from (f"securityContext.{name}" for name, value in given.items() if value)
+    kept = set(_kept_annotations(task).values())
+    yield from (f"annotations.{name}" for name in task.annotations if name not in kept)
 
 
 def _container(
@@ -201,18 +208,19 @@ def _logging(settings: ContainerSettings, region: str) -> dict[str, Any]:
 
 
 def _tags(task: Task, ref: EventRef) -> list[Mapping[str, str]]:
-    """Which task of Keptn's it is, then the job config's annotations, as far as ECS's tags hold them."""
-    ours = {
-        "keptn.sh/context": ref.context,
-        "keptn.sh/event-id": ref.id,
-        "keptn.sh/project": ref.project,
-        "keptn.sh/stage": ref.stage,
-        "keptn.sh/service": ref.service,
-        "keptn.sh/jes-task": task.name,
-    }
-    tags: dict[str, str] = {}
-    for name, value in {**task.annotations, **ours}.items():
-        key = _NO_TAG.sub("_", name)[: LONGEST_TAG[0]]
-        if key and not key.lower().startswith("aws:"):
-            tags[key] = _NO_TAG.sub("_", value)[: LONGEST_TAG[1]]
-    return [{"key": key, "value": value} for key, value in list(tags.items())[-MOST_TAGS:]]
+    """Which task of Keptn's it is, and the job config's annotations, as far as ECS's tags hold them."""
+    annotations = {key: task.annotations[name] for key, name in _kept_annotations(task).items()}
+    ours = (ref.context, ref.id, ref.project, ref.stage, ref.service, task.name)
+    tags = annotations | dict(zip(_OUR_TAGS, ours, strict=True))
+    return [{"key": key, "value": _tag_value(value)} for key, value in tags.items()]
+
+
+def _kept_annotations(task: Task) -> Mapping[str, str]:
+    """The annotations that become tags, the last of too many, by the tags' keys."""
+    keys = {_NO_TAG.sub("_", name)[: LONGEST_TAG[0]]: name for name in task.annotations}
+    kept = [each for each in keys.items() if each[0] and not _RESERVED.match(each[0])]
+    return dict([each for each in kept if each[0] not in _OUR_TAGS][len(_OUR_TAGS) - MOST_TAGS :])
+
+
+def _tag_value(text: str) -> str:
+    return _RESERVED.sub(r"\1_", _NO_TAG.sub("_", text), count=1)[: LONGEST_TAG[1]]

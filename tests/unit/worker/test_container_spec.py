@@ -1,6 +1,7 @@
 """What a task's fields become in ECS."""
 
 import json
+import unicodedata
 from dataclasses import replace
 from typing import Any
 
@@ -182,6 +183,37 @@ def test_of_too_many_annotations_ours_are_kept() -> None:
     assert len(tags) == 50
     assert tags["keptn.sh/project"] == "p"
     assert tags["a59"] == "x" * 256
+
+
+def test_tags_have_only_what_ecs_takes() -> None:
+    every_character = "".join(map(chr, (*range(0x3000), 0x3042, 0xFEFF, 0x1F600)))
+    texts = [every_character[start : start + 100] for start in range(0, len(every_character), 100)]
+
+    for text in ("line\nbreak\tand\r\x0b\x0c\x1c\x85", "aws:reserved", "AWS:", *texts):
+        spec = spec_of(replace(TASK, name=text, annotations={text: text}))
+        for tag in spec.tags:
+            assert 0 < len(tag["key"]) <= 128
+            for part in tag.values():
+                assert len(part) <= 256
+                assert not part.lower().startswith("aws:")
+                assert all(unicodedata.category(each)[0] in "LZN" or each in "_.:/=+-@" for each in part)
+    assert tags_of(spec_of(replace(TASK, name="line\nbreak\u00e4 \u3042")))["keptn.sh/jes-task"] == (
+        "line_break\u00e4 \u3042"
+    )
+
+
+def test_annotations_that_become_no_tags_are_named() -> None:
+    dropped = {"aws:x": "1", "": "2", "keptn.sh/stage": "mine", "a,b": "first of one key"}
+    kept = {"a;b": "last of one key", "fine": "yes"}
+
+    assert list(meaningless(replace(TASK, annotations={**dropped, **kept}))) == [
+        "annotations.aws:x",
+        "annotations.",
+        "annotations.keptn.sh/stage",
+        "annotations.a,b",
+    ]
+    many = {f"a{number}": "x" for number in range(46)}
+    assert list(meaningless(replace(TASK, annotations=many))) == ["annotations.a0", "annotations.a1"]
 
 
 def test_one_definition_serves_whatever_an_event_decides() -> None:
