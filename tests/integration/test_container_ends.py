@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
 from execution_plane.runs import State
 from runners import container_logs
@@ -89,9 +89,26 @@ def test_a_container_that_ecs_has_by_its_token_already_is_the_runs(
     assert (run.state, run.step.arn) == (State.WAITING, arn)
 
 
-def test_throttling_is_waited_out(plane: Plane, world: World, task: str) -> None:
+THROTTLED_BY_EC2 = (
+    "Error retrieving security group information for [sg-1]: Request limit exceeded. "
+    "(ErrorCode: RequestLimitExceeded)"
+)
+TOO_MANY_AT_ONCE = "Too many concurrent attempts to create a new revision of the specified family."
+FULL = "You've reached the limit on the number of vCPUs you can run concurrently"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("ThrottlingException", "Rate exceeded"),
+        ("InvalidParameterException", THROTTLED_BY_EC2),
+        ("ClientException", THROTTLED_BY_EC2),
+        ("ClientException", FULL),
+    ],
+)
+def test_throttling_is_waited_out(plane: Plane, world: World, task: str, code: str, text: str) -> None:
     use_job_config(plane, ONE)
-    plane.ecs.refusals = [refusal("ThrottlingException", "Rate exceeded")]
+    plane.ecs.refusals = [refusal(code, text)]
     begin(plane)
     plane.clock.advance(31)
 
@@ -99,6 +116,66 @@ def test_throttling_is_waited_out(plane: Plane, world: World, task: str) -> None
 
     end(plane, "at last")
     assert message(world, task) == "at last"
+
+
+@pytest.mark.parametrize("operation", ["describe_task_definition", "register_task_definition"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        refusal("ThrottlingException", "Rate exceeded", "RegisterTaskDefinition"),
+        refusal("ServerException", "Internal error", "RegisterTaskDefinition"),
+        refusal("ClientException", TOO_MANY_AT_ONCE, "RegisterTaskDefinition"),
+        EndpointConnectionError(endpoint_url="https://ecs.eu-west-1.amazonaws.com"),
+    ],
+    ids=["throttled", "broken", "at once", "unreachable"],
+)
+def test_a_definition_that_fails_for_seconds_is_waited_for(
+    plane: Plane, world: World, task: str, trouble: Exception, operation: str
+) -> None:
+    use_job_config(plane, ONE)
+    with patch.object(plane.ecs, operation, side_effect=trouble):
+        begin(plane)
+    assert counts(world, task) == (1, 0)
+    assert plane.ecs.tasks == {}
+    plane.clock.advance(31)
+
+    begin(plane)
+
+    assert len(plane.ecs.registered) == 1
+    end(plane, "at last")
+    assert message(world, task) == "at last"
+    assert counts(world, task) == (1, 1)
+
+
+def test_a_definition_that_fails_until_the_deadline_ends_the_task_with_ecs_reason(
+    plane: Plane, world: World, task: str
+) -> None:
+    use_job_config(plane, ONE)
+    trouble = refusal("ServerException", "No luck", "RegisterTaskDefinition")
+
+    with patch.object(plane.ecs, "register_task_definition", side_effect=trouble):
+        for _ in range(70):
+            begin(plane)
+            plane.clock.advance(10)
+
+    assert plane.ecs.tasks == {}
+    assert message(world, task) == (
+        "The task's container did not start in time: The container could not be defined: ECS: "
+        "An error occurred (ServerException) when calling the RegisterTaskDefinition operation: No luck"
+    )
+    assert counts(world, task) == (1, 1)
+
+
+def test_a_request_that_the_client_does_not_even_send_ends_the_task(
+    plane: Plane, world: World, task: str
+) -> None:
+    use_job_config(plane, ONE)
+    invalid = ParamValidationError(report="Invalid length")
+
+    with patch.object(plane.ecs, "run_task", side_effect=invalid):
+        begin(plane)
+
+    assert "Invalid length" in message(world, task)
 
 
 def test_a_definition_that_ecs_refuses_ends_the_task_with_its_reason(

@@ -19,6 +19,7 @@ from jobs.environment import Environment, InvalidEnvironment, environment
 from jobs.model import Task
 from runners.container_logs import LogsUnreadable, Written, joined, read_log
 from runners.container_spec import ContainerSpec, container_spec, log_stream, meaningless
+from runners.ecs_errors import is_later, is_refusal
 from runners.fargate import Size, fitting, wanted
 from runners.files import Repository, archive, store
 from task_secrets import SecretUnusable, TaskSecret, TaskSecrets
@@ -39,19 +40,6 @@ LONGEST_LOG: Final = LONGEST_TEXT - 2048  # bytes, so that what is said about it
 STOPPED_BY_US: Final = "UserInitiated"
 ENDED_BY_ITSELF: Final = frozenset({"", "EssentialContainerExited"})
 """ECS's stop codes; with all others it was stopped, and may have made the best of it."""
-LATER: Final = frozenset({"ThrottlingException", "TooManyRequestsException", "LimitExceededException"})
-REFUSALS: Final = frozenset(
-    {
-        "AccessDeniedException",
-        "BlockedException",
-        "ClientException",
-        "ClusterNotFoundException",
-        "InvalidParameterException",
-        "PlatformTaskDefinitionIncompatibilityException",
-        "PlatformUnknownException",
-        "UnsupportedFeatureException",
-    }
-)
 
 
 class FargateRunner:
@@ -75,7 +63,10 @@ class FargateRunner:
         self.cluster = settings.cluster
 
     def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
-        """Fetch the task's files, find or make its definition. May be done again. Raises TaskUnusable."""
+        """Fetch the task's files, find or make its definition. May be done again. Raises TaskUnusable.
+
+        A definition that ECS may take later puts off the submission.
+        """
         deadline = performance.hold.prepare()
         ref = performance.event.ref
         variables, secrets = self._environment(task, performance)
@@ -96,7 +87,10 @@ class FargateRunner:
             logger.info(
                 "fields without a meaning on Fargate", event_id=ref.id, task=task.name, fields=ignored
             )
-        self._define(spec)
+        try:
+            self._define(spec)
+        except NoCapacity as trouble:
+            return Prepared(partial(_put_off, trouble), _versions(secrets))
         return Prepared(partial(self._submit, spec, token), _versions(secrets))
 
     def collect(self, task: Task, step: ContainerStep, end: ContainerEnd) -> Outcome:
@@ -167,15 +161,23 @@ class FargateRunner:
         return store(self._client("s3"), self._settings.bucket, token, content)
 
     def _define(self, spec: ContainerSpec) -> None:
-        """Find the definition by its family, whose name says what is in it; else register it."""
+        """Find the definition by its family, whose name says what is in it; else register it.
+
+        Raises TaskUnusable if ECS refuses it, and NoCapacity for everything else: another try does no harm.
+        """
         try:
             try:
                 self._ecs.describe_task_definition(taskDefinition=spec.family)
-            except self._ecs.exceptions.ClientException:
+            except self._ecs.exceptions.ClientException as problem:
+                if is_later(problem):
+                    raise
                 self._ecs.register_task_definition(**spec.definition)
                 logger.info("task definition registered", family=spec.family)
         except (ClientError, BotoCoreError) as problem:
-            raise TaskUnusable(f"The container could not be defined: ECS: {problem}") from problem
+            text = f"The container could not be defined: ECS: {problem}"
+            if is_refusal(problem):
+                raise TaskUnusable(text) from problem
+            raise NoCapacity(text) from problem
 
     def _submit(self, spec: ContainerSpec, token: str) -> str:
         """Start the container; ECS starts no second one for the same token."""
@@ -199,6 +201,8 @@ class FargateRunner:
         except ClientError as problem:
             return _known_by_token(problem)
         except BotoCoreError as problem:
+            if is_refusal(problem):
+                raise SubmissionRefused(f"ECS: {problem}") from problem
             raise SubmissionUncertain(f"ECS: {problem}") from problem
         if answer["tasks"]:
             return answer["tasks"][0]["taskArn"]
@@ -258,11 +262,16 @@ def _known_by_token(problem: ClientError) -> str:
         known: Any = problem.response.get("resourceIds") or ()
         if known:
             return str(known[0])
-    if code in LATER:
+    if is_later(problem):
         raise NoCapacity(f"ECS: {problem}") from problem
-    if code in REFUSALS:
+    if is_refusal(problem):
         raise SubmissionRefused(f"ECS: {problem}") from problem
     raise SubmissionUncertain(f"ECS: {problem}") from problem
+
+
+def _put_off(trouble: NoCapacity) -> str:
+    """A submission that was not even tried."""
+    raise trouble
 
 
 def _failure(task: Task, step: ContainerStep, end: ContainerEnd) -> str:

@@ -30,7 +30,7 @@ _OUR_TAGS: Final = tuple(
 )
 LONGEST_TAG: Final = (128, 256)  # characters of a key, and of a value
 FARGATES_CAPABILITY: Final = "SYS_PTRACE"  # the only one that Fargate adds
-# ECS takes Unicode's categories L, Z and N; of what Python calls blanks, Z lacks tabs, line breaks and others.
+# ECS takes Unicode's categories L, N and Z; of what Python calls blanks, Z lacks tabs and line breaks.
 _NO_TAG: Final = re.compile(r"[^\w\s+\-=.:/@]|[\t-\r\x1c-\x1f\x85]")
 _RESERVED: Final = re.compile("(aws):", re.IGNORECASE)  # where a key or a value begins
 
