@@ -104,13 +104,14 @@ class TaskSecrets:
 def masked(text: str, secrets: Mapping[str, str]) -> str:
     """The text with every value of the secrets, and every line of a value, replaced by `***`.
 
-    They are found as they are and as JSON writes them. What is shorter than SHORTEST_MASKED stays: it would
-    be found in words that have nothing to do with them.
+    They are found as they are, without the blanks around them, and as JSON writes them. What is shorter than
+    SHORTEST_MASKED stays: it would be found in words that have nothing to do with them.
     """
     pieces = {
         form
         for value in secrets.values()
-        for piece in (value, *value.splitlines())
+        for part in (value, *value.splitlines())
+        for piece in (part, part.strip())
         for form in (piece, json.dumps(piece)[1:-1], json.dumps(piece, ensure_ascii=False)[1:-1])
     }
     for piece in sorted(pieces, key=len, reverse=True):

@@ -109,10 +109,15 @@ def test_a_secret_does_not_show_its_values(secrets: TaskSecrets) -> None:
         ("-----BEGIN\nMIIabc\n-----END", "***"),
         ("line: MIIabc", "line: ***"),
         ("abc", "abc"),
+        ("PHRASE=[correct horse! ]", "PHRASE=[***]"),
+        ("PHRASE=[correct horse!]", "PHRASE=[***]"),
+        ("user: it is indented", "*** it is ***"),
+        ("a b c", "a b c"),
     ],
 )
 def test_secrets_are_masked_whole_and_line_by_line(text: str, expected: str) -> None:
     secrets = {"PASSWORD": "hunter22", "KEY": "-----BEGIN\nMIIabc\n-----END", "SHORT": "abc"}
+    secrets |= {"PHRASE": "correct horse! ", "LINES": "  indented\n\tuser:\n", "BLANKS": "   b   "}
 
     assert masked(text, secrets) == expected
 
