@@ -7,10 +7,10 @@ UV := 0.13.9
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stand-ins trigger test test-sam bench lint typecheck validate lock clean
+.PHONY: help demo stand-ins trigger lint-config test test-sam bench lint typecheck validate lock clean
 
 help:  ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/ready  ## Run two planes beside a local Keptn; DEMO=--stay keeps them up
 	$(RUN) local.demo $(DEMO)
@@ -20,6 +20,10 @@ stand-ins: .venv/ready  ## Serve a local Keptn and AWS for `sam local`
 
 trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARGS=--help says more
 	$(RUN) local.trigger $(ARGS)
+
+FILE ?= functions/worker/job/config.yaml
+lint-config: .venv/ready  ## Check job configs: FILE=job/config.yaml; ARGS=--help says more
+	$(RUN) jobs.lint $(FILE) $(ARGS)
 
 test: .venv/ready  ## Run all tests but those with the SAM CLI
 	.venv/bin/pytest -n auto --dist worksteal --ignore=tests/sam $(PYTEST)

@@ -1,4 +1,4 @@
-"""Checks job configs without deploying anything: `python -m jobs.lint job/config.yaml`."""
+"""Checks job configs without deploying anything: `make lint-config FILE=job/config.yaml`."""
 
 import argparse
 import sys

@@ -8,6 +8,8 @@ import pytest
 
 from jobs import lint
 
+ROOT = Path(__file__).parents[3]
+
 VALID = "apiVersion: v2\nactions:\n  - name: a\n    tasks:\n      - image: alpine\n"
 PRIVILEGED = VALID + "        securityContext: {privileged: true}\n"
 
@@ -72,3 +74,21 @@ def test_it_runs_as_a_module(file: Path) -> None:
     )
     assert (ended.returncode, ended.stderr) == (1, "")
     assert "expected v2, found 'v1'" in ended.stdout
+
+
+def test_make_runs_it_for_one_file_or_several(file: Path) -> None:
+    file.write_text("apiVersion: v1")
+    asked = ["make", "--dry-run", "lint-config", f"FILE={file} missing.yaml", "ARGS=--allow-privileged-jobs"]
+    command = subprocess.check_output(asked, text=True, cwd=ROOT).splitlines()[-1]
+
+    ended = subprocess.run(
+        ["sh", "-c", command.replace(".venv/bin/python", sys.executable)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "expected v2, found 'v1'" in ended.stdout
+    assert "missing.yaml: No such file or directory" in ended.stdout
