@@ -55,6 +55,17 @@ def test_the_readme_lists_every_parameter_with_its_default() -> None:
     assert dict(rows) == {name: default_text(parameter) for name, parameter in PARAMETERS.items()}
 
 
+def test_the_operations_page_names_what_stays_of_a_deleted_stack() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rows = set(re.findall(r"^\| `(\w+)`.*\| `aws [^|]*` \|$", page, re.MULTILINE))
+
+    assert rows == {
+        name
+        for name, resource in TEMPLATE["Resources"].items()
+        if "Retain" in resource.get("DeletionPolicy", "")
+    }
+
+
 def default_text(parameter: dict[str, Any]) -> str:
     """A default as the README's table of parameters shows it."""
     if "Default" not in parameter:
