@@ -31,11 +31,6 @@ def plane(world: World) -> Plane:
     return a_plane(world)
 
 
-def drain(plane: Plane) -> None:
-    plane._settings["draining"] = True
-    plane.poller = plane.new_poller()
-
-
 def forget_tasks(world: World, plane: Plane) -> None:
     """Let Keptn list nothing for long enough to have the runs closed."""
     world.keptn.faults.add(NO_EVENTS, "event/triggered")
@@ -54,7 +49,7 @@ def test_a_task_that_keptn_lists_again_is_ended_by_a_plane_that_drains(release: 
     use_job_config(plane, ONE)
     task = world.trigger()
     world.cycles(3)
-    drain(plane)
+    plane.drain()
 
     forget_tasks(world, plane)
     bring_to_rest(world)
@@ -69,7 +64,7 @@ def test_a_run_that_no_worker_had_is_taken_by_a_plane_that_drains_once_keptn_lis
     task = world.trigger()
     plane.cycle()
     plane.queue.invocations.clear()
-    drain(plane)
+    plane.drain()
 
     forget_tasks(world, plane)
     bring_to_rest(world)
@@ -85,7 +80,7 @@ def test_a_plane_that_drains_ends_what_it_started_though_the_ledger_is_lost(
     task = world.trigger()
     world.cycles(3)
     cast("Any", plane.ledger).runs.clear()
-    drain(plane)
+    plane.drain()
 
     bring_to_rest(world)
 
@@ -100,7 +95,7 @@ def test_a_started_that_keptn_counts_late_is_adopted_by_a_plane_that_drains() ->
     task = world.trigger()
     world.cycles(1, 1)
     cast("Any", plane.ledger).runs.clear()
-    drain(plane)
+    plane.drain()
     plane.cycle()
     assert plane.ledger.active() == []
 
@@ -114,7 +109,7 @@ def test_a_new_task_costs_a_plane_that_drains_a_question_now_and_then(release: R
     world = World(release=release)
     recording = record(world)
     plane = a_plane(world)
-    drain(plane)
+    plane.drain()
     task = world.trigger()
 
     world.cycles(13, 10)

@@ -323,8 +323,7 @@ def test_a_plane_that_drains_starts_nothing_and_ends_what_it_has(world: World, n
     plane = new_plane()
     old = world.trigger()
     plane.cycle()
-    plane._settings["draining"] = True
-    plane.poller = plane.new_poller()
+    plane.drain()
     new = world.trigger()
 
     world.cycles(30)

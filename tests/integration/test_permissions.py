@@ -147,6 +147,12 @@ def deleted_while_a_container_is_submitted(stage: ContainersStage) -> None:
     assert say_farewell(stage.plane) == 1
 
 
+def drained(stage: Stage) -> None:
+    stage.plane.drain()
+    stage.trigger()
+    stage.wait(2, 10.0)
+
+
 def aborted_while_a_container_is_submitted(stage: ContainersStage) -> None:
     stage.injector.others = stage.abort
     stage.injector.ambush = ("RunTask", 0, Fault.FOLLOWED)
@@ -187,6 +193,7 @@ def other_tasks(asking: Asking) -> None:
 
 MORE: tuple[tuple[type[Theatre], Callable[[Any], None]], ...] = (
     (Stage, deleted_with_a_task),
+    (Stage, drained),
     (ContainersStage, deleted_with_a_container),
     (ContainersStage, deleted_while_a_container_is_submitted),
     (ContainersStage, aborted_while_a_container_is_submitted),

@@ -161,6 +161,11 @@ class Plane:
             **self._settings,
         )
 
+    def drain(self) -> None:
+        """Deploy the plane anew, with the parameter Drain."""
+        self._settings["draining"] = True
+        self.poller = self.new_poller()
+
     def _subscription_source(self, control_plane: ControlPlane) -> SubscriptionSource:
         if self._integration is None:
             return FixedSubscriptions(self._subscriptions)
