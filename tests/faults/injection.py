@@ -6,7 +6,7 @@ The points are found, not listed: every call that a scenario makes is one, in th
 import contextlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -54,26 +54,56 @@ READS = frozenset(
         "GetSecretValue",
         "ListTasks",
         "Query",
-        "ReceiveMessage",
     }
 )
-WRITES = frozenset({"Invoke", "UpdateItem", "PutItem", "RunTask", "StopTask"})
+"""Calls that change nothing: doubled or late they are the same call, and without an answer they failed."""
+LOSABLE = frozenset({"DeleteMessageBatch", "Invoke", "ReceiveMessage"})
+"""Calls that may be answered and come to nothing, besides the events that Keptn is sent.
+
+Lambda loses an invocation, SQS finds none of its messages or deletes none. All else that is answered is done:
+by DynamoDB, by ECS, and by Keptn where it is sent no event.
+"""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call that a function made."""
+    """One call that a function made; `sends` is the kind of event that it sends to Keptn."""
 
     service: str
     operation: str
+    sends: str = ""
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether it sends an event that Keptn counts."""
+        return self.sends in {"started", "finished"}
 
     def suffers(self, fault: Fault) -> bool:
         """Whether the fault is one that this call can have."""
-        if fault in {Fault.LOST, Fault.TWICE, Fault.LATE}:
-            # A table loses no write that it answers; botocore repeats one whose answer was lost.
-            kinds = {Fault.LOST: {"POST", "Invoke"}, Fault.TWICE: WRITES, Fault.LATE: WRITES | {"POST"}}
-            return self.operation in kinds[fault]
-        return fault is not Fault.UNANSWERED or self.operation not in READS
+        match fault:
+            case Fault.UNANSWERED | Fault.TWICE:
+                return self.operation not in READS
+            case Fault.LATE:
+                return self.operation not in READS | {"ReceiveMessage"}  # what is received is in the answer
+            case Fault.LOST:
+                return bool(self.sends) or self.operation in LOSABLE
+        return True
+
+
+Trouble = tuple[str, int, Fault]
+"""An operation, how many of its calls are let pass, and what the next one suffers."""
+
+
+def troubles(operations: Sequence[str], to_pass: int, faults: Sequence[Fault]) -> list[Trouble]:
+    """Every fault of these for the calls of each operation, where up to `to_pass` of them are let pass."""
+    calls = [Call("any", operation, "started" if operation == "POST" else "") for operation in operations]
+    return [
+        (call.operation, passed, fault)
+        for call in calls
+        for passed in range(to_pass + 1)
+        for fault in faults
+        if call.suffers(fault)
+    ]
 
 
 @dataclass
@@ -88,8 +118,7 @@ class Injector:
     struck: list[tuple[Call, Fault]] = field(default_factory=list)
     others: Callable[[], object] = lambda: None
     """What other functions and users do in the middle of a function's work."""
-    ambush: tuple[str, int, Fault] | None = None
-    """An operation, how many of its calls are let pass, and what the next one suffers."""
+    ambush: Trouble | None = None
     _down: dict[str, float] = field(default_factory=dict)
     _later: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
 
@@ -114,6 +143,11 @@ class Injector:
             return act()
         self.struck.append((call, fault))
         return self._suffer(call, fault, act, failure, timeout, shrug)
+
+    @property
+    def keptn_lost_nothing(self) -> bool:
+        """Whether each counted reply that Keptn was sent came to it, and once."""
+        return not any(call.is_reply and fault in {Fault.LOST, Fault.TWICE} for call, fault in self.struck)
 
     def _ambushed(self, call: Call) -> Fault | None:
         if self.ambush is None or self.ambush[0] != call.operation:
@@ -248,7 +282,7 @@ class _Adapter(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         response: requests.Response = self._injector.make(
-            Call("keptn", request.method or ""),
+            Call("keptn", request.method or "", _sent_by(request)),
             lambda: self._inner.send(request, *args, **kwargs),
             failure=requests.ConnectionError("Remote end closed connection", request=request),
             timeout=requests.ReadTimeout("Read timed out", request=request),
@@ -258,6 +292,13 @@ class _Adapter(BaseAdapter):
 
     def close(self) -> None:
         self._inner.close()
+
+
+def _sent_by(request: requests.PreparedRequest) -> str:
+    """The kind of event that a request sends, if it does."""
+    if request.method != "POST" or not request.path_url.endswith("/v1/event"):
+        return ""
+    return str(json.loads(request.body or "")["type"]).rpartition(".")[2]
 
 
 def _accepted(request: requests.PreparedRequest) -> requests.Response:

@@ -8,20 +8,22 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from tests.faults.injection import Call, Fault
+from tests.faults.injection import Fault, Trouble, troubles
 from tests.faults.test_interleavings import FAULTS, Interleaving
 from tests.support.container_runs import THREE
 from tests.support.ecs import FakeEcs
 from tests.support.job_configs import use_job_config
 
-OPERATIONS = ["RunTask", "StopTask", "DescribeTasks", "ListTasks", "DescribeTaskDefinition", "GetLogEvents"]
-TROUBLES = [
-    (operation, to_pass, fault)
-    for operation in [*OPERATIONS, "UpdateItem", "GET"]
-    for to_pass in range(2)
-    for fault in [*FAULTS, Fault.TWICE]
-    if Call("any", operation).suffers(fault)
+OPERATIONS = [
+    "DescribeTaskDefinition",
+    "DescribeTasks",
+    "GetLogEvents",
+    "ListTasks",
+    "RegisterTaskDefinition",
+    "RunTask",
+    "StopTask",
 ]
+TROUBLES = troubles([*OPERATIONS, "UpdateItem", "GET"], 1, [*FAULTS, Fault.TWICE])
 
 
 pytestmark = pytest.mark.timeout(1800)
@@ -55,7 +57,7 @@ class ContainerInterleaving(Interleaving):
         self.plane.deliver_end(self.ends[which % len(self.ends)])
 
     @rule(trouble=st.sampled_from([None, *TROUBLES]))
-    def serve_a_container(self, trouble: tuple[str, int, Fault] | None) -> None:
+    def serve_a_container(self, trouble: Trouble | None) -> None:
         self.serve("pass", trouble)
 
     def can_lose_the_ledger(self) -> bool:

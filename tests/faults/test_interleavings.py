@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from execution_plane.events import Outcome
 from execution_plane.ledger import LedgerUnavailable
 from tests.faults.faulty_ledger import FaultyLedger
-from tests.faults.injection import Call, Fault, Injector, Killed
-from tests.faults.promise import bring_to_rest, check_promise
+from tests.faults.injection import Fault, Injector, Killed, Trouble, troubles
+from tests.faults.promise import bring_to_rest, check_promise, replies_to
 from tests.support.world import Plane, World
 from work import Performance, TaskCancelled
 
@@ -21,17 +21,16 @@ if TYPE_CHECKING:
     from execution_plane.runs import Run
 
 FAULTS = [fault for fault in Fault if fault is not Fault.TWICE]  # invocations are doubled by a rule
-OPERATIONS = ["POST", "GET", "Invoke", "PutItem", "UpdateItem", "GetItem", "Query"]
-TROUBLES = [
-    (operation, to_pass, fault)
-    for operation in OPERATIONS
-    for to_pass in range(3)
-    for fault in FAULTS
-    if Call("any", operation).suffers(fault)
+OPERATIONS = [
+    "POST",
+    "GET",
+    "Invoke",
+    "PutItem",
+    "UpdateItem",
+    "GetItem",
+    "Query",
 ]
-TROUBLE = st.sampled_from([None, *TROUBLES])
-"""Which call of which operation suffers what."""
-Trouble = tuple[str, int, Fault] | None
+TROUBLE = st.sampled_from([None, *troubles(OPERATIONS, 2, FAULTS)])
 OUTCOMES = st.sampled_from(["pass", "raises", "watches", "takes a while"])
 
 
@@ -59,6 +58,7 @@ class Interleaving(RuleBasedStateMachine):
         self.tasks = [self.world.trigger() for _ in range(tasks)]
         self.delivered: list[dict[str, Any]] = []
         self.snapshot: list[Run] = []
+        self.in_doubt: set[str] = set()
 
     @precondition(lambda self: len(self.tasks) < 4)
     @rule()
@@ -71,7 +71,7 @@ class Interleaving(RuleBasedStateMachine):
             self.world.keptn.control("podtato", self.world.contexts[self.tasks[which]], command)
 
     @rule(pollers=st.integers(1, 2), trouble=TROUBLE)
-    def tick(self, pollers: int, trouble: Trouble) -> None:
+    def tick(self, pollers: int, trouble: Trouble | None) -> None:
         self._expect(trouble)
         for _ in range(pollers):
             self._survive(self.plane.cycle)
@@ -86,7 +86,7 @@ class Interleaving(RuleBasedStateMachine):
         self._survive(self.plane.cycle)
 
     @rule(outcome=OUTCOMES, trouble=TROUBLE)
-    def work(self, outcome: str, trouble: Trouble) -> None:
+    def work(self, outcome: str, trouble: Trouble | None) -> None:
         self._expect(trouble)
         if self.plane.queue.invocations:
             payload = self.plane.queue.invocations.pop(0)
@@ -94,7 +94,7 @@ class Interleaving(RuleBasedStateMachine):
             self._work(payload, outcome)
 
     @rule(outcome=OUTCOMES, trouble=TROUBLE)
-    def serve(self, outcome: str, trouble: Trouble) -> None:
+    def serve(self, outcome: str, trouble: Trouble | None) -> None:
         """What happens most often: a tick, and the invocations that it makes."""
         self._survive(self.plane.cycle)
         self.world.clock.advance(6)
@@ -113,11 +113,15 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([-300.0, -20.0, 0.0, 20.0, 300.0]))
     def the_clocks_differ(self, seconds: float) -> None:
+        if seconds > self.world.aws_clock.skew:
+            counts = self.world.keptn.counts
+            self.in_doubt |= {task for task in self.tasks if self._sent(task) != counts(task)}
         self.world.aws_clock.skew = seconds
 
     @precondition(lambda self: self.can_lose_the_ledger())
     @rule()
     def the_ledger_is_lost(self) -> None:
+        self.in_doubt |= {task for task in self.tasks if any(self._sent(task))}
         self.ledger.memory.runs.clear()
         self.plane.queue.invocations.clear()
         self.delivered.clear()
@@ -140,10 +144,18 @@ class Interleaving(RuleBasedStateMachine):
         self.injector.is_armed = False
         self.ledger.memory.stale = None
         bring_to_rest(self.world)
-        lost = any(call.operation == "POST" and fault is Fault.LOST for call, fault in self.injector.struck)
-        check_promise(self.world, self.tasks, keptn_lost_nothing=not lost)
+        check_promise(
+            self.world,
+            self.tasks,
+            keptn_lost_nothing=self.injector.keptn_lost_nothing,
+            may_time_out=True,
+            in_doubt=self.in_doubt,
+        )
 
-    def _expect(self, trouble: Trouble) -> None:
+    def _sent(self, task: str) -> tuple[int, int]:
+        return replies_to(self.world, task, self.plane.source)
+
+    def _expect(self, trouble: Trouble | None) -> None:
         self.injector.ambush = trouble
 
     def _work(self, payload: dict[str, Any], outcome: str) -> None:

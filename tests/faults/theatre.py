@@ -25,6 +25,8 @@ class Theatre:
         self.world.wrap_session = self.injector.wrap_session
         self.keptn_loses = False
         """Whether the scenario itself has Keptn drop a reply."""
+        self.keptn_may_time_out = False
+        """Whether in the scenario nobody polls for as long as Keptn waits for a first reply."""
         self.tasks: list[str] = []
         self.plane = self.new_plane()
         self.plane.queue.invoke = self.injector.wrap_invoke(self.plane.queue.invoke)  # type: ignore[method-assign]
@@ -50,15 +52,15 @@ class Theatre:
         """One cycle of a poller, which may die and is then replaced."""
         self.survive(self.plane.cycle)
 
-    def play(self, cycles: int = 1, pollers: int = 1) -> None:
-        """Cycles, each with the invocations that it makes."""
+    def play(self, cycles: int = 1, pollers: int = 1, seconds: float = 10.0) -> None:
+        """Cycles so many seconds apart, each with the invocations that it makes."""
         for _ in range(cycles):
             for _ in range(pollers):
                 self.poll()
             invocations, self.plane.queue.invocations[:] = list(self.plane.queue.invocations), []
             for payload in invocations:
                 self.survive(lambda payload=payload: self.plane.work(payload), payload)  # type: ignore[misc]
-            self.world.clock.advance(10.0)
+            self.world.clock.advance(seconds)
 
     def wait(self, cycles: int, seconds: float) -> None:
         """Cycles far apart, with nothing taken from Lambda's queue."""
@@ -91,8 +93,12 @@ class Theatre:
         """No more faults: everything must come to rest, with the promise kept."""
         self.injector.is_armed = False
         bring_to_rest(self.world)
-        lost = self.keptn_loses or self.injector.fault is Fault.LOST
-        check_promise(self.world, self.tasks, keptn_lost_nothing=not lost)
+        check_promise(
+            self.world,
+            self.tasks,
+            keptn_lost_nothing=not self.keptn_loses and self.injector.keptn_lost_nothing,
+            may_time_out=self.keptn_may_time_out,
+        )
 
 
 def matrix(

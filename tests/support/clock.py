@@ -5,10 +5,11 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 START = 1_790_000_000.0  # in September 2026
+STEP = 10.0  # seconds, no more of which pass at once: what is due meanwhile happens about when it is due
 
 
 class SimulatedClock:
-    """A clock that a test moves; sleeping moves it too. What is in `on_advance` is called after each move."""
+    """A clock that a test moves; sleeping moves it too. What is in `on_advance` is called after each step."""
 
     def __init__(self, now: float = START) -> None:
         self._now = now
@@ -24,7 +25,13 @@ class SimulatedClock:
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        self._now += max(seconds, 0.0)
+        end = self._now + max(seconds, 0.0)
+        while self._now + STEP < end:
+            self._step_to(self._now + STEP)
+        self._step_to(max(self._now, end))
+
+    def _step_to(self, moment: float) -> None:
+        self._now = moment
         for react in self.on_advance:
             react()
 
