@@ -10,6 +10,7 @@ from tests.faults.theatre import Theatre, matrix
 from tests.support.container_runs import THREE
 from tests.support.ecs import FORGOTTEN_AFTER, FakeEcs
 from tests.support.job_configs import use_job_config
+from tests.support.sqs import FakeSqs
 from tests.support.world import Plane
 from work import Work
 
@@ -25,8 +26,15 @@ class Stage(Theatre):
     def new_plane(self) -> Plane:
         self.ecs = FakeEcs(self.world.aws_clock)
         source = "keptn-lambda-executor/1/eu-west-1/x"
-        ecs = self.injector.wrap_fake("ecs", self.ecs)
-        plane = Plane(self.world, FaultyLedger(self.injector), source=source, ecs=ecs)
+        self.sqs, self.queue_url = FakeSqs(self.world.aws_clock), "failures"
+        plane = Plane(
+            self.world,
+            FaultyLedger(self.injector),
+            source=source,
+            ecs=self.injector.wrap_fake("ecs", self.ecs),
+            sqs=self.injector.wrap_fake("sqs", self.sqs),
+            failure_queue_url=self.queue_url,
+        )
         plane.logs = self.injector.wrap_fake("logs", plane.logs)
         return plane
 
@@ -101,6 +109,24 @@ def a_worker_that_dies_at_a_containers_end(stage: Stage) -> None:
     stage.play(3)
 
 
+def a_worker_that_can_not_be_imported_at_a_containers_end(stage: Stage) -> None:
+    stage.play(2)
+    stage.end()
+    stage.is_broken = True
+    stage.play(10, seconds=60.0)
+
+
+def a_worker_that_can_not_be_imported_for_a_while_at_a_containers_end(stage: Stage) -> None:
+    stage.play(2)
+    stage.end()
+    stage.is_broken = True
+    stage.play(3)
+    stage.is_broken = False
+    stage.play(8)
+    stage.end()
+    stage.play(3)
+
+
 class Deadly:
     """A planner that kills its worker."""
 
@@ -123,6 +149,8 @@ SCENARIOS = (
     aborted_while_a_container_runs,
     a_container_past_its_deadline,
     a_worker_that_dies_at_a_containers_end,
+    a_worker_that_can_not_be_imported_at_a_containers_end,
+    a_worker_that_can_not_be_imported_for_a_while_at_a_containers_end,
     no_place_for_a_container,
 )
 test_the_promise_is_kept_with_containers = matrix(Stage, *SCENARIOS)

@@ -14,6 +14,7 @@ from execution_plane.ledger import LedgerUnavailable
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Fault, Injector, Killed, Trouble, troubles
 from tests.faults.promise import bring_to_rest, check_promise, replies_to
+from tests.support.sqs import FakeSqs, given_up
 from tests.support.world import Plane, World
 from work import Performance, TaskCancelled
 
@@ -29,6 +30,8 @@ OPERATIONS = [
     "UpdateItem",
     "GetItem",
     "Query",
+    "ReceiveMessage",
+    "DeleteMessageBatch",
 ]
 TROUBLE = st.sampled_from([None, *troubles(OPERATIONS, 2, FAULTS)])
 OUTCOMES = st.sampled_from(["pass", "raises", "watches", "takes a while"])
@@ -51,7 +54,15 @@ class Interleaving(RuleBasedStateMachine):
         self.world.clock.on_advance.append(self.injector.catch_up)
         self.world.wrap_session = self.injector.wrap_session
         self.ledger = FaultyLedger(self.injector)
-        self.plane = Plane(self.world, self.ledger, source="keptn-lambda-executor/1/eu-west-1/x")
+        self.sqs = FakeSqs(self.world.aws_clock)
+        self.plane = Plane(
+            self.world,
+            self.ledger,
+            source="keptn-lambda-executor/1/eu-west-1/x",
+            sqs=self.injector.wrap_fake("sqs", self.sqs),
+            failure_queue_url="failures",
+        )
+        self.broken_for = 0
         self.plane.queue.invoke = self.injector.wrap_invoke(self.plane.queue.invoke)  # type: ignore[method-assign]
         self.injector.others = lambda: self.plane.cycle(self.plane.new_poller())
         self.world.planes.append(self.plane)
@@ -118,6 +129,11 @@ class Interleaving(RuleBasedStateMachine):
             self.in_doubt |= {task for task in self.tasks if self._sent(task) != counts(task)}
         self.world.aws_clock.skew = seconds
 
+    @rule(invocations=st.integers(1, 4))
+    def a_deployment_breaks_the_worker(self, invocations: int) -> None:
+        """It can not be imported for as many invocations."""
+        self.broken_for = invocations
+
     @precondition(lambda self: self.can_lose_the_ledger())
     @rule()
     def the_ledger_is_lost(self) -> None:
@@ -160,7 +176,13 @@ class Interleaving(RuleBasedStateMachine):
 
     def _work(self, payload: dict[str, Any], outcome: str) -> None:
         self.plane.tasks.does = lambda performance: self._do(outcome, performance)
-        self._survive(lambda: self.plane.work(payload))
+        try:
+            if self.broken_for:
+                self.broken_for -= 1
+                raise ImportError("No module named 'yaml'")
+            self.plane.work(payload)
+        except (Killed, LedgerUnavailable, ImportError) as death:
+            self.sqs.send_message(QueueUrl="failures", MessageBody=given_up(payload, death))
 
     def _do(self, outcome: str, performance: Performance) -> Outcome:
         if outcome == "raises":

@@ -38,10 +38,10 @@ class Stage(Theatre):
     def new_plane(self, **more: Any) -> Plane:
         create_table(client("dynamodb", "test"), TABLE, TEMPLATE)
         client("secretsmanager", "test").create_secret(Name="token", SecretString=self.world.keptn.token)
+        self.sqs = client("sqs", "test")
         # A message that is received and not deleted is there again at once: moto's clock is not simulated.
         visible = {"VisibilityTimeout": "0"}
-        queue = client("sqs", "test").create_queue(QueueName="failures", Attributes=visible)
-        self.queue_url = queue["QueueUrl"]
+        self.queue_url = self.sqs.create_queue(QueueName="failures", Attributes=visible)["QueueUrl"]
         dynamodb, sqs, secrets = (
             self.injector.wrap_aws(client(service, "functions"))
             for service in ("dynamodb", "sqs", "secretsmanager")
@@ -56,14 +56,6 @@ class Stage(Theatre):
             failure_queue_url=self.queue_url,
             **more,
         )
-
-    def give_up(self, payload: dict[str, Any], death: BaseException) -> None:
-        record = {
-            "requestContext": {"condition": "RetriesExhausted"},
-            "requestPayload": payload,
-            "responsePayload": {"errorMessage": f"injected: {death!r}"},
-        }
-        client("sqs", "test").send_message(QueueUrl=self.queue_url, MessageBody=json.dumps(record))
 
     def lose_the_ledger(self) -> None:
         """Delete every run, but one that nobody but the ledger knows of."""

@@ -9,6 +9,7 @@ from moto import mock_aws
 from tests.conftest import FAULTS_COUNTED
 from tests.faults.injection import Call, Fault, Injector, Killed
 from tests.faults.promise import bring_to_rest, check_promise
+from tests.support.sqs import given_up
 from tests.support.world import Plane, World
 
 MOST_SECONDS = 1800  # for all the points of one scenario and fault
@@ -16,6 +17,10 @@ MOST_SECONDS = 1800  # for all the points of one scenario and fault
 
 class Theatre:
     """A world with one plane, in which a fault strikes one call of the functions."""
+
+    sqs: Any
+    """Lambda's client of the failure queue, which suffers nothing."""
+    queue_url: str
 
     def __init__(self, point: int | None = None, fault: Fault | None = None) -> None:
         self.world = World(reply_delay=0.5, dispatch_gap=0.5)
@@ -27,17 +32,20 @@ class Theatre:
         """Whether the scenario itself has Keptn drop a reply."""
         self.keptn_may_time_out = False
         """Whether in the scenario nobody polls for as long as Keptn waits for a first reply."""
+        self.is_broken = False
+        """Whether the worker can not be imported."""
         self.tasks: list[str] = []
         self.plane = self.new_plane()
         self.plane.queue.invoke = self.injector.wrap_invoke(self.plane.queue.invoke)  # type: ignore[method-assign]
         self.world.planes.append(self.plane)
 
     def new_plane(self) -> Plane:
-        """The plane, whose calls suffer what the injector says."""
+        """The plane, whose calls suffer what the injector says; sets its failure queue."""
         raise NotImplementedError
 
     def give_up(self, payload: dict[str, Any], death: BaseException) -> None:
-        """An invocation came to nothing."""
+        """An invocation came to nothing, and Lambda leaves it in the failure queue."""
+        self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=given_up(payload, death))
 
     def trigger(self) -> None:
         """A user triggers the sequence."""
@@ -59,8 +67,14 @@ class Theatre:
                 self.poll()
             invocations, self.plane.queue.invocations[:] = list(self.plane.queue.invocations), []
             for payload in invocations:
-                self.survive(lambda payload=payload: self.plane.work(payload), payload)  # type: ignore[misc]
+                self.survive(lambda payload=payload: self.work(payload), payload)  # type: ignore[misc]
             self.world.clock.advance(seconds)
+
+    def work(self, payload: dict[str, Any]) -> None:
+        """An invocation of the worker."""
+        if self.is_broken:
+            raise ImportError("No module named 'yaml'")
+        self.plane.work(payload)
 
     def wait(self, cycles: int, seconds: float) -> None:
         """Cycles far apart, with nothing taken from Lambda's queue."""
