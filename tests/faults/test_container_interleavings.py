@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from tests.faults.injection import Fault, Trouble, troubles
-from tests.faults.test_interleavings import FAULTS, Interleaving
-from tests.support.container_runs import THREE
+from tests.faults.test_interleavings import FAULTS, WORKS, Interleaving
+from tests.support.container_runs import BY_WORK
 from tests.support.ecs import FakeEcs
 from tests.support.job_configs import use_job_config
 
@@ -30,16 +30,20 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 class ContainerInterleaving(Interleaving):
-    """The same plane, whose job config has two containers and a function between them."""
+    """The same plane, whose job config has containers with a function between or behind them."""
 
-    @initialize(reply_delay=st.sampled_from([0.0, 0.5]), tasks=st.integers(1, 2), no_place=st.integers(0, 2))
-    def begin(self, reply_delay: float, tasks: int, no_place: int) -> None:
-        super().begin(reply_delay, 0.0, tasks)
+    @initialize(
+        reply_delay=st.sampled_from([0.0, 0.5]),
+        works=st.lists(WORKS, min_size=1, max_size=2),
+        no_place=st.integers(0, 2),
+    )
+    def begin(self, reply_delay: float, works: list[str], no_place: int) -> None:
+        super().begin(reply_delay, 0.0, works)
         self.ecs = FakeEcs(self.world.aws_clock)
         self.ecs.refusals = ["Capacity is unavailable at this time."] * no_place
         self.plane.ecs = self.injector.wrap_fake("ecs", self.ecs)
         self.plane.logs = self.injector.wrap_fake("logs", self.plane.logs)
-        self.functions = use_job_config(self.plane, THREE)
+        self.functions = use_job_config(self.plane, BY_WORK)
         self.ends: list[dict[str, Any]] = []
 
     @precondition(lambda self: self.ecs.running)

@@ -34,6 +34,8 @@ OPERATIONS = [
     "DeleteMessageBatch",
 ]
 TROUBLE = st.sampled_from([None, *troubles(OPERATIONS, 2, FAULTS)])
+WORKS = st.sampled_from(["heard", "heard", "heard", "silent", "none"])
+"""What is to be done for an event: work that is heard of, work that is silent, or nothing."""
 OUTCOMES = st.sampled_from(["pass", "raises", "watches", "takes a while"])
 
 
@@ -46,9 +48,9 @@ class Interleaving(RuleBasedStateMachine):
     @initialize(
         reply_delay=st.sampled_from([0.0, 0.5, 30.0]),
         gap=st.sampled_from([0.0, 5.0]),
-        tasks=st.integers(1, 3),
+        works=st.lists(WORKS, min_size=1, max_size=3),
     )
-    def begin(self, reply_delay: float, gap: float, tasks: int) -> None:
+    def begin(self, reply_delay: float, gap: float, works: list[str]) -> None:
         self.world = World(reply_delay=reply_delay, dispatch_gap=gap)
         self.injector = Injector(self.world.clock)
         self.world.clock.on_advance.append(self.injector.catch_up)
@@ -66,15 +68,15 @@ class Interleaving(RuleBasedStateMachine):
         self.plane.queue.invoke = self.injector.wrap_invoke(self.plane.queue.invoke)  # type: ignore[method-assign]
         self.injector.others = lambda: self.plane.cycle(self.plane.new_poller())
         self.world.planes.append(self.plane)
-        self.tasks = [self.world.trigger() for _ in range(tasks)]
+        self.tasks = [self.world.trigger(work=work) for work in works]
         self.delivered: list[dict[str, Any]] = []
         self.snapshot: list[Run] = []
         self.in_doubt: set[str] = set()
 
     @precondition(lambda self: len(self.tasks) < 4)
-    @rule()
-    def trigger(self) -> None:
-        self.tasks.append(self.world.trigger())
+    @rule(work=WORKS)
+    def trigger(self, work: str) -> None:
+        self.tasks.append(self.world.trigger(work=work))
 
     @rule(which=st.integers(0, 3), command=st.sampled_from(["abort", "pause", "resume"]))
     def control(self, which: int, command: str) -> None:

@@ -142,6 +142,37 @@ def five_minutes_in_lambdas_queue(stage: Stage) -> None:
     stage.play(3)
 
 
+def five_minutes_in_lambdas_queue_and_then_nothing_handles_it(stage: Stage) -> None:
+    stage.keptn_may_time_out = True
+    stage.trigger(work="none")
+    stage.wait(5, 75.0)
+    stage.play(3)
+
+
+def five_minutes_in_lambdas_queue_and_then_the_work_is_silent(stage: Stage) -> None:
+    stage.keptn_may_time_out = True
+    stage.trigger(work="silent")
+    stage.wait(5, 75.0)
+    stage.play(3)
+
+
+def silent_work(stage: Stage) -> None:
+    _send_nothing(stage, "silent")
+
+
+def nothing_handles_the_event(stage: Stage) -> None:
+    _send_nothing(stage, "none")
+
+
+def _send_nothing(stage: Stage, work: str) -> None:
+    """No reply is sent, but where AWS gave up on the invocation before anybody knew what the work is."""
+    stage.keptn_may_time_out = True
+    stage.trigger(work=work)
+    stage.play(6)
+    sent = [event for event in stage.world.keptn.received if event.get("triggeredid")]
+    assert not sent or any(event["data"].get("status") == "errored" for event in sent)
+
+
 def a_task_that_takes_its_time(stage: Stage) -> None:
     def take_time(performance: Performance) -> Outcome:
         for step in range(4):
@@ -220,6 +251,10 @@ SCENARIOS = (
     a_worker_that_dies_before_its_task,
     a_worker_that_can_not_be_imported,
     five_minutes_in_lambdas_queue,
+    five_minutes_in_lambdas_queue_and_then_nothing_handles_it,
+    five_minutes_in_lambdas_queue_and_then_the_work_is_silent,
+    silent_work,
+    nothing_handles_the_event,
     a_task_that_takes_its_time,
     keptn_refuses_the_finished_for_a_while,
     keptn_loses_the_started,

@@ -31,7 +31,7 @@ class Theatre:
         self.keptn_loses = False
         """Whether the scenario itself has Keptn drop a reply."""
         self.keptn_may_time_out = False
-        """Whether in the scenario nobody polls for as long as Keptn waits for a first reply."""
+        """Whether no reply is owed, or nobody polls for as long as Keptn waits for the first."""
         self.is_broken = False
         """Whether the worker can not be imported."""
         self.tasks: list[str] = []
@@ -47,9 +47,9 @@ class Theatre:
         """An invocation came to nothing, and Lambda leaves it in the failure queue."""
         self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=given_up(payload, death))
 
-    def trigger(self) -> None:
-        """A user triggers the sequence."""
-        self.tasks.append(self.world.trigger("APAC"))
+    def trigger(self, **data: Any) -> None:
+        """A user triggers the sequence, with data."""
+        self.tasks.append(self.world.trigger("APAC", **data))
 
     def control(self, command: str) -> None:
         """A user aborts, pauses or resumes the sequences."""

@@ -27,6 +27,22 @@ actions:
       - {name: Check, function: check}
       - {name: Ship, image: shipper}
 """
+BY_WORK = """\
+apiVersion: v2
+actions:
+  - name: Deliver
+    events: [{name: sayhello, jsonpath: {property: $.data.work, match: heard}}]
+    tasks:
+      - {name: Build, image: builder}
+      - {name: Check, function: check}
+      - {name: Ship, image: shipper}
+  - name: Measure
+    silent: true
+    events: [{name: sayhello, jsonpath: {property: $.data.work, match: silent}}]
+    tasks:
+      - {name: Weigh, image: scales}
+      - {name: Compare, function: compare}
+"""
 SILENT_FIRST = """\
 apiVersion: v2
 actions:

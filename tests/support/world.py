@@ -81,14 +81,20 @@ class LambdaQueue:
 
 @dataclass
 class Tasks:
-    """A planner whose work is a function of the test's; notes each event whose task begins."""
+    """A planner whose work is a function of the test's; notes each event whose task begins.
+
+    An event whose data has `work: silent` is answered with nothing, and one with `work: none` is not handled.
+    """
 
     does: Callable[[Performance], Outcome] = lambda _: Outcome("pass", "succeeded", "done")
     begun: list[str] = field(default_factory=list)
     is_silent: bool = False
 
     def find(self, event: TriggeredEvent) -> Work | None:
-        return Work(is_silent=self.is_silent, perform=self._perform)
+        work = event.data.get("work")
+        if work == "none":
+            return None
+        return Work(is_silent=self.is_silent or work == "silent", perform=self._perform)
 
     def _perform(self, performance: Performance, _: Resumption | None) -> Outcome:
         performance.hold.begin(())
