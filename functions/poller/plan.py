@@ -141,15 +141,12 @@ class _Facts:
         step, failure = self.run.step, self.failure
         if step is None:
             return False
-        if failure and step.wakes >= MOST_ATTEMPTS and failure.version in {None, self.run.version}:
-            return True
-        if self.is_unknown_to_ecs or self.has_ended:
-            return step.resumes >= MOST_ATTEMPTS or (self.has_ended and self._is_unhandled(step))
-        return False
-
-    def _is_unhandled(self, step: ContainerStep) -> bool:
+        often = step.wakes >= MOST_ATTEMPTS
+        aws_gave_up = often and failure is not None and failure.version in {None, self.run.version}
+        lost = step.resumes >= MOST_ATTEMPTS and (self.is_unknown_to_ecs or self.has_ended)
         first = step.woken_at
-        return first is not None and step.wakes >= MOST_ATTEMPTS and self.now >= first + HANDLED_WITHIN
+        late = often and self.has_ended and first is not None and self.now >= first + HANDLED_WITHIN
+        return aws_gave_up or lost or late
 
     @property
     def is_overdue(self) -> bool:
