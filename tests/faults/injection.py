@@ -199,6 +199,11 @@ class Injector:
                 self.others()
                 return answer
 
+    @property
+    def is_any_late(self) -> bool:
+        """Whether a call has yet to take effect."""
+        return bool(self._later)
+
     def catch_up(self) -> None:
         """Let what is late take effect."""
         due = [act for at, act in self._later if at <= self.clock.now()]
