@@ -78,7 +78,14 @@ def test_it_runs_as_a_module(file: Path) -> None:
 
 def test_make_runs_it_for_one_file_or_several(file: Path) -> None:
     file.write_text("apiVersion: v1")
-    asked = ["make", "--dry-run", "lint-config", f"FILE={file} missing.yaml", "ARGS=--allow-privileged-jobs"]
+    asked = [
+        "make",
+        "--dry-run",
+        "--no-print-directory",
+        "lint-config",
+        f"FILE={file} missing.yaml",
+        "ARGS=--allow-privileged-jobs",
+    ]
     command = subprocess.check_output(asked, text=True, cwd=ROOT).splitlines()[-1]
 
     ended = subprocess.run(
