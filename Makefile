@@ -1,6 +1,6 @@
 # Everything here needs no more than Python 3.11 or later, git and make; the SAM tests also need Docker.
 PYTHON ?= python3
-SOURCES := functions layers local tests bench
+SOURCES := functions layers cli local tests bench
 RUN := PYTHONPATH=.:layers/execution_plane:functions/poller:functions/worker .venv/bin/python -m
 UV := 0.13.9
 
@@ -19,11 +19,11 @@ stand-ins: .venv/ready  ## Serve a local Keptn and AWS for `sam local`
 	$(RUN) local.stand_ins
 
 trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARGS=--help says more
-	$(RUN) local.trigger $(ARGS)
+	$(RUN) cli.trigger $(ARGS)
 
 FILE ?= functions/worker/job/config.yaml
 lint-config: .venv/ready  ## Check job configs: FILE=job/config.yaml; ARGS=--help says more
-	$(RUN) jobs.lint $(FILE) $(ARGS)
+	$(RUN) cli.lint_config $(FILE) $(ARGS)
 
 test: .venv/ready  ## Run all tests but those with the SAM CLI
 	.venv/bin/pytest -n auto --dist worksteal --ignore=tests/sam $(PYTEST)

@@ -20,7 +20,7 @@ os.environ.update(ENVIRONMENT)  # before the handlers are imported, which read s
 import boto3  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
-from execution_plane.ledger import Ledger  # noqa: E402
+from execution_plane.ledger.table import Ledger  # noqa: E402
 from execution_plane.settings import Match  # noqa: E402
 from local.aws import create_table, read_template  # noqa: E402
 from tests.support.world import Plane, World  # noqa: E402

@@ -12,12 +12,12 @@ from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
 from bench.events import triggered_events
-from controller import TickReport
+from control.controller import TickReport
 from execution_plane.clock import Deadline
-from execution_plane.events import read_triggered
-from execution_plane.ledger import Ledger
+from execution_plane.keptn.events import read_triggered
+from execution_plane.ledger.runs import Run
+from execution_plane.ledger.table import Ledger
 from execution_plane.parts import aws_client
-from execution_plane.runs import Run
 from local.aws import create_secret, create_table
 from poller import build
 

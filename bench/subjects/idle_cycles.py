@@ -4,7 +4,7 @@ import json
 import os
 
 from bench.stub_server import Stub
-from controller import TickReport
+from control.controller import TickReport
 from execution_plane.clock import Deadline
 from poller import build
 

@@ -7,7 +7,7 @@ import json
 import resource
 import sys
 
-from controller import TickReport
+from control.controller import TickReport
 from execution_plane.clock import Deadline
 from poller import build
 

@@ -8,12 +8,12 @@ import json
 from time import perf_counter
 
 from bench.events import EVENT_TYPE
-from controller import TickReport
-from dispatch import Dispatcher
+from control.controller import TickReport
+from control.dispatch import Dispatcher
 from execution_plane.clock import Deadline
-from execution_plane.events import read_triggered
+from execution_plane.keptn.events import read_triggered
+from execution_plane.ledger.runs import Run
 from execution_plane.parts import Parts, aws_client
-from execution_plane.runs import Run
 from poller import build
 
 HOUR = 3600.0

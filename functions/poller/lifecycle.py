@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from control.integration import RegisteredPlane, describe
+from control.looks import Looks
+from deletion.finalizer import DELETED, Finalizer
+from deletion.last_containers import LastContainers
 from execution_plane.clock import Clock, Deadline, SystemClock
 from execution_plane.containers import Containers
+from execution_plane.ledger.replies import Replies
 from execution_plane.parts import Parts, aws_client
-from execution_plane.replies import Replies
 from execution_plane.settings import IntegrationSettings
 from execution_plane.telemetry import logger, metrics
-from farewell import DELETED, Farewell
-from integration import RegisteredPlane, describe
-from last_containers import LastContainers
-from looks import Looks
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -50,7 +50,7 @@ def take_leave(deadline: Deadline, clock: Clock) -> None:
     parts = Parts.from_environment()
     replies = Replies(parts.control_plane, parts.ledger, clock, patient=False)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        farewell = Farewell(
+        finalizer = Finalizer(
             ledger=parts.ledger,
             looks=Looks(parts.control_plane),
             replies=replies,
@@ -58,7 +58,7 @@ def take_leave(deadline: Deadline, clock: Clock) -> None:
             clock=clock,
             pool=pool,
         )
-        reported = farewell.say(deadline.earlier_by(UNREGISTER_SECONDS))
+        reported = finalizer.finish(deadline.earlier_by(UNREGISTER_SECONDS))
     logger.info("the plane takes leave", runs=reported)
     shown = IntegrationSettings.from_environment()
     if shown.is_registered:

@@ -4,17 +4,22 @@ from dataclasses import asdict
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from controller import Controller
-from dispatch import Dispatcher, FailureQueue
+from control.controller import Controller
+from control.dispatch import Dispatcher, FailureQueue
+from control.integration import RegisteredPlane, describe
 from execution_plane.clock import Clock, Deadline
 from execution_plane.containers import Containers
-from execution_plane.error_log import ErrorLog
+from execution_plane.keptn.error_log import ErrorLog
+from execution_plane.keptn.subscriptions import (
+    EventMatch,
+    FixedSubscriptions,
+    SubscriptionSource,
+    from_settings,
+)
+from execution_plane.ledger.replies import Replies
 from execution_plane.parts import Parts, aws_client
-from execution_plane.replies import Replies
 from execution_plane.settings import IntegrationSettings, PollerSettings
-from execution_plane.subscriptions import EventMatch, FixedSubscriptions, SubscriptionSource, from_settings
 from execution_plane.telemetry import logger, metrics
-from integration import RegisteredPlane, describe
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from actions import ActionPerformer, TaskRunner
 from execution_plane.clock import Deadline
 from execution_plane.containers import STOPPED, Containers, read_end
-from execution_plane.error_log import ErrorLog
+from execution_plane.keptn.error_log import ErrorLog
+from execution_plane.ledger.replies import Replies
 from execution_plane.parts import Parts, aws_client
-from execution_plane.replies import Replies
 from execution_plane.settings import ContainerSettings, InvalidSetting, TaskSettings
 from execution_plane.telemetry import logger, metrics
 from jobs.images import ImageAllowlist, InvalidImagePattern
 from jobs.model import Rules
-from planner import JobConfigPlanner
-from run import Worker
 from runners.container import FargateRunner
 from runners.lambda_function import LambdaFunctionRunner
 from runners.python_function import PythonFunctionRunner
-from task_secrets import TaskSecrets
+from runners.task_secrets import TaskSecrets
+from runs.actions import ActionPerformer, TaskRunner
+from runs.executor import RunExecutor
+from runs.work_finder import JobConfigWorkFinder
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -50,7 +50,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
     return {**subject, "what": done}
 
 
-def serve(worker: Worker, errors: ErrorLog, event: Mapping[str, Any], deadline: Deadline) -> str:
+def serve(worker: RunExecutor, errors: ErrorLog, event: Mapping[str, Any], deadline: Deadline) -> str:
     """Let the worker handle one event of either kind, then log its errors; what happened, in a few words."""
     if "event_id" in event:
         integration_id = str(event.get("integration_id", ""))
@@ -75,7 +75,7 @@ def serve(worker: Worker, errors: ErrorLog, event: Mapping[str, Any], deadline: 
 
 
 @cache
-def build() -> tuple[Parts, Worker, ErrorLog]:
+def build() -> tuple[Parts, RunExecutor, ErrorLog]:
     """Build the parts and the worker, once per execution environment. Raises InvalidSetting."""
     parts, settings = Parts.from_environment(), ContainerSettings.from_environment()
     secrets = TaskSecrets(settings.secret_store, settings.secret_prefix, aws_client)
@@ -93,11 +93,11 @@ def build() -> tuple[Parts, Worker, ErrorLog]:
     }
     performer = ActionPerformer(runners, parts.clock, containers if settings.are_on else None)
     errors = ErrorLog(parts.control_plane)
-    worker = Worker(
+    worker = RunExecutor(
         control_plane=parts.control_plane,
         ledger=parts.ledger,
         replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=True),
-        planner=JobConfigPlanner(
+        work_finder=JobConfigWorkFinder(
             parts.control_plane,
             performer,
             rules(settings),

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from execution_plane.ledger import Ledger, LedgerUnavailable
-from execution_plane.runs import Run
+from execution_plane.ledger.runs import Run
+from execution_plane.ledger.table import Ledger, LedgerUnavailable
 from tests.faults.injection import Call, Injector
 from tests.support.memory_ledger import MemoryLedger
 

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from execution_plane.ledger import LostRace
+from execution_plane.ledger.table import LostRace
 from tests.support.clock import SimulatedClock
 
 MINUTE = 60.0

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Container, Iterator
 from enum import Enum
 
-from execution_plane.runs import Run
+from execution_plane.ledger.runs import Run
 from local.keptn.control_plane import Keptn
 from local.keptn.execution import FINISHED, TIMED_OUT
 from tests.support.world import SAYHELLO, Plane, World

@@ -2,8 +2,9 @@
 
 from collections import Counter
 
-from execution_plane.events import TriggeredEvent
-from execution_plane.runs import PREPARE_LEASE
+from execution_plane.keptn.events import TriggeredEvent
+from execution_plane.ledger.runs import PREPARE_LEASE
+from runs.work import Work
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Fault, Killed
 from tests.faults.theatre import Theatre, matrix
@@ -12,7 +13,6 @@ from tests.support.ecs import FORGOTTEN_AFTER, FakeEcs
 from tests.support.job_configs import use_job_config
 from tests.support.sqs import FakeSqs
 from tests.support.world import Plane
-from work import Work
 
 
 class Stage(Theatre):
@@ -100,9 +100,9 @@ def a_container_past_its_deadline(stage: Stage) -> None:
 def a_worker_that_dies_at_a_containers_end(stage: Stage) -> None:
     stage.play(2)
     stage.end()
-    planner, stage.plane.planner = stage.plane.planner, Deadly()
+    work_finder, stage.plane.work_finder = stage.plane.work_finder, Deadly()
     stage.play(1)
-    stage.plane.planner = planner
+    stage.plane.work_finder = work_finder
     stage.world.clock.advance(PREPARE_LEASE)
     stage.play(3)
     stage.end()
@@ -128,7 +128,7 @@ def a_worker_that_can_not_be_imported_for_a_while_at_a_containers_end(stage: Sta
 
 
 class Deadly:
-    """A planner that kills its worker."""
+    """A work finder that kills its worker."""
 
     def find(self, _: TriggeredEvent) -> Work | None:
         raise Killed

@@ -9,17 +9,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from execution_plane.events import Outcome
-from execution_plane.ledger import LedgerUnavailable
+from execution_plane.keptn.events import Outcome
+from execution_plane.ledger.table import LedgerUnavailable
+from runs.work import Performance, TaskCancelled
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Fault, Injector, Killed, Trouble, troubles
 from tests.faults.promise import bring_to_rest, check_promise, replies_to
 from tests.support.sqs import FakeSqs, given_up
 from tests.support.world import Plane, World
-from work import Performance, TaskCancelled
 
 if TYPE_CHECKING:
-    from execution_plane.runs import Run
+    from execution_plane.ledger.runs import Run
 
 FAULTS = [fault for fault in Fault if fault is not Fault.TWICE]  # invocations are doubled by a rule
 OPERATIONS = [

@@ -6,18 +6,18 @@ from typing import Any
 
 import boto3
 
-from execution_plane.credentials import ApiToken
-from execution_plane.events import Outcome
-from execution_plane.ledger import Ledger
+from control.plan import ABSENT
+from execution_plane.keptn.credentials import ApiToken
+from execution_plane.keptn.events import Outcome
+from execution_plane.keptn.uniform import Integration
+from execution_plane.ledger.table import Ledger
 from execution_plane.settings import Match
-from execution_plane.uniform import Integration
 from local.aws import create_table, read_template
 from local.keptn.faults import Answer, LoseEvent
-from plan import ABSENT
+from runs.work import Performance, TaskCancelled
 from tests.faults.injection import Killed
 from tests.faults.theatre import Theatre, matrix
 from tests.support.world import Plane
-from work import Performance, TaskCancelled
 
 TABLE = "ledger"
 TEMPLATE = read_template()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from plan import Action, Step, plan
+from control.plan import Action, Step, plan
 from tests.faults import test_containers_matrix, test_matrix
 from tests.faults.theatre import Theatre
 
@@ -24,7 +24,7 @@ def test_every_action_of_the_plan_is_in_a_scenario(monkeypatch: pytest.MonkeyPat
         planned.update(step.action for step in steps)
         return steps
 
-    monkeypatch.setattr("controller.plan", noting)
+    monkeypatch.setattr("control.controller.plan", noting)
     for stage, scenario in SHOWS:
         with mock_aws():
             scenario(stage())

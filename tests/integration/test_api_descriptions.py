@@ -4,14 +4,14 @@ import io
 
 import pytest
 
+from cli.trigger import main
+from control.integration import RegisteredPlane
 from execution_plane.clock import Deadline
-from execution_plane.events import Outcome
-from execution_plane.subscriptions import Subscription
-from execution_plane.uniform import Integration
-from integration import RegisteredPlane
+from execution_plane.keptn.events import Outcome
+from execution_plane.keptn.subscriptions import Subscription
+from execution_plane.keptn.uniform import Integration
 from local.keptn import in_process
 from local.keptn.uniform import INTEGRATION_TTL
-from local.trigger import main
 from tests.conftest import PlaneMaker
 from tests.support.described import Descriptions, descriptions
 from tests.support.recording import record

@@ -4,16 +4,16 @@ from typing import Any, cast
 
 import pytest
 
-from execution_plane.events import Outcome
+from execution_plane.keptn.events import Outcome
 from local.keptn.faults import Answer
 from local.keptn.release import RELEASE_0_16, RELEASE_1_4, Release
+from runs.work import Performance
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Killed
 from tests.faults.promise import bring_to_rest, check_promise
 from tests.support.job_configs import use_job_config
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import Plane, World
-from work import Performance
 
 MINUTES = [-600.0, -300.0, -7.0, 7.0, 300.0, 600.0]
 FUNCTION = """\

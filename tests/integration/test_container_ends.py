@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
-from execution_plane.runs import State
+from execution_plane.ledger.runs import State
 from runners import container_logs
 from tests.support.container_runs import ONE, begin, counts, end, message
 from tests.support.ecs import CLUSTER, refusal

@@ -9,10 +9,11 @@ from unittest.mock import patch
 import boto3
 import pytest
 
-from execution_plane.events import LONGEST_TEXT, Outcome
-from execution_plane.runs import SUBMIT_LEASE, State
-from execution_plane.uniform import Integration
+from execution_plane.keptn.events import LONGEST_TEXT, Outcome
+from execution_plane.keptn.uniform import Integration
+from execution_plane.ledger.runs import SUBMIT_LEASE, State
 from local.keptn.uniform import LogQuery
+from runs.work import Performance
 from tests.conftest import PlaneMaker
 from tests.support.container_runs import (
     ONE,
@@ -28,7 +29,6 @@ from tests.support.container_runs import (
 from tests.support.ecs import refusal
 from tests.support.job_configs import Functions, use_job_config, write, write_job_config
 from tests.support.world import SAYHELLO, Plane, World
-from work import Performance
 
 TWO = """\
 apiVersion: v2

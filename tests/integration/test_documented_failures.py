@@ -8,15 +8,15 @@ import itertools
 import pytest
 from botocore.exceptions import ClientError
 
-from execution_plane.events import LONGEST_TEXT, Outcome
-from execution_plane.subscriptions import Subscription
+from execution_plane.keptn.events import LONGEST_TEXT, Outcome
+from execution_plane.keptn.subscriptions import Subscription
 from local.keptn.control_plane import random_id
 from local.keptn.faults import Action, Answer, DropConnection
+from runs.work import Performance
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Killed
 from tests.faults.promise import bring_to_rest, check_promise
 from tests.support.world import SAYHELLO, Plane, World
-from work import Performance
 
 DONE = Outcome("pass", "succeeded", "done")
 

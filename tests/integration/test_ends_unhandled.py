@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from execution_plane.runs import State
+from execution_plane.ledger.runs import State
 from local.keptn.faults import Answer
 from tests.faults.injection import Killed
 from tests.faults.promise import check_promise
@@ -151,7 +151,7 @@ def test_a_container_that_kills_every_worker_that_makes_it_ready_is_given_up(
             with pytest.raises(Killed):
                 plane.work(plane.queue.invocations.pop())
 
-    with patch.object(plane.planner, "find", find):
+    with patch.object(plane.work_finder, "find", find):
         live(world, plane, 2, work)
 
     assert found == 3

@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from actions import ActionPerformer
 from execution_plane.clock import Deadline, SystemClock
-from execution_plane.events import LONGEST_TEXT, Outcome
-from execution_plane.runs import State
+from execution_plane.keptn.events import LONGEST_TEXT, Outcome
+from execution_plane.ledger.runs import State
 from jobs.model import Rules, Task
-from planner import JobConfigPlanner
 from runners import python_function
 from runners.python_function import PythonFunctionRunner
+from runs.actions import ActionPerformer
+from runs.work import Performance
+from runs.work_finder import JobConfigWorkFinder
 from tests.support.job_configs import write_job_config
+from tests.support.tasks import task_folder
 from tests.support.world import SAYHELLO, Plane, World
-from work import Performance
 
 ACTION = "{{name: {0}, events: [{{name: sayhello}}], tasks: [{1}]{2}}}"
 BODIES = {
@@ -46,11 +47,9 @@ class InRealTime:
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InRealTime:
     """Runs functions of a package `tasks` of the test's own, before the deployed one on the path."""
-    package = tmp_path / "tasks"
-    package.mkdir()
-    (package / "__init__.py").touch()
+    package = task_folder(tmp_path)
     for name, body in BODIES.items():
-        head = "import sys, time\nfrom task import TaskOutcome\n\n\n"
+        head = "import sys, time\nfrom tasks import TaskOutcome\n\n\n"
         text = f"{head}def {name}(data, progress):\n{textwrap.indent(body, '    ')}\n"
         (package / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -67,7 +66,7 @@ def action(name: str, *tasks: str, silent: bool = False) -> str:
 def serve(plane: Plane, world: World, runner: InRealTime, *actions: str) -> str:
     """Let the plane serve an event by a job config of these actions; gives the event's id."""
     performer = ActionPerformer({"function": runner}, world.clock)
-    plane.planner = JobConfigPlanner(world.client(), performer, Rules(), world.clock)
+    plane.work_finder = JobConfigWorkFinder(world.client(), performer, Rules(), world.clock)
     write_job_config(plane, f"apiVersion: v2\nactions: [{', '.join(actions)}]")
     task = world.trigger("APAC")
     world.cycles(2)

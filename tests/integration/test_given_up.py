@@ -8,16 +8,16 @@ from typing import Any
 import boto3
 import pytest
 
-from execution_plane.events import TriggeredEvent
-from execution_plane.runs import MOST_ATTEMPTS, State
-from plan import START_AFTER
+from control.plan import START_AFTER
+from execution_plane.keptn.events import TriggeredEvent
+from execution_plane.ledger.runs import MOST_ATTEMPTS, State
+from runs.work import Work
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Fault, Injector, Killed
 from tests.faults.promise import bring_to_rest, check_promise
 from tests.support.container_runs import ONE, begin
 from tests.support.job_configs import use_job_config
 from tests.support.world import Plane, World
-from work import Work
 
 IMPORT_ERROR = "Unable to import module 'worker': No module named 'yaml'"
 EXITED = "RequestId: 1 Error: Runtime exited with error: signal: killed"
@@ -198,14 +198,14 @@ def test_a_run_that_waits_five_minutes_in_lambdas_queue_gets_its_started_from_th
 
 
 class Poisoned:
-    """A planner that kills its worker at some events, and else is the plane's own."""
+    """A work finder that kills its worker at some events, and else is the plane's own."""
 
     def __init__(self, plane: Plane, poison: set[str], most: int = 1_000) -> None:
         self.acquired: list[str] = []
         self._tasks = plane.tasks
         self._poison = poison
         self._most = most
-        plane.planner = self
+        plane.work_finder = self
 
     def find(self, event: TriggeredEvent) -> Work | None:
         self.acquired.append(event.ref.id)

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from execution_plane.events import Outcome
-from execution_plane.ledger import Ledger
-from execution_plane.runs import State
+from control.plan import ABSENT
+from execution_plane.keptn.events import Outcome
+from execution_plane.ledger.runs import State
+from execution_plane.ledger.table import Ledger
 from local.keptn.faults import Answer, LoseEvent
 from local.keptn.release import RELEASE_0_16
-from plan import ABSENT
+from runs.work import Performance, TaskCancelled
 from tests.conftest import PlaneMaker
 from tests.faults.promise import bring_to_rest, check_containers, check_promise
 from tests.support.job_configs import use_job_config
 from tests.support.world import Plane, World
-from work import Performance, TaskCancelled
 
 DONE = Outcome("pass", "succeeded", "done")
 EMPTY = Answer(200, json.dumps({"events": [], "totalCount": 0}), "application/json")

@@ -11,8 +11,8 @@ from botocore.client import BaseClient
 import poller
 import worker
 from execution_plane import parts
-from execution_plane.credentials import SecretUnreadable
-from execution_plane.ledger import Ledger, LedgerUnavailable
+from execution_plane.keptn.credentials import SecretUnreadable
+from execution_plane.ledger.table import Ledger, LedgerUnavailable
 from execution_plane.settings import InvalidSetting, variable
 from local.aws import create_table
 from local.keptn.faults import Delay

@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 import requests
 
+from control.integration import RegisteredPlane
 from execution_plane.clock import Deadline
-from execution_plane.control_plane import ControlPlane
-from execution_plane.events import Outcome
-from execution_plane.subscriptions import Subscription
-from execution_plane.uniform import Integration
-from integration import RegisteredPlane
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.events import Outcome
+from execution_plane.keptn.subscriptions import Subscription
+from execution_plane.keptn.uniform import Integration
 from local.keptn import in_process
 from local.keptn.faults import Answer, LoseEvent
 from local.keptn.uniform import INTEGRATION_TTL, LogQuery
+from runs.work import Performance
 from tests.conftest import PlaneMaker
 from tests.support.recording import Recording, record
 from tests.support.world import SAYHELLO, Plane, World
-from work import Performance
 
 BRIDGE = "http://keptn.test/bridge/integrations"
 GOODBYE = "sh.keptn.event.saygoodbye.triggered"

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from controller import Controller, EveryPollFailed
-from execution_plane import transport
+from control.controller import Controller, EveryPollFailed
+from control.plan import PAUSE_BETWEEN_LOOKS
 from execution_plane.clock import Deadline
-from execution_plane.events import LONGEST_TEXT, Outcome
-from execution_plane.runs import State
+from execution_plane.keptn import transport
+from execution_plane.keptn.events import LONGEST_TEXT, Outcome
+from execution_plane.ledger.runs import State
 from local.keptn.control_plane import random_id
 from local.keptn.faults import (
     Action,
@@ -24,12 +25,11 @@ from local.keptn.faults import (
     Redirect,
 )
 from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_0, RELEASE_1_4, Release
-from plan import PAUSE_BETWEEN_LOOKS
+from runs.work import Performance
 from tests.conftest import PlaneMaker
 from tests.faults.promise import bring_to_rest, check_promise
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import SAYHELLO, Plane, World
-from work import Performance
 
 DONE = Outcome("pass", "succeeded", "done")
 LARGEST = 8 * 1024 * 1024

@@ -9,10 +9,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from execution_plane.events import EventRef, Outcome
-from execution_plane.ledger import TRANSITIONS, Ledger, LedgerUnavailable, LostRace
-from execution_plane.look import Look, Standing
-from execution_plane.runs import KEEP_CLOSED, Run, State
+from execution_plane.keptn.events import EventRef, Outcome
+from execution_plane.keptn.look import Look, Standing
+from execution_plane.ledger.runs import KEEP_CLOSED, Run, State
+from execution_plane.ledger.table import TRANSITIONS, Ledger, LedgerUnavailable, LostRace
 from local.aws import create_table
 from tests.conftest import TEMPLATE
 from tests.support.memory_ledger import MemoryLedger

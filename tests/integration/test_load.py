@@ -9,20 +9,20 @@ from typing import cast
 
 import pytest
 
-from controller import Controller
-from dispatch import Dispatcher, FailureQueue
+from control.controller import Controller
+from control.dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.containers import Containers
-from execution_plane.control_plane import ControlPlane
-from execution_plane.error_log import ErrorLog
-from execution_plane.ledger import Ledger
-from execution_plane.replies import Replies
-from execution_plane.runs import Run, State
-from execution_plane.subscriptions import EventMatch, FixedSubscriptions, Subscription
-from execution_plane.transport import Transport
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.error_log import ErrorLog
+from execution_plane.keptn.subscriptions import EventMatch, FixedSubscriptions, Subscription
+from execution_plane.keptn.transport import Transport
+from execution_plane.ledger.replies import Replies
+from execution_plane.ledger.runs import Run, State
+from execution_plane.ledger.table import Ledger
 from local.keptn.faults import Delay
 from local.keptn.server import KeptnServer
-from run import Worker
+from runs.executor import RunExecutor
 from tests.support.ecs import FakeEcs
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import SAYHELLO, SHIPYARD, Tasks, Token
@@ -36,7 +36,7 @@ CLOCK = SystemClock()
 class LambdaThatDoubles:
     """Lambda's queue of asynchronous invocations, which delivers each of them twice."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: RunExecutor) -> None:
         self._worker = worker
         self._pool = ThreadPoolExecutor(SIDE_BY_SIDE)
         self.ends: list[Future[str]] = []
@@ -58,11 +58,11 @@ class Fleet:
         self._server, self._ledger = server, ledger
         self.tasks = Tasks()
         self.queue = LambdaThatDoubles(
-            Worker(
+            RunExecutor(
                 control_plane=self._client(),
                 ledger=ledger,
                 replies=Replies(self._client(), ledger, CLOCK, patient=True),
-                planner=self.tasks,
+                work_finder=self.tasks,
                 containers=Containers(lambda: FakeEcs(CLOCK)),  # type: ignore[arg-type, return-value]
                 errors=ErrorLog(self._client()),
                 clock=CLOCK,

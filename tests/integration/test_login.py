@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from execution_plane import parts
 from execution_plane.clock import Deadline
-from execution_plane.control_plane import ControlPlane
-from execution_plane.credentials import ApiToken, SecretUnreadable, Together
-from execution_plane.events import Event
-from execution_plane.oauth import BearerToken, LoginFailed, read_client
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.credentials import ApiToken, SecretUnreadable, Together
+from execution_plane.keptn.events import Event
+from execution_plane.keptn.oauth import BearerToken, LoginFailed, read_client
+from execution_plane.keptn.transport import Credentials, KeptnUnauthorized, Transport, new_session
 from execution_plane.settings import InvalidSetting, Settings
-from execution_plane.transport import Credentials, KeptnUnauthorized, Transport, new_session
 from local.keptn.control_plane import Keptn
 from tests.support.clock import SimulatedClock
 from tests.support.login import Login, serving

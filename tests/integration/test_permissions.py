@@ -13,15 +13,15 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from actions import ActionPerformer
-from execution_plane.credentials import ApiToken, Together
-from execution_plane.ledger import Ledger
-from execution_plane.oauth import read_client
+from execution_plane.keptn.credentials import ApiToken, Together
+from execution_plane.keptn.oauth import read_client
+from execution_plane.ledger.table import Ledger
 from jobs.model import Rules, Task
 from local.aws import create_table, read_template
-from planner import JobConfigPlanner
 from runners.lambda_function import LambdaFunctionRunner
-from task_secrets import TaskSecrets
+from runners.task_secrets import TaskSecrets
+from runs.actions import ActionPerformer
+from runs.work_finder import JobConfigWorkFinder
 from tests.faults import test_containers_matrix, test_matrix
 from tests.faults.injection import Fault
 from tests.faults.test_matrix import TABLE, client
@@ -29,12 +29,12 @@ from tests.faults.test_scenarios import SHOWS
 from tests.faults.theatre import Theatre
 from tests.support.asking import HERE, LIFECYCLE, POLLER, WORKER, Asking, noted, secret_arn
 from tests.support.container_runs import ONE, end
+from tests.support.deletion import delete_stack
 from tests.support.ecs import CLUSTER
 from tests.support.job_configs import ENVIRON, use_job_config, write
-from tests.support.leaving import say_farewell
 from tests.support.roles import Permission, Roles
 from tests.support.world import Plane
-from tests.unit.worker.performances import performance
+from tests.unit.runners.performances import performance
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = (POLLER, WORKER, LIFECYCLE)
@@ -133,18 +133,18 @@ STAGES: Mapping[type[Theatre], type[Theatre]] = {
 def deleted_with_a_task(stage: Stage) -> None:
     stage.trigger()
     stage.wait(2, 10.0)
-    assert say_farewell(stage.plane) == 1
+    assert delete_stack(stage.plane) == 1
 
 
 def deleted_with_a_container(stage: ContainersStage) -> None:
     stage.play(2)
-    assert say_farewell(stage.plane) == 1
+    assert delete_stack(stage.plane) == 1
 
 
 def deleted_while_a_container_is_submitted(stage: ContainersStage) -> None:
     stage.injector.ambush = ("RunTask", 0, Fault.KILLED_AFTER)
     stage.play(2)
-    assert say_farewell(stage.plane) == 1
+    assert delete_stack(stage.plane) == 1
 
 
 def drained(stage: Stage) -> None:
@@ -267,7 +267,9 @@ def test_runs_come_to_an_end_whose_containers_run_when_they_are_switched_off() -
         stage.trigger()
         stage.play(2)
         control_plane, clock = stage.world.client(), stage.world.aws_clock
-        stage.plane.planner = JobConfigPlanner(control_plane, ActionPerformer({}, clock), Rules(), clock)
+        stage.plane.work_finder = JobConfigWorkFinder(
+            control_plane, ActionPerformer({}, clock), Rules(), clock
+        )
         asking.of.clear()
 
         stage.ecs.end(stage.ecs.running[0].arn)

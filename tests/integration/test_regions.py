@@ -2,11 +2,11 @@
 
 import pytest
 
-from execution_plane.events import Outcome
+from execution_plane.keptn.events import Outcome
 from execution_plane.settings import InvalidSetting, PollerSettings
+from runs.work import Performance
 from tests.conftest import PlaneMaker
 from tests.support.world import Plane, World
-from work import Performance
 
 TEN_MINUTES = 70  # cycles of ten seconds: Keptn looks once a minute
 

@@ -2,20 +2,20 @@
 
 import pytest
 
-from actions import ActionPerformer
-from execution_plane.control_plane import LookUnsupported
-from execution_plane.events import EventRef, Outcome, read_triggered
-from execution_plane.ledger import Ledger
-from execution_plane.transport import KeptnError, KeptnLacksEndpoint, KeptnUnauthorized
-from execution_plane.uniform import Integration
+from execution_plane.keptn.control_plane import LookUnsupported
+from execution_plane.keptn.events import EventRef, Outcome, read_triggered
+from execution_plane.keptn.transport import KeptnError, KeptnLacksEndpoint, KeptnUnauthorized
+from execution_plane.keptn.uniform import Integration
+from execution_plane.ledger.table import Ledger
 from jobs.model import Rules, Task
 from local.aws import create_table
 from local.keptn.faults import Answer
 from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_0, RELEASE_1_4, Release
-from planner import JobConfigPlanner
+from runs.actions import ActionPerformer
+from runs.work import Performance
+from runs.work_finder import JobConfigWorkFinder
 from tests.support.recording import Recording, record
 from tests.support.world import SAYHELLO, Plane, World
-from work import Performance
 
 RELEASES = (RELEASE_0_16, RELEASE_0_18, RELEASE_1_4)
 JOB_CONFIG = """\
@@ -65,14 +65,14 @@ def noted() -> NotedTasks:
 def plane(world: World, recording: Recording, dynamodb: object, noted: NotedTasks) -> Plane:
     """A plane that reads its job config from Keptn."""
     create_table(dynamodb, "ledger")  # type: ignore[arg-type]
-    planner = JobConfigPlanner(
+    work_finder = JobConfigWorkFinder(
         world.client(), ActionPerformer({"function": noted}, world.clock), Rules(), world.clock
     )
     plane = Plane(
         world,
         Ledger(dynamodb, "ledger"),  # type: ignore[arg-type]
         source="keptn-lambda-executor/1/eu-west-1/x",
-        planner=planner,
+        work_finder=work_finder,
         integration=INTEGRATION,
     )
     world.planes.append(plane)

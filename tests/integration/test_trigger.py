@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from execution_plane.events import Outcome
+from cli.trigger import FAILED, PASSED, UNUSABLE, main
+from execution_plane.keptn.events import Outcome
 from local.keptn import in_process
 from local.keptn.faults import Answer
-from local.trigger import FAILED, PASSED, UNUSABLE, main
 from tests.support.world import SAYHELLO, Plane, World
 
 SEQUENCE = ["--project", "podtato", "--stage", "dev", "--service", "head", "--sequence", "sequence1"]

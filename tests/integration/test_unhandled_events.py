@@ -2,10 +2,10 @@
 
 import pytest
 
-from actions import ActionPerformer
+from control.plan import START_AFTER
 from jobs.model import Rules
-from plan import START_AFTER
-from planner import JobConfigPlanner
+from runs.actions import ActionPerformer
+from runs.work_finder import JobConfigWorkFinder
 from tests.faults.promise import check_promise
 from tests.support.job_configs import write_job_config
 from tests.support.world import SAYHELLO, Plane, World
@@ -25,7 +25,7 @@ def serve(world: World, plane: Plane, *, answer: bool, queued: float = 0.0) -> s
     `queued` is for how many seconds the invocation waits in Lambda's queue.
     """
     control_plane = world.client()
-    plane.planner = JobConfigPlanner(
+    plane.work_finder = JobConfigWorkFinder(
         control_plane,
         ActionPerformer({}, world.clock),
         Rules(),

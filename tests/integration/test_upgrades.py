@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from execution_plane.ledger import SCHEMA, LedgerUnavailable
-from execution_plane.runs import State
+from execution_plane.ledger.runs import State
+from execution_plane.ledger.table import SCHEMA, LedgerUnavailable
 from local.keptn.faults import Answer
 from tests.conftest import PlaneMaker
 from tests.faults.promise import bring_to_rest, check_containers, check_promise

@@ -23,7 +23,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from task import Progress, TaskOutcome
+from tasks import Progress, TaskOutcome
 
 
 def wait(data: Mapping[str, Any], progress: Progress) -> TaskOutcome:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-from farewell import Farewell
+from deletion.finalizer import Finalizer
 from tests.support.ecs import CLUSTER, FakeEcs, FakeLogs
 from tests.support.job_configs import Functions
 from tests.support.roles import Permission
@@ -124,7 +124,7 @@ def noted() -> Iterator[Asking]:
 
         acts(Plane, "cycle", POLLER)
         acts(Plane, "work", WORKER)
-        acts(Farewell, "say", LIFECYCLE)
+        acts(Finalizer, "finish", LIFECYCLE)
         acts(Tasks, "_perform", "")  # what a task does is its own, and a test's
         acts(Functions, "run", "")
         patch.setattr(BaseClient, "_make_api_call", _noting(asking))

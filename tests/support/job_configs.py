@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-from actions import ActionPerformer
-from execution_plane.events import Outcome
+from execution_plane.keptn.events import Outcome
 from execution_plane.settings import ContainerSettings
 from jobs.model import Rules, Task
 from local.keptn.resources import Place
-from planner import JobConfigPlanner
 from runners.container import FargateRunner
-from task_secrets import TaskSecrets
+from runners.task_secrets import TaskSecrets
+from runs.actions import ActionPerformer
+from runs.work import Performance
+from runs.work_finder import JobConfigWorkFinder
 from tests.support.ecs import CLUSTER, clients
 from tests.support.world import Plane
-from work import Performance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def use_job_config(
         clock=plane.world.aws_clock,
     )
     performer = ActionPerformer({"function": functions}, plane.world.aws_clock, containers)
-    plane.planner = JobConfigPlanner(control_plane, performer, Rules(), plane.world.aws_clock)
+    plane.work_finder = JobConfigWorkFinder(control_plane, performer, Rules(), plane.world.aws_clock)
     return functions
 
 

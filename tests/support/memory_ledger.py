@@ -3,8 +3,8 @@
 tests/integration/test_ledger.py holds it to what the real one does.
 """
 
-from execution_plane.ledger import TRANSITIONS, LostRace
-from execution_plane.runs import Run
+from execution_plane.ledger.runs import Run
+from execution_plane.ledger.table import TRANSITIONS, LostRace
 
 
 class MemoryLedger:

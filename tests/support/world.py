@@ -10,28 +10,33 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from controller import Controller, TickReport
-from dispatch import Dispatcher, FailureQueue
+from control.controller import Controller, TickReport
+from control.dispatch import Dispatcher, FailureQueue
+from control.integration import RegisteredPlane
 from execution_plane.clock import Deadline
 from execution_plane.containers import Containers
-from execution_plane.control_plane import ControlPlane
-from execution_plane.error_log import ErrorLog
-from execution_plane.events import Outcome, TriggeredEvent
-from execution_plane.ledger import Ledger
-from execution_plane.replies import Replies
-from execution_plane.runs import Run
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.error_log import ErrorLog
+from execution_plane.keptn.events import Outcome, TriggeredEvent
+from execution_plane.keptn.subscriptions import (
+    EventMatch,
+    FixedSubscriptions,
+    Subscription,
+    SubscriptionSource,
+)
+from execution_plane.keptn.transport import Credentials, Transport
+from execution_plane.keptn.uniform import Integration
+from execution_plane.ledger.replies import Replies
+from execution_plane.ledger.runs import Run
+from execution_plane.ledger.table import Ledger
 from execution_plane.settings import Match
-from execution_plane.subscriptions import EventMatch, FixedSubscriptions, Subscription, SubscriptionSource
-from execution_plane.transport import Credentials, Transport
-from execution_plane.uniform import Integration
-from integration import RegisteredPlane
 from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
-from run import Worker
+from runs.executor import RunExecutor
+from runs.work import Performance, Resumption, Work, WorkFinder
 from tests.support.clock import Inline, SimulatedClock, SkewedClock
 from tests.support.ecs import FakeEcs, FakeLogs
-from work import Performance, Planner, Resumption, Work
 from worker import serve
 
 if TYPE_CHECKING:
@@ -81,7 +86,7 @@ class LambdaQueue:
 
 @dataclass
 class Tasks:
-    """A planner whose work is a function of the test's; notes each event whose task begins.
+    """A work_finder whose work is a function of the test's; notes each event whose task begins.
 
     An event whose data has `work: silent` is answered with nothing, and one with `work: none` is not handled.
     """
@@ -97,7 +102,7 @@ class Tasks:
         return Work(is_silent=self.is_silent or work == "silent", perform=self._perform)
 
     def _perform(self, performance: Performance, _: Resumption | None) -> Outcome:
-        performance.hold.begin(())
+        performance.lease.begin(())
         self.begun.append(performance.event.ref.id)
         return self.does(performance)
 
@@ -112,7 +117,7 @@ class Plane:
         *,
         source: str,
         match: Match | None = None,
-        planner: Planner | None = None,
+        work_finder: WorkFinder | None = None,
         draining: bool = False,
         sqs: Any = None,
         failure_queue_url: str | None = None,
@@ -146,7 +151,7 @@ class Plane:
         self._integration = integration
         self._is_steered = is_steered
         self._failures = FailureQueue(lambda: sqs, failure_queue_url)
-        self.planner: Planner = planner or self.tasks
+        self.work_finder: WorkFinder = work_finder or self.tasks
         self._patient = patient
         self.poller = self.new_poller()
 
@@ -189,11 +194,11 @@ class Plane:
         """One invocation of the worker, in a new execution environment."""
         control_plane = self.world.client()
         errors = ErrorLog(control_plane)
-        worker = Worker(
+        worker = RunExecutor(
             control_plane=control_plane,
             ledger=self.ledger,
             replies=Replies(control_plane, self.ledger, self.world.aws_clock, patient=self._patient),
-            planner=self.planner,
+            work_finder=self.work_finder,
             containers=Containers(lambda: self.ecs),
             errors=errors,
             clock=self.world.aws_clock,

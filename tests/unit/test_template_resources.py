@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from execution_plane.events import EventRef, Outcome
-from execution_plane.ledger import ACTIVE_INDEX, Ledger
-from execution_plane.runs import ContainerStep, Run, State, TaskDone
+from execution_plane.keptn.events import EventRef, Outcome
+from execution_plane.ledger.runs import ContainerStep, Run, State, TaskDone
+from execution_plane.ledger.table import ACTIVE_INDEX, Ledger
 from execution_plane.settings import (
     ContainerSettings,
     IntegrationSettings,

@@ -1,1 +1,1 @@
-"""Job configs: what a `job/config.yaml` says, decided without any input or output."""
+"""What a `job/config.yaml` says, decided without input or output; may import jsonpath, and nothing of AWS."""

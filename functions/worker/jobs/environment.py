@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from execution_plane.go_text import go_text
 from execution_plane.jsonpath import InvalidJsonPath, JsonPathError
+from execution_plane.jsonpath.go_text import go_text
 from jobs import compiled
 from jobs.expansion import expand
 from jobs.go_json import go_json

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from execution_plane.go_text import as_float64, float_text
+from execution_plane.jsonpath.go_text import as_float64, float_text
 from jobs.event_time import EventTime
 
 _ESCAPED: Final = re.compile('[\x00-\x1f"\\\\<>&\u2028\u2029\ud800-\udfff]')

@@ -20,7 +20,7 @@ from yaml.events import (
     StreamStartEvent,
 )
 
-from execution_plane.go_text import as_float64, float_text
+from execution_plane.jsonpath.go_text import as_float64, float_text
 from jobs.event_time import EventTime
 from jobs.yaml_scalars import resolve_plain
 

@@ -1,1 +1,1 @@
-"""The ways to execute a task."""
+"""The ways to execute a task; may import runs.work, jobs and the layer."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from execution_plane.events import Outcome
+from execution_plane.keptn.events import Outcome
 
 TAIL = 8192  # bytes of a task's output that a message may quote
 KEPT = 2 * TAIL  # of which the first half may begin with the end of a secret, which nothing would recognize

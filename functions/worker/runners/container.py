@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from execution_plane.clock import Clock, Deadline
-from execution_plane.containers import FILES_CONTAINER, TASK_CONTAINER, ContainerEnd
-from execution_plane.control_plane import ControlPlane
-from execution_plane.events import LONGEST_TEXT, EventRef, Outcome
-from execution_plane.runs import ContainerStep
+from execution_plane.containers import FILES_CONTAINER, TASK_CONTAINER, ContainerEnd, log_stream
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.events import LONGEST_TEXT, EventRef, Outcome
+from execution_plane.ledger.runs import ContainerStep
 from execution_plane.settings import ContainerSettings
 from execution_plane.telemetry import logger
 from jobs.environment import Environment, InvalidEnvironment, environment
 from jobs.model import Task
 from runners.container_logs import LogsUnreadable, Written, joined, read_log
-from runners.container_spec import ContainerSpec, container_spec, log_stream, meaningless
+from runners.container_spec import ContainerSpec, container_spec, meaningless
 from runners.ecs_errors import is_later, is_refusal
 from runners.fargate import Size, fitting, wanted
 from runners.files import Repository, archive, store
-from task_secrets import SecretUnusable, TaskSecret, TaskSecrets
-from work import (
+from runners.task_secrets import SecretUnusable, TaskSecret, TaskSecrets
+from runs.work import (
     NoCapacity,
     Performance,
     Prepared,
@@ -67,7 +67,7 @@ class FargateRunner:
 
         A definition that ECS may take later puts off the submission.
         """
-        deadline = performance.hold.prepare()
+        deadline = performance.lease.prepare()
         ref = performance.event.ref
         variables, secrets = self._environment(task, performance)
         try:

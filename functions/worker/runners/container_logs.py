@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from execution_plane.telemetry import logger
-from task_secrets import masked, masked_data
+from runners.task_secrets import masked, masked_data
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.client import CloudWatchLogsClient

@@ -11,19 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from execution_plane.containers import FILES_CONTAINER, TASK_CONTAINER
-from execution_plane.events import EventRef
+from execution_plane.containers import FILES_CONTAINER, STREAM_PREFIX, TASK_CONTAINER
+from execution_plane.keptn.events import EventRef
 from execution_plane.settings import ContainerSettings
 from jobs.environment import Environment
 from jobs.model import Task
 from runners.fargate import Size
 from runners.unpack import UNPACK
-from work import TaskUnusable
+from runs.work import TaskUnusable
 
 MOST_OVERRIDES: Final = 8192  # characters of JSON that RunTask takes
 FOLDER: Final = "/keptn"
 VOLUME: Final = "keptn"
-STREAM_PREFIX: Final = "keptn"
 MOST_TAGS: Final = 50
 _OUR_TAGS: Final = tuple(
     f"keptn.sh/{name}" for name in ("context", "event-id", "project", "stage", "service", "jes-task")
@@ -176,11 +175,6 @@ def _definition(
     }
     content = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:32]
     return {"family": f"{settings.family_prefix}-{content}", **definition}
-
-
-def log_stream(container: str, arn: str) -> str:
-    """Where in the log group ECS writes what a container of the task with that ARN prints."""
-    return f"{STREAM_PREFIX}/{container}/{arn.rpartition('/')[2]}"
 
 
 def _task_role(task: Task, settings: ContainerSettings) -> str | None:

@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from jobs.model import Resources
-from work import TaskUnusable
+from runs.work import TaskUnusable
 
 MEBIBYTE: Final = 1024 * 1024
 UNITS_PER_CORE: Final = 1024

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from execution_plane.telemetry import logger
 from jobs.model import Task
-from work import Performance
+from runs.work import Performance
 
 
 def log_meaningless(task: Task, meaningful: Collection[str], performance: Performance) -> None:

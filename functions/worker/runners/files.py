@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from execution_plane.clock import Clock, Deadline
-from execution_plane.control_plane import ControlPlane
-from execution_plane.events import EventRef
-from execution_plane.transport import KeptnError, KeptnNotFound
-from persistence import RETRY_PAUSES, persist
-from work import TaskUnusable
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.events import EventRef
+from execution_plane.keptn.transport import KeptnError, KeptnNotFound
+from runs.retrying import RETRY_PAUSES, retry
+from runs.work import TaskUnusable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -94,7 +94,7 @@ class Repository:
         if self._deadline.is_over():
             raise TaskUnusable("The task's files could not be fetched in time.")
         try:
-            return persist(ask, KeptnError, RETRY_PAUSES, self._clock, until=self._deadline)
+            return retry(ask, KeptnError, RETRY_PAUSES, self._clock, until=self._deadline)
         except KeptnError as problem:
             raise TaskUnusable(f"The task's files could not be read: {problem}") from None
 

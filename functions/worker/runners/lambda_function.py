@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from execution_plane.events import Outcome, Result
+from execution_plane.keptn.events import Outcome, Result
 from execution_plane.telemetry import logger
 from jobs.model import Task
 from runners.fields import log_meaningless
-from work import Performance
+from runs.work import Performance
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient

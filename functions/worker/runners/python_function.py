@@ -6,14 +6,14 @@ from functools import partial
 from typing import Final
 
 from execution_plane.clock import Deadline
-from execution_plane.events import Outcome
+from execution_plane.keptn.events import Outcome
 from execution_plane.telemetry import logger
 from jobs.environment import Environment, InvalidEnvironment, Secrets, environment
 from jobs.model import Task
 from runners.child_process import LONGEST_REPORT, ChildProcess
 from runners.fields import log_meaningless
-from task_secrets import SecretUnusable, masked, masked_data
-from work import Performance, TaskCancelled
+from runners.task_secrets import SecretUnusable, masked, masked_data
+from runs.work import Performance, TaskCancelled
 
 MEANINGFUL: Final = frozenset({"name", "function", "env", "maxPollDuration", "onError"})
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, get_args
 
-from execution_plane.events import Result
-from task import TaskOutcome
+from execution_plane.keptn.events import Result
+from tasks import TaskOutcome
 
 
 class TaskStopped(BaseException):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from task import Progress, TaskOutcome
+from tasks import Progress, TaskOutcome
 
 
 def say_hello(data: Mapping[str, Any], progress: Progress) -> TaskOutcome:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from execution_plane.runs import ContainerStep, Run, State
+from execution_plane.ledger.runs import ContainerStep, Run, State
 from execution_plane.telemetry import logger
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TASK_CONTAINER = "task"
 FILES_CONTAINER = "files"
+STREAM_PREFIX = "keptn"  # of the log streams of all containers
 MOST_AT_ONCE = 100  # tasks that DescribeTasks takes
 HEARD_AFTER = 10.0  # seconds after its end by which EventBridge has told the worker
 # Seconds after its submission by which ECS surely knows a container; it is eventually consistent.
@@ -52,6 +53,11 @@ class ContainerEnd:
     stopped_at: float | None = None
     failed_container: str = TASK_CONTAINER
     """Which of the ECS task's two containers the exit code and the reason are of."""
+
+
+def log_stream(container: str, arn: str) -> str:
+    """Where in the log group ECS writes what a container of the task with that ARN prints."""
+    return f"{STREAM_PREFIX}/{container}/{arn.rpartition('/')[2]}"
 
 
 class Containers:

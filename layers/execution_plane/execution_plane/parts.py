@@ -8,11 +8,11 @@ import boto3
 from botocore.config import Config
 
 from execution_plane.clock import Clock, SystemClock
-from execution_plane.control_plane import ControlPlane
-from execution_plane.credentials import ApiToken, Together
-from execution_plane.ledger import Ledger
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.credentials import ApiToken, Together
+from execution_plane.keptn.transport import CONNECTIONS, Credentials, Transport, new_session
+from execution_plane.ledger.table import Ledger
 from execution_plane.settings import Settings
-from execution_plane.transport import CONNECTIONS, Credentials, Transport, new_session
 
 AWS_CONFIG = Config(
     connect_timeout=3,
@@ -45,7 +45,7 @@ def _credentials(settings: Settings, clock: Clock) -> Credentials:
     if settings.token_secret:
         parts.append(ApiToken(aws_client("secretsmanager"), settings.token_secret))
     if settings.oauth_secret:
-        from execution_plane.oauth import BearerToken  # with what it imports, only where it is used
+        from execution_plane.keptn.oauth import BearerToken  # with what it imports, only where it is used
 
         session = new_session(settings.ca_bundle_path)
         parts.append(BearerToken(aws_client("secretsmanager"), settings.oauth_secret, session, clock))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from execution_plane.events import read_triggered
+from execution_plane.keptn.events import read_triggered
 from jobs.config import Action, EventFilter, JobConfig, Rules, read
 from jobs.matching import event_root, matching_actions
 

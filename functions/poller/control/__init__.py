@@ -1,0 +1,1 @@
+"""One cycle of the controller: observe, plan, act; may import the layer."""

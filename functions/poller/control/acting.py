@@ -1,0 +1,287 @@
+"""Carrying out the plan, step by step: with looks first where Keptn must say more, and conditional writes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+
+from control.dispatch import DispatchFailed
+from control.looks import Looks
+from control.plan import (
+    ABSENT_FORGOTTEN,
+    PATIENCE,
+    PAUSE_BETWEEN_LOOKS,
+    Action,
+    Proof,
+    Repair,
+    Start,
+    Step,
+    decide_repair,
+    decide_start,
+    is_absent_for_good,
+    prove,
+)
+from control.waiting import WaitingRuns
+from execution_plane.clock import Clock, Deadline
+from execution_plane.containers import ContainersUnavailable
+from execution_plane.keptn.control_plane import ControlPlane, LookUnsupported
+from execution_plane.keptn.error_log import ErrorLog
+from execution_plane.keptn.events import EventRef, Outcome
+from execution_plane.keptn.transport import KeptnError
+from execution_plane.keptn.uniform import LogEntry
+from execution_plane.ledger.replies import NotStarted, Replies
+from execution_plane.ledger.runs import Run, State
+from execution_plane.ledger.table import Ledger, LedgerUnavailable, LostRace
+from execution_plane.telemetry import Count, count, logger
+
+RESERVE = 5.0  # seconds before the invocation's end in which nothing more is begun
+NOT_COUNTED = (
+    "Keptn does not count this plane's replies to the task, though they were sent again three times; its "
+    "sequence may have to be aborted."
+)
+
+
+class Actor:
+    """Does what the plan says."""
+
+    def __init__(
+        self,
+        *,
+        control_plane: ControlPlane,
+        looks: Looks,
+        ledger: Ledger,
+        replies: Replies,
+        waiting: WaitingRuns,
+        dispatch: Callable[[Run], None],
+        errors: ErrorLog,
+        source: str,
+        run_deadline: float,
+        draining: bool,
+        clock: Clock,
+        pool: Executor,
+    ) -> None:
+        """`dispatch` invokes a worker for a run; raises DispatchFailed. A draining plane claims nothing."""
+        self._control_plane = control_plane
+        self._looks = looks
+        self._ledger = ledger
+        self._replies = replies
+        self._waiting = waiting
+        self._dispatch = dispatch
+        self._errors = errors
+        self._source = source
+        self._run_deadline = run_deadline
+        self._draining = draining
+        self._clock = clock
+        self._pool = pool
+        self._not_before: dict[str, float] = {}
+        """When to look again at what is paused, or not to be claimed, by event id."""
+        self._acts: Mapping[Action, Callable[[Step, Deadline], None]] = {
+            Action.START: self._start,
+            Action.DISPATCH: self._dispatch_again,
+            Action.SEND_STARTED: self._send_started,
+            Action.TAKE_BACK: self._take_back,
+            Action.WAIT_AGAIN: lambda step, _: self._waiting.wait_again(_run_of(step)),
+            Action.WAKE: lambda step, _: self._waiting.wake(_run_of(step)),
+            Action.FIND: self._find,
+            Action.STOP: lambda step, _: self._waiting.stop(_run_of(step)),
+            Action.ABANDON: self._abandon,
+            Action.REPORT: self._report,
+            Action.REPAIR: self._repair,
+            Action.PROVE: self._prove,
+            Action.FORGET_ABSENCE: self._forget_absence,
+        }
+
+    def act(self, steps: Sequence[Step], end: Deadline) -> None:
+        """Carry out all steps, side by side; nothing is begun close to `end`. Never raises."""
+        now = self._clock.now()
+        self._not_before = {event_id: until for event_id, until in self._not_before.items() if until > now}
+        list(self._pool.map(lambda step: self._carry_out(step, end), steps))
+
+    def _carry_out(self, step: Step, end: Deadline) -> None:
+        """Do one thing; whatever goes wrong with it concerns nothing else of the cycle."""
+        if end.remaining() < RESERVE:
+            return
+        ref = step.run.event if step.run else step.event
+        event_id = ref.id if ref else ""
+        try:
+            self._acts[step.action](step, end)
+        except LostRace:
+            logger.debug("somebody else was first", event_id=event_id, action=step.action.value)
+        except (
+            KeptnError,
+            LedgerUnavailable,
+            DispatchFailed,
+            NotStarted,
+            ContainersUnavailable,
+        ) as problem:
+            logger.warning("put off", event_id=event_id, action=step.action.value, reason=str(problem))
+        except Exception:
+            logger.exception("failed", event_id=event_id, action=step.action.value)
+
+    def _start(self, step: Step, _: Deadline) -> None:
+        ref = _event_of(step)
+        if self._clock.now() < self._not_before.get(ref.id, 0):
+            return
+        if self._looks.are_supported:
+            try:
+                look = self._looks.look(ref, self._source)
+            except LookUnsupported:
+                return  # the event is taken in a later cycle, once it has settled
+            decision = decide_start(look)
+        else:
+            look, decision = None, self._decide_start_without_look(ref)
+        now = self._clock.now()
+        if decision is Start.WAIT_FOR_RESUME:
+            self._not_before[ref.id] = now + PAUSE_BETWEEN_LOOKS
+        elif decision is Start.CLAIM and self._draining:
+            self._reopen(self._ledger.get(ref.id))
+            # Keptn may yet count a started of ours that the ledger knows nothing of.
+            self._not_before[ref.id] = now + PAUSE_BETWEEN_LOOKS
+        elif decision is Start.CLAIM:
+            run = self._create(Run.claimed(ref, self._source, now, now + self._run_deadline))
+            count(Count.RUNS_CLAIMED)
+            self._dispatch(run)
+        elif decision is Start.ADOPT and look:
+            adopted = self._create(Run.adopted(ref, self._source, now, look))
+            self._note(ref, adopted.outcome)
+            count(Count.RUNS_ADOPTED)
+            logger.error(
+                "a task that this plane started is not in its ledger: it ends as errored", event_id=ref.id
+            )
+
+    def _decide_start_without_look(self, ref: EventRef) -> Start:
+        return Start.WAIT_FOR_RESUME if self._control_plane.is_paused(ref) else Start.CLAIM
+
+    def _create(self, run: Run) -> Run:
+        try:
+            return self._ledger.create(run)
+        except LostRace as lost:
+            self._reopen(lost.current)
+            raise
+
+    def _reopen(self, run: Run | None) -> None:
+        """Make a run active again, if it was closed: its event is open after all."""
+        if run is None or run.state is not State.CLOSED:
+            return
+        self._ledger.move(run, run.reopened(self._clock.now()))
+        logger.warning("an event whose run was closed is open again", event_id=run.event.id)
+
+    def _dispatch_again(self, step: Step, _: Deadline) -> None:
+        run = _run_of(step)
+        self._dispatch(self._ledger.move(run, run.dispatched_again(self._clock.now())))
+
+    def _note(self, ref: EventRef, outcome: Outcome | None) -> None:
+        """Tell the Bridge's error log how a task ended that no worker has ended."""
+        if outcome:
+            self._errors.note(LogEntry.of(ref, outcome.message))
+
+    def _send_started(self, step: Step, end: Deadline) -> None:
+        run = self._replies.start(_run_of(step), end)
+        if not run.start_uncertain:
+            self._ledger.move(run, run.start_answered())
+
+    def _take_back(self, step: Step, _: Deadline) -> None:
+        run = _run_of(step)
+        self._ledger.move(run, run.taken_back(self._clock.now()))
+        logger.warning(
+            "the worker was lost before the task began", event_id=run.event.id, attempt=run.attempt
+        )
+
+    def _find(self, step: Step, end: Deadline) -> None:
+        if outcome := self._waiting.find(_run_of(step)):
+            self._end(_run_of(step), outcome, end)
+
+    def _abandon(self, step: Step, end: Deadline) -> None:
+        self._end(_run_of(step), step.outcome or Outcome.errored(""), end)
+
+    def _end(self, run: Run, outcome: Outcome, end: Deadline) -> None:
+        self._waiting.leave(run)
+        ended = run.completed_silently() if run.silent else run.completed(outcome, self._clock.now())
+        run = self._ledger.move(run, ended)
+        count(Count.RUNS_ABANDONED)
+        logger.error("run abandoned", event_id=run.event.id, reason=outcome.message)
+        self._note(run.event, outcome)
+        if not run.silent:
+            self._replies.finish(run, end)
+
+    def _report(self, step: Step, end: Deadline) -> None:
+        run = _run_of(step)
+        self._replies.finish(self._ledger.move(run, run.reporting(self._clock.now())), end)
+
+    def _repair(self, step: Step, end: Deadline) -> None:
+        run = _run_of(step)
+        try:
+            look = self._looks.look(run.event, run.source)
+        except LookUnsupported:
+            self._report_without_look(run, end)
+            return
+        now = self._clock.now()
+        decision = decide_repair(run, look)
+        if decision is Repair.CLOSE:
+            self._close(run)
+        elif decision is Repair.LOOK_AGAIN and look:
+            self._ledger.move(run, run.looked_first(look, now))
+        elif decision is Repair.COMPLETE:
+            self._ledger.move(run, run.complete_as_counted(now))
+            logger.info(
+                "Keptn has all our replies; other executors keep the task open", event_id=run.event.id
+            )
+        elif decision is Repair.SEND and look:
+            count(Count.REPLIES_REPAIRED)
+            if run.repairs >= PATIENCE:
+                count(Count.REPLIES_NOT_COUNTED)
+                logger.error(
+                    "Keptn still does not count our replies", event_id=run.event.id, counted=run.looked
+                )
+            self._replies.repair(run, look, end)
+            if run.repairs == PATIENCE:
+                self._errors.note(LogEntry.of(run.event, NOT_COUNTED))
+
+    def _report_without_look(self, run: Run, end: Deadline) -> None:
+        """Send a finished again whose sender was lost: its being open is all the evidence there is."""
+        if run.state is State.DONE and run.reported_at is None:
+            self._replies.finish(self._ledger.move(run, run.reporting(self._clock.now())), end)
+
+    def _prove(self, step: Step, _: Deadline) -> None:
+        run = _run_of(step)
+        try:
+            proof = prove(self._looks.look(run.event, run.source))
+        except LookUnsupported:
+            proof = Proof.ASK
+        if proof is Proof.ASK and self._control_plane.fetch_event(run.event) is None:
+            now = self._clock.now()
+            if is_absent_for_good(run, now):
+                proof = Proof.GONE
+            elif run.absent_at is None or now > run.absent_at + ABSENT_FORGOTTEN:
+                self._ledger.move(run, run.absent_first(now))
+        if proof is Proof.GONE:
+            self._close(run)
+
+    def _forget_absence(self, step: Step, _: Deadline) -> None:
+        run = _run_of(step)
+        self._ledger.move(run, run.present_again())
+
+    def _close(self, run: Run) -> None:
+        """The event is gone.
+
+        A worker that still has the run sees it closed, stops the task and sends nothing.
+        """
+        if run.state is State.WAITING:
+            cancelled = self._waiting.cancel(run)
+            if cancelled is None:
+                return
+            run = cancelled
+        closed = self._ledger.move(run, run.closed(self._clock.now()))
+        if closed.was in {State.RUNNING, State.WAITING}:
+            count(Count.RUNS_CANCELLED)
+        elif run.state is State.DONE:
+            count(Count.RUNS_FINISHED)
+        logger.info("run closed", event_id=run.event.id, closed_as=closed.closed_as)
+
+
+def _event_of(step: Step) -> EventRef:
+    assert step.event is not None
+    return step.event
+
+
+def _run_of(step: Step) -> Run:
+    assert step.run is not None
+    return step.run

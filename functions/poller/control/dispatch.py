@@ -1,0 +1,113 @@
+"""Invoking the worker, and learning of the invocations that AWS gave up on."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from control.plan import Failure
+from execution_plane.ledger.runs import Run
+from execution_plane.telemetry import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_lambda.client import LambdaClient
+    from mypy_boto3_sqs.client import SQSClient
+
+PAYLOAD_SCHEMA = 1
+MESSAGES = 10  # SQS gives no more at once
+
+
+class DispatchFailed(Exception):
+    """Lambda did not take the invocation; the run is dispatched again later."""
+
+
+class Dispatcher:
+    """Invokes the worker for a run, asynchronously and by reference: the worker fetches the event itself."""
+
+    def __init__(self, client: "Callable[[], LambdaClient]", function: str) -> None:
+        self._client = client
+        self._function = function
+
+    def dispatch(self, run: Run, integration_id: str = "", subscription_id: str = "") -> None:
+        """Invoke the worker for a run that came by a subscription of an integration.
+
+        An invocation for a waiting run is worth something only while the run is in the version that it names.
+        Raises DispatchFailed.
+        """
+        payload = {
+            "schema": PAYLOAD_SCHEMA,
+            "event_id": run.event.id,
+            "type": run.event.type,
+            "project": run.event.project,
+            "version": run.version,
+            "integration_id": integration_id,
+            "subscription_id": subscription_id,
+        }
+        try:
+            self._client().invoke(
+                FunctionName=self._function, InvocationType="Event", Payload=json.dumps(payload).encode()
+            )
+        except (ClientError, BotoCoreError) as problem:
+            raise DispatchFailed(f"Lambda did not take the invocation of the worker: {problem}") from problem
+
+
+class FailureQueue:
+    """Where Lambda leaves the worker invocations that it gave up on: throttled for hours, or failed."""
+
+    def __init__(self, client: "Callable[[], SQSClient]", queue_url: str | None) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def receive(self) -> Mapping[str, Failure]:
+        """Take what is there; the latest failure by event id. A queue that can't be read is an empty one,
+        and is logged.
+
+        What is taken is gone: should the poller die before it acts, the run's own deadline serves.
+        """
+        failures: dict[str, Failure] = {}
+        if not self._queue_url:
+            return failures
+        try:
+            while (
+                messages := self._client()
+                .receive_message(QueueUrl=self._queue_url, MaxNumberOfMessages=MESSAGES, WaitTimeSeconds=0)
+                .get("Messages", [])
+            ):
+                for event_id, failure in filter(None, (_read(message["Body"]) for message in messages)):
+                    known = failures.get(event_id)
+                    if known is None or (failure.version or 0) >= (known.version or 0):
+                        failures[event_id] = failure
+                self._client().delete_message_batch(
+                    QueueUrl=self._queue_url,
+                    Entries=[
+                        {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
+                        for index, message in enumerate(messages)
+                    ],
+                )
+        except (ClientError, BotoCoreError) as problem:
+            logger.warning("the failure queue can't be read", reason=str(problem))
+        return failures
+
+
+def _read(body: str) -> tuple[str, Failure] | None:
+    """The event id and the failure in one record of Lambda's; None for anything else that got into the queue.
+
+    Source: AWS Lambda developer guide, "Retaining records of asynchronous invocations".
+    """
+    try:
+        record: Any = json.loads(body)
+        payload = record["requestPayload"]
+        if "event_id" not in payload:
+            return None  # a container's end, which the poller sees by itself
+        event_id, version = str(payload["event_id"]), payload.get("version")
+        condition = str(record["requestContext"]["condition"])
+        answer = record.get("responsePayload")
+        detail = answer.get("errorMessage") if isinstance(answer, dict) else answer
+    except (ValueError, KeyError, TypeError, AttributeError):
+        logger.warning("the failure queue holds something that is no record of an invocation")
+        return None
+    reason = f"AWS gave up on invoking the worker ({condition}): {detail or 'no more is known'}"
+    return event_id, Failure(reason, version if isinstance(version, int) else None)

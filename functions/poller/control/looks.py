@@ -1,0 +1,30 @@
+"""Asking Keptn about tasks, as far as it answers such questions."""
+
+from execution_plane.keptn.control_plane import ControlPlane, LookUnsupported
+from execution_plane.keptn.events import EventRef
+from execution_plane.keptn.look import Look
+from execution_plane.telemetry import logger
+
+
+class Looks:
+    """Looks of one control plane; remembers whether it supports them."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        self._control_plane = control_plane
+        self.are_supported = True
+        """By the last look's answer: Keptn may be upgraded meanwhile."""
+
+    def look(self, ref: EventRef, source: str) -> Look | None:
+        """Ask Keptn about a task. Raises LookUnsupported, once with a line in the log, and KeptnError."""
+        try:
+            look = self._control_plane.look(ref, source)
+        except LookUnsupported:
+            if self.are_supported:
+                logger.warning(
+                    "this control plane can't be asked about a task: no repair, no adoption",
+                    keptn=self._control_plane.version(),
+                )
+            self.are_supported = False
+            raise
+        self.are_supported = True
+        return look

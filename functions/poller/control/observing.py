@@ -1,0 +1,155 @@
+"""One cycle's observations: what Keptn lists, what AWS gave up on, and how containers fare."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+
+from control.dispatch import FailureQueue
+from control.looks import Looks
+from control.plan import Observed, Seen
+from control.waiting import WaitingRuns
+from execution_plane.clock import Clock
+from execution_plane.keptn.control_plane import ControlPlane, Listing
+from execution_plane.keptn.error_log import ErrorLog
+from execution_plane.keptn.events import EventRef, RefusedEvent, TriggeredEvent, read_triggered
+from execution_plane.keptn.subscriptions import EventMatch, Query, Subscription, queries
+from execution_plane.keptn.transport import KeptnError
+from execution_plane.keptn.uniform import LogEntry
+from execution_plane.ledger.runs import MOST_ATTEMPTS, Run, State
+from execution_plane.telemetry import Count, count, logger
+
+FAILURES_AFTER = 30.0  # seconds a run is claimed before the failure queue is worth reading
+SETTLED_AFTER = 3.0  # seconds of an event's age by which a control plane without looks has noted its task
+REMEMBERED = 10_000  # refused events that are not logged again
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was observed at a moment; how many lists were asked for, why some failed, how much was in the
+    others.
+    """
+
+    at: float
+    observed: Observed
+    polls: int
+    failures: Sequence[str]
+    listed: int
+
+
+class Observer:
+    """Observes Keptn, the failure queue and ECS; it changes nothing but the failure queue."""
+
+    def __init__(
+        self,
+        *,
+        control_plane: ControlPlane,
+        looks: Looks,
+        failures: FailureQueue,
+        waiting: WaitingRuns,
+        errors: ErrorLog,
+        match: EventMatch,
+        clock: Clock,
+        pool: Executor,
+    ) -> None:
+        self._control_plane = control_plane
+        self._looks = looks
+        self._failures = failures
+        self._waiting = waiting
+        self._errors = errors
+        self._match = match
+        self._clock = clock
+        self._pool = pool
+        self._seen_before: frozenset[str] = frozenset()
+        self._refused: set[str] = set()
+
+    def observe(self, active: Sequence[Run], subscriptions: Sequence[Subscription]) -> Observation:
+        """List what is open, of the types that are subscribed to and of those that active runs have."""
+        asked = queries(subscriptions, (run.event for run in active))
+        answers = list(self._pool.map(self._list, asked))
+        now = self._clock.now()
+        listed = [
+            (query, answer)
+            for query, answer in zip(asked, answers, strict=True)
+            if isinstance(answer, Listing)
+        ]
+        return Observation(
+            at=now,
+            observed=self._observed(listed, active, subscriptions, now),
+            polls=len(answers),
+            failures=[answer for answer in answers if isinstance(answer, str)],
+            listed=sum(len(listing.events) for _, listing in listed),
+        )
+
+    def _list(self, query: Query) -> Listing | str:
+        """The open events of one type, or why there is no telling."""
+        try:
+            return self._control_plane.open_events(query.event_type, query.filters)
+        except KeptnError as problem:
+            count(Count.POLLS_FAILED)
+            logger.warning("open events can't be listed", reason=str(problem))
+            return str(problem)
+
+    def _observed(
+        self,
+        listed: Sequence[tuple[Query, Listing]],
+        active: Sequence[Run],
+        subscriptions: Sequence[Subscription],
+        now: float,
+    ) -> Observed:
+        known = {run.event.id for run in active}
+        found: set[str] = set()
+        events: dict[str, EventRef] = {}
+        for _, listing in listed:
+            for raw in listing.events:
+                event_id = raw.get("id") if isinstance(raw, dict) else None
+                if isinstance(event_id, str):
+                    found.add(event_id)
+                if (
+                    event_id not in known
+                    and (event := self._ours(raw, subscriptions))
+                    and self._has_settled(event, listing)
+                ):
+                    events[event.ref.id] = event.ref
+        # Kept only where no look answers: ids that outlive a listing keep the memory between them in use.
+        self._seen_before = frozenset() if self._looks.are_supported else frozenset(found)
+
+        def seen(run: Run) -> Seen:
+            if run.event.id in found:
+                return Seen.OPEN
+            return Seen.ABSENT if any(query.covers(run.event) for query, _ in listed) else Seen.UNKNOWN
+
+        failures = self._failures.receive() if any(_is_awaited(run, now) for run in active) else {}
+        return Observed(seen, events, failures, self._waiting.observe(active))
+
+    def _ours(self, raw: object, subscriptions: Sequence[Subscription]) -> TriggeredEvent | None:
+        """The event, if it can be handled and this plane is meant; a refusal is logged once."""
+        try:
+            event = read_triggered(raw)
+        except RefusedEvent as refused:
+            key = f"{refused.event_id} {refused}"
+            if key not in self._refused and len(self._refused) < REMEMBERED:
+                self._refused.add(key)
+                count(Count.EVENTS_REFUSED)
+                logger.error("an open event can't be handled", event_id=refused.event_id, reason=str(refused))
+                self._errors.note(LogEntry.of_unreadable(raw, f"The event can't be handled: {refused}."))
+            return None
+        is_meant = any(subscription.takes(event.ref) for subscription in subscriptions)
+        return event if is_meant and self._match.takes(event) else None
+
+    def _has_settled(self, event: TriggeredEvent, listing: Listing) -> bool:
+        """Whether the control plane has surely noted the task; one that answers looks says so itself."""
+        if self._looks.are_supported or event.ref.id in self._seen_before:
+            return True
+        try:
+            triggered_at = datetime.fromisoformat(str(event.attributes.get("time"))).timestamp()
+        except ValueError:
+            return False
+        return listing.keptn_time is not None and listing.keptn_time - triggered_at >= SETTLED_AFTER
+
+
+def _is_awaited(run: Run, now: float) -> bool:
+    """Whether a worker should have taken the run by now, so that AWS may have given up on invoking it."""
+    if run.state is State.CLAIMED:
+        return now >= run.claimed_at + FAILURES_AFTER
+    return run.state is State.WAITING and run.step is not None and run.step.wakes >= MOST_ATTEMPTS

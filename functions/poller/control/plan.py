@@ -1,0 +1,351 @@
+"""What to do about each event and each run: pure decisions, read from one table.
+
+The table is the design's, row by row. The first row that fits a run decides; where none fits there is nothing
+to do.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from execution_plane.containers import Container
+from execution_plane.keptn.events import EventRef, Outcome
+from execution_plane.keptn.look import Look, Standing
+from execution_plane.ledger.replies import missing
+from execution_plane.ledger.runs import MOST_ATTEMPTS, ContainerStep, Run, State, counts
+
+# Seconds in Lambda's queue, before the poller sends the started: Keptn gives up after 600.
+START_AFTER = 300.0
+BETWEEN_LOOKS = 60.0  # between two looks that must agree
+QUIET = (90.0, 120.0, 240.0, 480.0)  # after our last reply, before the first, second … repair
+QUIET_LATER = 900.0  # and before all further ones
+PATIENCE = 3  # repairs that may come to nothing before somebody should look into it
+ABSENT = 30.0  # between two empty listings that prove an event gone
+ABSENT_FORGOTTEN = 900.0  # after which the first of the two no longer counts
+PAUSE_BETWEEN_LOOKS = 30.0  # at a paused sequence
+# Seconds for which submitting a container a second time surely starts no second one: ECS forgets a client
+# token, and the container, an hour after the container's end.
+SUBMITTED_ONCE = 2700.0
+OVERDUE = 900.0  # seconds beyond a container's deadline within which ECS has stopped it, and said so
+HANDLED_WITHIN = 3600.0  # seconds from the first wake for a container's end, for a worker to handle it
+
+
+class Seen(Enum):
+    """What this cycle's listings say of a run's event."""
+
+    OPEN = "open"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Action(Enum):
+    """What the controller can do about one event."""
+
+    START = "start"
+    DISPATCH = "dispatch again"
+    SEND_STARTED = "send started"
+    TAKE_BACK = "take back"
+    WAIT_AGAIN = "wait again"
+    WAKE = "wake"
+    FIND = "find, submit again"
+    STOP = "stop"
+    ABANDON = "abandon"
+    REPORT = "report"
+    REPAIR = "look, repair"
+    PROVE = "prove gone"
+    FORGET_ABSENCE = "listed again"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An invocation of the worker that AWS gave up on."""
+
+    reason: str
+    version: int | None = None
+    """Of the run, when the invocation was made; None if its payload does not say."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One cycle's observations: what Keptn lists, what AWS gave up on, and how containers fare.
+
+    `events` are the listed events that this plane subscribes to and can handle, by id; `failures` has the
+    invocations for a run that failed, and `containers` what is known of a waiting run's, by event id.
+    """
+
+    seen: Callable[[Run], Seen]
+    events: Mapping[str, EventRef]
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    containers: Mapping[str, Container] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: about a new event, or about a run."""
+
+    action: Action
+    event: EventRef | None = None
+    run: Run | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class _Facts:
+    run: Run
+    now: float
+    failure: Failure | None
+    container: Container
+
+    @property
+    def can_not_be_taken(self) -> bool:
+        """Whether AWS gave up on an invocation that never had the run; one that had it was an attempt."""
+        if self.failure is None:
+            return False
+        return self.run.attempt == 0 or self.failure.version == self.run.version
+
+    @property
+    def was_absent(self) -> bool:
+        """Whether its own listing was empty once, which proves nothing any more: it is listed again."""
+        return self.run.absent_at is not None
+
+    @property
+    def lease_is_over(self) -> bool:
+        return self.now >= self.run.lease_until
+
+    @property
+    def waits_too_long(self) -> bool:
+        return self.run.started_at is None and self.now >= self.run.claimed_at + START_AFTER
+
+    @property
+    def owes_a_finished(self) -> bool:
+        return not self.run.silent and self.lease_is_over
+
+    @property
+    def step(self) -> ContainerStep | None:
+        """The run's step, while nobody is at it."""
+        return self.run.step if self.lease_is_over else None
+
+    @property
+    def is_unknown_to_ecs(self) -> bool:
+        return self.step is not None and not self.step.arn
+
+    @property
+    def has_ended(self) -> bool:
+        return self.step is not None and self.container in {Container.ENDED, Container.MISSING}
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether AWS gave up on the workers that were to submit the container or handle its end, they were
+        lost, or no worker handled its end in time.
+        """
+        step, failure = self.run.step, self.failure
+        if step is None:
+            return False
+        often = step.wakes >= MOST_ATTEMPTS
+        aws_gave_up = often and failure is not None and failure.version in {None, self.run.version}
+        lost = step.resumes >= MOST_ATTEMPTS and (self.is_unknown_to_ecs or self.has_ended)
+        first = step.woken_at
+        late = often and self.has_ended and first is not None and self.now >= first + HANDLED_WITHIN
+        return aws_gave_up or lost or late
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its container should have ended long ago, and ECS does not say that it has."""
+        step = self.step
+        return bool(step and step.arn and not self.has_ended and self.now >= step.deadline + OVERDUE)
+
+    @property
+    def is_past_its_deadline(self) -> bool:
+        is_under_way = self.container is Container.UNDER_WAY
+        return self.step is not None and is_under_way and self.now >= self.step.deadline
+
+    @property
+    def look_is_due(self) -> bool:
+        return look_is_due(self.run, self.now)
+
+
+@dataclass(frozen=True)
+class _Row:
+    seen: Seen
+    state: State
+    fits: Callable[[_Facts], bool]
+    action: Action
+    says: Callable[[_Facts], str] | None = None
+
+
+def _given_up(facts: _Facts) -> str:
+    return facts.failure.reason if facts.failure else ""
+
+
+def _crashed(facts: _Facts) -> str:
+    why = f": {facts.failure.reason}" if facts.failure else "; see its log group."
+    return f"The worker was lost {facts.run.attempt} times before the task began{why}"
+
+
+def _lost(_: _Facts) -> str:
+    return "The worker was lost while the task ran (out of memory, killed, or a crash); see its log group."
+
+
+def _unhandled(facts: _Facts) -> str:
+    step = facts.run.step
+    assert step is not None
+    what = (
+        "The task's container ended, and its end could not be handled"
+        if step.arn
+        else "The task's container could not be started"
+    )
+    if facts.failure:
+        why = facts.failure.reason
+    elif step.resumes >= MOST_ATTEMPTS:
+        why = f"the worker was lost {step.resumes} times; see its log group"
+    else:
+        why = step.trouble or "no worker took it up; see the worker's throttles"
+    return f"{what}: {why}"
+
+
+def _untold(facts: _Facts) -> str:
+    if facts.container is Container.UNDER_WAY:
+        return "The task's container still runs, long after its deadline (maxPollDuration)."
+    return "ECS does not say how the task's container ended, long after its deadline (maxPollDuration)."
+
+
+def _overdue(_: _Facts) -> str:
+    return "No worker took the task before its deadline (RunDeadlineSeconds); see the worker's throttles."
+
+
+ACTIVE = (State.CLAIMED, State.RUNNING, State.WAITING, State.DONE)
+ROWS: tuple[_Row, ...] = (
+    #    event        run            and                                               action
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.can_not_be_taken, Action.ABANDON, _given_up),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.run.attempt >= MOST_ATTEMPTS, Action.ABANDON, _crashed),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.now >= f.run.deadline, Action.ABANDON, _overdue),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.waits_too_long, Action.SEND_STARTED),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.lease_is_over, Action.DISPATCH),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
+    _Row(Seen.OPEN, State.RUNNING, lambda f: f.step is not None, Action.WAIT_AGAIN),
+    _Row(Seen.OPEN, State.RUNNING, lambda f: f.lease_is_over and f.run.begun, Action.ABANDON, _lost),
+    _Row(Seen.OPEN, State.RUNNING, lambda f: f.lease_is_over, Action.TAKE_BACK),
+    _Row(Seen.OPEN, State.RUNNING, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_given_up, Action.ABANDON, _unhandled),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_overdue, Action.ABANDON, _untold),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.has_ended, Action.WAKE),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_unknown_to_ecs, Action.FIND),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_past_its_deadline, Action.STOP),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
+    _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.run.finishes == 0, Action.REPORT),
+    _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.look_is_due, Action.REPAIR),
+    *(_Row(Seen.OPEN, state, lambda f: f.was_absent, Action.FORGET_ABSENCE) for state in ACTIVE),
+    *(_Row(Seen.ABSENT, state, lambda _: True, Action.PROVE) for state in ACTIVE),
+)
+
+
+def plan(observed: Observed, active: Sequence[Run], now: float) -> list[Step]:
+    """What to do in this cycle, runs first: they were here before."""
+    steps = [step for run in active if (step := _step_for(run, observed, now))]
+    known = {run.event.id for run in active}
+    steps += [Step(Action.START, event=event) for event in observed.events.values() if event.id not in known]
+    return steps
+
+
+def _step_for(run: Run, observed: Observed, now: float) -> Step | None:
+    event_id = run.event.id
+    container = observed.containers.get(event_id, Container.UNKNOWN)
+    facts = _Facts(run, now, observed.failures.get(event_id), container)
+    seen = observed.seen(run)
+    if seen is Seen.ABSENT and run.silent and run.state in {State.RUNNING, State.WAITING}:
+        seen = Seen.OPEN  # silent work goes on, whatever becomes of the event that it answers nothing to
+    for row in ROWS:
+        if row.seen is seen and row.state is run.state and row.fits(facts):
+            return Step(row.action, run=run, outcome=Outcome.errored(row.says(facts)) if row.says else None)
+    return None
+
+
+class Start(Enum):
+    """What a look decides about an event that has no run."""
+
+    CLAIM = "claim"
+    ADOPT = "adopt"
+    WAIT_FOR_RESUME = "wait for resume"
+    LEAVE = "leave"
+
+
+def decide_start(look: Look | None) -> Start:
+    """Claim an open task that nobody of ours has started; leave one that is over or that Keptn has yet to
+    note.
+    """
+    if look is None or look.standing is not Standing.OPEN:
+        return Start.LEAVE
+    if look.starts or look.finishes:
+        return Start.ADOPT
+    return Start.WAIT_FOR_RESUME if look.paused else Start.CLAIM
+
+
+class Proof(Enum):
+    """What is known of an event that a listing did not have."""
+
+    GONE = "gone"
+    OPEN = "open"
+    ASK = "ask for the event itself"
+    """Keptn knows nothing of the task: two empty listings of the event alone, some time apart, are the
+    proof.
+    """
+
+
+def prove(look: Look | None) -> Proof:
+    """Whether the event is gone. A deleted project has no tasks (None)."""
+    if look is None or look.standing is Standing.OVER:
+        return Proof.GONE
+    return Proof.OPEN if look.standing is Standing.OPEN else Proof.ASK
+
+
+def is_absent_for_good(run: Run, now: float) -> bool:
+    """Whether an empty listing of the event, now, is the second of two."""
+    return run.absent_at is not None and ABSENT <= now - run.absent_at <= ABSENT_FORGOTTEN
+
+
+def look_is_due(run: Run, now: float) -> bool:
+    """Whether Keptn is to be asked for replies that it may not have counted: two looks before each repair."""
+    if run.looked_at is not None:
+        return now >= run.looked_at + BETWEEN_LOOKS
+    quiet = QUIET[run.repairs] if run.repairs < len(QUIET) else QUIET_LATER
+    return now >= run.last_post_at + quiet - BETWEEN_LOOKS
+
+
+class Repair(Enum):
+    """What a look decides about replies that Keptn may not have counted."""
+
+    CLOSE = "close"
+    LEAVE = "leave"
+    LOOK_AGAIN = "look again"
+    SEND = "send"
+    COMPLETE = "complete"
+    """Ours are even: what keeps the task open is another executor's."""
+
+
+def decide_repair(run: Run, look: Look | None) -> Repair:
+    """Send again only what two looks that agree say is missing."""
+    if look is None or look.standing is Standing.OVER:
+        return Repair.CLOSE
+    if look.standing is Standing.GAP:
+        return Repair.LEAVE
+    if run.looked != counts(look):
+        return Repair.LOOK_AGAIN
+    is_complete = missing(look) == (0, 0) if run.state is State.DONE else look.starts > 0
+    return Repair.COMPLETE if is_complete else Repair.SEND
+
+
+class Found(Enum):
+    """What is to become of a container that may or may not have been submitted."""
+
+    NOTE = "note"
+    """It was: ECS has it."""
+    SUBMIT = "submit"
+    GIVE_UP = "give up"
+
+
+def decide_found(step: ContainerStep, arn: str | None, now: float) -> Found:
+    """Submit a container again only where that can't start a second one."""
+    if arn is not None:
+        return Found.NOTE
+    may_be_forgotten = step.submitted_at is not None and now >= step.submitted_at + SUBMITTED_ONCE
+    return Found.GIVE_UP if may_be_forgotten or now >= step.deadline else Found.SUBMIT

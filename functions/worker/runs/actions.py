@@ -1,0 +1,301 @@
+"""Doing the actions of a job config for one event, and what they come to together.
+
+One started and one finished an event, whatever the number of actions: every matching action runs, in file
+order; a failed task ends its action; the outcome is the worst of all, and its message tells of every task
+that ran. A container's task ends the invocation, and another one goes on behind it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from execution_plane.clock import Clock
+from execution_plane.containers import ContainerEnd, log_stream
+from execution_plane.keptn.events import LONGEST_TEXT, Outcome, Result, cut
+from execution_plane.ledger.runs import ContainerStep, TaskDone
+from execution_plane.ledger.table import LedgerUnavailable, LostRace
+from execution_plane.telemetry import logger
+from jobs.model import Action, Task
+from runs.work import Pending, Performance, Prepared, Resumption, TaskCancelled, TaskUnusable
+
+WORST_FIRST: tuple[Result, ...] = ("fail", "warning", "pass")
+TOKEN_LENGTH = 32  # of ECS's 64
+MOST_KEPT = 3 * LONGEST_TEXT  # bytes of the outcomes in a run's item, of which DynamoDB allows 400 KiB
+SHORTEST_KEPT = 256  # bytes of a message
+LONGEST_LOGGED = 4096  # bytes of a message
+NOTICES = 256  # bytes that are left for what is added to a message
+
+
+class TaskRunner(Protocol):
+    """A way to execute one task in the worker."""
+
+    def run(self, task: Task, performance: Performance) -> Outcome:
+        """Run the task to its end. Raises TaskCancelled."""
+        ...
+
+
+class ContainerRunner(Protocol):
+    """A way to execute one task beside the worker, which does not wait for it."""
+
+    cluster: str
+
+    def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
+        """Make a container ready, without starting it. May be done again. Raises TaskUnusable."""
+        ...
+
+    def collect(self, task: Task, step: ContainerStep, end: ContainerEnd) -> Outcome:
+        """What a container that has ended came to. May be done again."""
+        ...
+
+
+class ActionPerformer:
+    """Runs the tasks of actions, one after the other."""
+
+    def __init__(
+        self, runners: Mapping[str, TaskRunner], clock: Clock, containers: ContainerRunner | None = None
+    ) -> None:
+        """`containers` is for tasks with an image; None where this plane runs none."""
+        self._runners = runners
+        self._clock = clock
+        self._containers = containers
+
+    def perform(
+        self, actions: Sequence[Action], performance: Performance, resumption: Resumption | None
+    ) -> Outcome | Pending:
+        """Run all tasks that are left, up to the next container.
+
+        The outcome is the worst of the actions that are not silent. Raises TaskCancelled, LostRace.
+        """
+        digest = digest_of(actions)
+        if resumption and resumption.step.digest != digest:
+            return broken_off("The job config was changed while this task's container ran.", resumption)
+        done = list(resumption.earlier) if resumption else []
+        places = [
+            (number, position)
+            for number, action in enumerate(actions)
+            for position in range(len(action.tasks))
+        ]
+        heard = [place for place in places if not actions[place[0]].silent]
+        index = places.index((resumption.step.action, resumption.step.task)) if resumption else 0
+        while index < len(places):
+            number, position = places[index]
+            action, task = actions[number], actions[number].tasks[position]
+            part = replace(performance, report=_unheard) if action.silent else performance
+            if resumption is None and not action.silent:
+                which = f"{heard.index(places[index]) + 1} of {len(heard)}"
+                performance.report(f"Task {which}: {task.name or _what(task)}")
+            outcome = self._do(task, places[index], digest, tuple(done), part, resumption)
+            if isinstance(outcome, Pending):
+                return outcome
+            resumption = None
+            if action.silent:
+                _log_silent(task, outcome, performance)
+            else:
+                done = [*_kept([*done, TaskDone(task.name, outcome)])]
+            index += len(action.tasks) - position if outcome.result == "fail" else 1
+        return self._together(done, performance)
+
+    def _do(
+        self,
+        task: Task,
+        place: tuple[int, int],
+        digest: str,
+        done: tuple[TaskDone, ...],
+        performance: Performance,
+        resumption: Resumption | None,
+    ) -> Outcome | Pending:
+        """Run one task by itself; a failure that the task forgives becomes a warning."""
+        try:
+            if resumption and resumption.end and self._containers:
+                outcome = self._containers.collect(task, resumption.step, resumption.end)
+            elif task.kind == "image" and self._containers:
+                step = resumption.step if resumption else self._step(task, place, digest, performance)
+                prepared = self._containers.prepare(task, step.token, performance)
+                return Pending(replace(step, secrets=prepared.secrets), done, prepared.submit)
+            else:
+                outcome = self._run(task, done, performance)
+        except TaskUnusable as problem:
+            outcome = Outcome.errored(str(problem))
+        except (TaskCancelled, LostRace, LedgerUnavailable):
+            raise
+        except Exception as problem:
+            logger.exception("a task can't be run", event_id=performance.event.ref.id, task=task.name)
+            outcome = Outcome.errored(f"The task could not be run: {type(problem).__name__}: {problem}")
+        if outcome.result == "fail" and task.on_error == "warning":
+            return replace(outcome, result="warning", status="succeeded")
+        return outcome
+
+    def _run(self, task: Task, done: tuple[TaskDone, ...], performance: Performance) -> Outcome:
+        runner = self._runners.get(task.kind or "")
+        if runner is None:
+            raise TaskUnusable(_unsupported(task))
+        limit = performance.deadline.no_later_than(performance.lease.begin(done))
+        if "maxPollDuration" in task.given:
+            limit = limit.no_later_than(task.max_poll_duration)
+        return runner.run(task, replace(performance, deadline=limit))
+
+    def _step(
+        self, task: Task, place: tuple[int, int], digest: str, performance: Performance
+    ) -> ContainerStep:
+        """A container's place in the run. Raises TaskUnusable for one that would have no time."""
+        if task.max_poll_duration <= 0:
+            raise TaskUnusable(
+                f"maxPollDuration is {task.max_poll_duration}, so the task's time was over before it began."
+            )
+        assert self._containers is not None
+        number, position = place
+        now = self._clock.now()
+        key = json.dumps([performance.source, performance.event.ref.id, number, position])
+        return ContainerStep(
+            action=number,
+            task=position,
+            token=hashlib.sha256(key.encode()).hexdigest()[:TOKEN_LENGTH],
+            cluster=self._containers.cluster,
+            digest=digest,
+            since=now,
+            deadline=now + task.max_poll_duration,
+        )
+
+    def _together(self, done: Sequence[TaskDone], performance: Performance) -> Outcome:
+        together = combine(done)
+        if performance.event.ref.task == "test" and together.result != "fail":
+            # As the job executor does, for the evaluation that follows a test.
+            times = {"start": _moment(performance.began), "end": _moment(self._clock.now())}
+            return replace(together, data={**times, **together.data})
+        return together
+
+
+def _log_silent(task: Task, outcome: Outcome, performance: Performance) -> None:
+    """The log is all that hears of a silent action's task."""
+    log = logger.info if outcome.result == "pass" else logger.warning
+    log(
+        "a silent action's task ended",
+        event_id=performance.event.ref.id,
+        task=task.name,
+        result=outcome.result,
+        reason=cut(outcome.message, LONGEST_LOGGED),
+    )
+
+
+def combine(done: Sequence[TaskDone]) -> Outcome:
+    """The worst result and status, all messages, and all data (a later task's wins where two name the
+    same).
+    """
+    results = {each.outcome.result for each in done}
+    data: dict[str, Any] = {}
+    for each in done:
+        data.update(each.outcome.data)
+    return Outcome(
+        result=next((result for result in WORST_FIRST if result in results), "pass"),
+        status="errored" if any(each.outcome.status == "errored" for each in done) else "succeeded",
+        message=_message(done),
+        data=data,
+    )
+
+
+def broken_off(reason: str, resumption: Resumption | None) -> Outcome:
+    """What work came to that can't go on, with what was done of it.
+
+    Which task the container did is not known for certain, nor so its secrets: its log is not shown.
+    """
+    if resumption is None:
+        return Outcome.errored(reason)
+    step, end = resumption.step, resumption.end
+    if end is None or not end.arn:
+        ended = "Its container was not started."
+    else:
+        how = f" with exit code {end.exit_code}" if end.exit_code is not None else ""
+        why = f": {end.reason}" if end.reason else ""
+        stream = log_stream(end.failed_container, end.arn)
+        ended = f"Its container ended{how}{why}; its log is in {stream}, and what follows it was not done."
+    name = f"{step.task + 1} of action {step.action + 1}"
+    return combine([*resumption.earlier, TaskDone(name, Outcome.errored(f"{reason} {ended}"))])
+
+
+def _message(done: Sequence[TaskDone]) -> str:
+    """One task's own words; of several tasks, a paragraph each, of which a long one leaves room to others."""
+    if len(done) == 1:
+        return done[0].outcome.message
+    heads = [f"Task '{each.name}': {each.outcome.result}" for each in done]
+    room = LONGEST_TEXT - NOTICES - sum(len(head.encode()) + len("\n\n\n") for head in heads)
+    shares = _shares([len(each.outcome.message.encode("utf-8", "replace")) for each in done], room)
+    return "\n\n".join(
+        f"{head}\n{cut(each.outcome.message, max(share, SHORTEST_KEPT))}".rstrip()
+        for head, each, share in zip(heads, done, shares, strict=True)
+    )
+
+
+def _shares(sizes: Sequence[int], room: int) -> list[int]:
+    """How much of the room each may have, so that nothing is cut that takes no more than its even part."""
+    shares = [0] * len(sizes)
+    smallest_first = sorted(range(len(sizes)), key=sizes.__getitem__)
+    for position, index in enumerate(smallest_first):
+        shares[index] = min(sizes[index], room // (len(sizes) - position))
+        room -= shares[index]
+    return shares
+
+
+def _kept(done: Sequence[TaskDone]) -> tuple[TaskDone, ...]:
+    """As much of the outcomes as a finished event could carry; the latest first, as it keeps the end."""
+    kept: list[TaskDone] = []
+    room = MOST_KEPT
+    for each in reversed(done):
+        message = cut(each.outcome.message, min(LONGEST_TEXT, max(room, SHORTEST_KEPT)))
+        data, size = each.outcome.data, len(json.dumps(each.outcome.data))
+        if size > min(LONGEST_TEXT, room):
+            message, data, size = f"{message}\n({size} bytes of data are left out)".lstrip(), {}, 0
+        room -= len(message.encode()) + size
+        kept.append(TaskDone(each.name, replace(each.outcome, message=message, data=data)))
+    return tuple(reversed(kept))
+
+
+def _unheard(_: str) -> None:
+    """Where a silent action's tasks report to."""
+
+
+def digest_of(actions: Sequence[Action]) -> str:
+    """The same for the same actions, whatever else was changed in the job config around them.
+
+    It outlives a deployment too: a field that another version of the model has counts only where it is used.
+    """
+    text = json.dumps([_used(replace(action, index=0)) for action in actions], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:TOKEN_LENGTH]
+
+
+def _used(value: object) -> object:
+    """A value of the model as JSON, without the fields that have their defaults."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [_used(each) for each in value]
+    if is_dataclass(value):
+        named = ((each, getattr(value, each.name)) for each in fields(value))
+        return {each.name: _used(has) for each, has in named if has != _default_of(each)}
+    return value
+
+
+def _default_of(model_field: Field[Any]) -> object:
+    made = model_field.default_factory
+    return model_field.default if made is MISSING else made()
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _what(task: Task) -> str:
+    """What a task without a name is called."""
+    name = task.image or task.function or task.lambda_name
+    return f"{task.kind} {name}" if name else "a task that has no image, function or lambda"
+
+
+def _unsupported(task: Task) -> str:
+    if task.kind == "image":
+        return (
+            f"This plane runs no containers, so it can't run {_what(task)}: set the template's parameter "
+            "Containers to enabled."
+        )
+    return f"This plane can't run {_what(task)}."

@@ -1,0 +1,118 @@
+"""What a run's work is: found by a work finder, done by runners, and stopped when it must be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from execution_plane.clock import Deadline
+from execution_plane.containers import ContainerEnd
+from execution_plane.keptn.events import Outcome, TriggeredEvent
+from execution_plane.ledger.runs import ContainerStep, TaskDone
+
+
+class TaskCancelled(Exception):
+    """The run is no longer wanted; its task has been stopped."""
+
+
+class Unreadable(Exception):
+    """What Keptn sent for a task can't be worked with; the text is for the finished event."""
+
+
+class Unreachable(Unreadable):
+    """Keptn does not say what a task's job config is, and may do so later."""
+
+
+class TaskUnusable(Exception):
+    """A task that can't be run as its job config has it; the text is for the finished event."""
+
+
+class SubmissionRefused(Exception):
+    """ECS will never start the container; the text says why."""
+
+
+class NoCapacity(Exception):
+    """ECS certainly did not start the container, and may do so later."""
+
+
+class SubmissionUncertain(Exception):
+    """ECS was asked to start the container, and did not say whether it did."""
+
+
+Submission = Callable[[], str]
+"""Submits a container; gives its ARN. Raises SubmissionRefused, NoCapacity, SubmissionUncertain."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A container that is ready to be submitted; `secrets` says which versions of its secrets it gets."""
+
+    submit: Submission
+    secrets: str
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A container that is ready to be submitted; the run waits for it, and goes on at its end."""
+
+    step: ContainerStep
+    earlier: tuple[TaskDone, ...]
+    submit: Submission
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """Where a run goes on: at the task of `step`.
+
+    Its container has ended, or, without an `end`, is to be submitted again.
+    """
+
+    step: ContainerStep
+    earlier: tuple[TaskDone, ...]
+    end: ContainerEnd | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done for an event, as a job config says it."""
+
+    is_silent: bool
+    perform: Callable[["Performance", Resumption | None], Outcome | Pending]
+
+
+class WorkFinder(Protocol):
+    """Finds the work for an event."""
+
+    def find(self, event: TriggeredEvent) -> Work | None:
+        """The event's work, None if nothing here handles it.
+
+        Raises Unreadable for a job config that can't be used.
+        """
+        ...
+
+
+class Lease(Protocol):
+    """How a runner keeps its run while it works. Both raise LostRace if the run is no longer its own."""
+
+    def begin(self, earlier: tuple[TaskDone, ...]) -> float:
+        """Called before a task begins in this worker, with what the earlier ones came to.
+
+        Gives the seconds until the run's deadline.
+        """
+        ...
+
+    def prepare(self) -> Deadline:
+        """Called before a container is made ready; gives the time for that."""
+        ...
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What the work gets to do its tasks with. `began` is when Keptn was told that they begin."""
+
+    event: TriggeredEvent
+    source: str
+    began: float
+    report: Callable[[str], None]
+    still_wanted: Callable[[], bool]
+    lease: Lease
+    deadline: Deadline

@@ -1,0 +1,292 @@
+"""Keptn's public API, as the plane uses it. Every quirk of the control plane lives here and nowhere else."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote
+
+from execution_plane.clock import Deadline
+from execution_plane.keptn.events import Event, EventRef
+from execution_plane.keptn.look import Look, read_look
+from execution_plane.keptn.transport import (
+    Answer,
+    KeptnError,
+    KeptnIncomprehensible,
+    KeptnLacksEndpoint,
+    KeptnNotFound,
+    KeptnRefused,
+    Transport,
+)
+from execution_plane.keptn.uniform import LogEntry
+
+ONE_PAGE = 100_000  # the open list's second page repeats the first, in every release
+RESOURCES_PAGE = 1000
+REPLY_SECONDS = 15.0  # to wait for the answer to a reply
+NO_SUCH_ROUTE = "404 page not found"  # the control plane's own router, to what it does not know
+LEAST_REPLY_SECONDS = 1.5  # below which a reply is not begun
+UNIFORM_SECONDS = 5.0  # to wait for what is of use, and not worth a delay: heartbeats and the error log
+LOG_READ_BACK = "100"  # entries
+REGISTRATION = "/controlPlane/v1/uniform/registration"
+RESOURCE_SERVICES = ("resource-service", "configuration-service")  # from 0.18, and before 0.19
+# The resource service's words, "Resource not found", and those of the older configuration service, such as
+# "Stage resource not found" and "Stage does not exist".
+NO_SUCH_RESOURCE = re.compile(
+    r"((project|stage|service)( resource)?|resource) (not found|does not exist)", re.IGNORECASE
+)
+
+
+class SendUncertain(Exception):
+    """A reply was sent and nobody can say whether Keptn took it. It must not simply be sent again."""
+
+
+class NotSent(KeptnRefused):
+    """A reply was not begun: it could not have ended before the invocation does."""
+
+
+class LookUnsupported(Exception):
+    """This control plane (before 0.18) cannot be asked about a task."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The open triggered events of one type, as Keptn sent them, and Keptn's own time in epoch seconds."""
+
+    events: Sequence[Any]
+    keptn_time: float | None
+
+
+class ControlPlane:
+    """One Keptn control plane. Safe for threads."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._resource_services: Sequence[str] = RESOURCE_SERVICES
+        self._version: str | None = None
+
+    def version(self) -> str:
+        """Keptn's version, as far as it says: `1.4.5`. Asked for until it is known."""
+        if self._version is None:
+            try:
+                body = self._transport.get("/v1/metadata", seconds=UNIFORM_SECONDS).body
+            except KeptnError:
+                return "unknown"
+            self._version = str(body.get("keptnversion", "unknown")) if isinstance(body, dict) else "unknown"
+        return self._version
+
+    def open_events(self, event_type: str, filters: Mapping[str, str]) -> Listing:
+        """List the open events of one type.
+
+        `filters` may have project, stage, service (one value each) and eventID. An unknown project is an
+        empty list:
+        it may come yet. Raises KeptnError.
+        """
+        path = f"/controlPlane/v1/event/triggered/{_segment(event_type)}"
+        try:
+            answer = self._transport.get(path, {**filters, "pageSize": str(ONE_PAGE)})
+        except KeptnNotFound:
+            if "project" in filters:
+                return Listing((), None)
+            raise
+        events = _member(answer, "events", path)
+        return Listing(events, _epoch_seconds(answer.date))
+
+    def fetch_event(self, ref: EventRef) -> Any | None:
+        """The open event with this id as Keptn sends it, or None if it is not open. Raises KeptnError."""
+        listing = self.open_events(ref.type, {"project": ref.project, "eventID": ref.id})
+        return _with_id(listing.events, ref.id)
+
+    def recall_event(self, ref: EventRef) -> Any | None:
+        """The event with this id from Keptn's history, open or not, or None if it is not there.
+
+        Raises KeptnError.
+        """
+        path = "/mongodb-datastore/event"
+        params = {"project": ref.project, "keptnContext": ref.context, "eventID": ref.id}
+        return _with_id(_member(self._transport.get(path, params), "events", path), ref.id)
+
+    def look(self, ref: EventRef, source: str) -> Look | None:
+        """Where the task stands, counting replies from `source`; None if its project does not exist.
+
+        Raises LookUnsupported before Keptn 0.18, and KeptnError.
+        """
+        path = "/controlPlane/v1/sequence-execution"
+        params = {"project": ref.project, "keptnContext": ref.context, "pageSize": "1000"}
+        try:
+            answer = self._transport.get(path, params)
+        except KeptnNotFound:
+            return None
+        except KeptnLacksEndpoint as problem:
+            if problem.message != NO_SUCH_ROUTE:
+                raise  # a proxy's words: Keptn itself has not been asked
+            raise LookUnsupported(str(problem)) from None
+        try:
+            # Keptn's own types and documents disagree on the first letter.
+            name = next(
+                (key for key in answer.body if key.lower() == "sequenceexecutions"), "sequenceExecutions"
+            )
+            return read_look(_member(answer, name, path), ref.id, source)
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise KeptnIncomprehensible("GET", path, f"unexpected shape: {problem!r}") from None
+
+    def is_paused(self, ref: EventRef) -> bool:
+        """Whether the sequence as a whole is paused; for control planes that support no look.
+
+        Raises KeptnError.
+        """
+        path = f"/controlPlane/v1/sequence/{_segment(ref.project)}"
+        states = _member(self._transport.get(path, {"keptnContext": ref.context}), "states", path)
+        return any(isinstance(state, dict) and state.get("state") == "paused" for state in states)
+
+    def send(self, event: Event, deadline: Deadline) -> None:
+        """Send a reply, once.
+
+        Raises NotSent if the deadline is too near, another KeptnError whose `had_no_effect` is true if Keptn
+        certainly did not take it, and SendUncertain for everything else.
+        """
+        seconds = min(REPLY_SECONDS, deadline.remaining() - 0.5)
+        if seconds < LEAST_REPLY_SECONDS:
+            raise NotSent("POST", "/v1/event", "not sent: the invocation is about to end")
+        try:
+            self._transport.post("/v1/event", event, seconds=seconds)
+        except KeptnError as problem:
+            if problem.had_no_effect:
+                raise
+            raise SendUncertain(str(problem)) from None
+
+    def resource(self, scope: Sequence[str], uri: str, commit: str = "") -> bytes:
+        """A file of the project's repository at `scope`: (project), (project, stage) or (project, stage,
+        service).
+
+        Raises KeptnNotFound if Keptn says that the file, or its service, stage or project, does not exist,
+        and another KeptnError for everything else, as a 404 for a git repository that Keptn cannot reach.
+        """
+        # The gateway decodes a path once before the resource service does (reference 1.5): encode twice.
+        path = f"{_resources_at(scope)}/{_segment(_segment(uri))}"
+        answer = self._of_resources(path, {"gitCommitID": commit} if commit else None)
+        try:
+            return base64.b64decode(answer.body["resourceContent"])
+        except (KeyError, TypeError, binascii.Error):
+            raise KeptnIncomprehensible("GET", path, "the answer has no readable resourceContent") from None
+
+    def resource_uris(self, scope: Sequence[str]) -> list[str]:
+        """The files at `scope`, as relative paths; those of today, as Keptn lists those of no commit.
+
+        Raises KeptnNotFound if Keptn says that there is no such scope, and another KeptnError, as `resource`.
+        """
+        path = _resources_at(scope)
+        uris: list[str] = []
+        key = "0"
+        while True:
+            answer = self._of_resources(path, {"pageSize": str(RESOURCES_PAGE), "nextPageKey": key})
+            listed = _member(answer, "resources", path)
+            # Deployed resource services begin a path with a slash, others do not.
+            uris += [str(each["resourceURI"]).lstrip("/") for each in listed if "resourceURI" in each]
+            following = str(answer.body.get("nextPageKey") or "0")
+            if following == "0" or not listed:
+                return uris
+            key = following
+
+    def registered(self, name: str, namespace: str) -> list[Any]:
+        """The integrations of this name and namespace, as Keptn sends them. Raises KeptnError."""
+        params = {"name": name, "namespace": namespace}
+        found = self._transport.get(REGISTRATION, params, seconds=UNIFORM_SECONDS).body
+        if found is None or isinstance(found, list):
+            return found or []
+        raise KeptnIncomprehensible("GET", REGISTRATION, "the answer is no list of integrations")
+
+    def register(self, integration: Mapping[str, Any]) -> str:
+        """Register an integration, or what is new of it; gives its id.
+
+        Doing it again does no harm: Keptn looks for one of the same name and namespace. Raises KeptnError.
+        """
+        answer = self._transport.post(REGISTRATION, integration, seconds=UNIFORM_SECONDS).body
+        if isinstance(answer, dict) and isinstance(answer.get("id"), str) and answer["id"]:
+            return str(answer["id"])
+        raise KeptnIncomprehensible("POST", REGISTRATION, "the answer has no id")
+
+    def heartbeat(self, integration_id: str) -> list[Any]:
+        """Tell that the integration is alive; gives its subscriptions as Keptn sends them.
+
+        Raises KeptnNotFound if it is not registered, and other KeptnErrors.
+        """
+        path = f"{REGISTRATION}/{_segment(integration_id)}/ping"
+        return _member(self._transport.put(path, seconds=UNIFORM_SECONDS), "subscriptions", path)
+
+    def unregister(self, integration_id: str) -> None:
+        """Forget an integration, known or not. Raises KeptnError."""
+        self._transport.delete(f"{REGISTRATION}/{_segment(integration_id)}", seconds=UNIFORM_SECONDS)
+
+    def log(self, integration_id: str, entries: Sequence[LogEntry]) -> None:
+        """Add to an integration's error log; at least one entry, or Keptn fails. Raises KeptnError."""
+        logs = [entry.as_json(integration_id) for entry in entries]
+        self._transport.post("/controlPlane/v1/log", {"logs": logs}, seconds=UNIFORM_SECONDS)
+
+    def logged(self, integration_id: str) -> list[LogEntry]:
+        """The newest entries of an integration's error log. Raises KeptnError."""
+        path, params = "/controlPlane/v1/log", {"integrationId": integration_id, "pageSize": LOG_READ_BACK}
+        logs = _member(self._transport.get(path, params, seconds=UNIFORM_SECONDS), "logs", path)
+        return [LogEntry.from_json(entry) for entry in logs]
+
+    def redacted(self, text: str) -> str:
+        """The text without the credentials that are in use. Raises KeptnError and SecretUnreadable."""
+        return self._transport.redacted(text)
+
+    def _of_resources(self, path: str, params: Mapping[str, str] | None) -> Answer:
+        """Ask the service that keeps resources, by the name it has in this Keptn, which is found out once.
+
+        Raises KeptnNotFound only for a 404 in the words of NO_SUCH_RESOURCE: the service has others, such as
+        "Could not find credentials for upstream repository", that say nothing of what there is.
+        """
+        lacking: KeptnLacksEndpoint | None = None
+        for service in self._resource_services:
+            try:
+                answer = self._transport.get(f"/{service}{path}", params)
+            except KeptnLacksEndpoint as problem:
+                lacking = lacking or problem
+                continue
+            except KeptnNotFound as problem:
+                self._resource_services = (service,)
+                if NO_SUCH_RESOURCE.fullmatch(problem.message):
+                    raise
+                raise KeptnRefused(problem.method, problem.path, problem.message, problem.status) from None
+            self._resource_services = (service,)
+            return answer
+        self._resource_services = RESOURCE_SERVICES  # Keptn may have been upgraded: ask for both next time
+        assert lacking is not None
+        raise lacking
+
+
+def _resources_at(scope: Sequence[str]) -> str:
+    levels = zip(("project", "stage", "service"), scope, strict=False)
+    place = "/".join(f"{level}/{_segment(name)}" for level, name in levels)
+    return f"/v1/{place}/resource"
+
+
+def _segment(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _member(answer: Answer, name: str, path: str) -> list[Any]:
+    """A list in an answer; Go writes an empty one as null."""
+    if isinstance(answer.body, dict):
+        members = answer.body.get(name)
+        if members is None and name in answer.body:
+            return []
+        if isinstance(members, list):
+            return members
+    raise KeptnIncomprehensible("GET", path, f"the answer has no list of {name}; is KeptnApiUrl Keptn's API?")
+
+
+def _with_id(events: Sequence[Any], event_id: str) -> Any | None:
+    return next((each for each in events if isinstance(each, dict) and each.get("id") == event_id), None)
+
+
+def _epoch_seconds(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError):
+        return None

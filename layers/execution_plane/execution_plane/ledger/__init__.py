@@ -1,0 +1,1 @@
+"""The runs of this plane, kept in DynamoDB, and the replies they owe; may import keptn."""

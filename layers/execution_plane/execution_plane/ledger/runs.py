@@ -1,0 +1,367 @@
+"""A run: one triggered event being handled here, from claim to close, as an immutable value.
+
+Each method is one row of the table of states in the design: it returns the run as it is to be written.
+Whether the write wins is the ledger's business. Times are epoch seconds by AWS's clocks, never by Keptn's.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from execution_plane.keptn.events import EventRef, Outcome, fitting
+from execution_plane.keptn.look import Look
+
+FIRST_DISPATCH_LEASE = 60.0  # doubled with each further dispatch
+LONGEST_DISPATCH_LEASE = 960.0
+BEGIN_LEASE = 120.0  # for a worker from acquiring a run to sending its started
+PREPARE_LEASE = 300.0  # for a worker from its started, or a container's end, to the next container or task
+SUBMIT_LEASE = 180.0  # in which a container that was submitted without an answer has surely begun
+CAPACITY_PAUSE = 30.0  # before a container that ECS had no place for is submitted again
+STOP_LEASE = 60.0  # for a container that was told to stop; ECS kills it after 30 s
+REPORT_LEASE = 60.0  # for whoever sends a finished
+RESEND_PAUSE = 20.0  # after a reply that certainly did not arrive
+KEEP_CLOSED = 30 * 24 * 3600  # before DynamoDB may delete a closed run
+MOST_ATTEMPTS = 3
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    CLAIMED = "claimed"
+    """This plane will handle the event; a worker has been invoked."""
+    RUNNING = "running"
+    """A worker has it, until its lease is over."""
+    WAITING = "waiting"
+    """A container works on it, and no worker does."""
+    DONE = "done"
+    """Its outcome is known; the finished is to be sent, or has been."""
+    CLOSED = "closed"
+    """Keptn no longer lists the event: nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """By which integration's subscription an event came; empty where the plane is not registered."""
+
+    integration_id: str = ""
+    subscription_id: str = ""
+
+
+@dataclass(frozen=True)
+class ContainerStep:
+    """The task of a run that a container does: the `task`th of the `action`th that matched, from 0."""
+
+    action: int
+    task: int
+    token: str
+    """ECS's client token for the container, and what it was started by: the same whenever it is made."""
+    cluster: str
+    digest: str
+    """Of the actions that matched, to know whether their job config was changed meanwhile."""
+    since: float
+    deadline: float
+    """When the container is stopped."""
+    integration_id: str = ""
+    subscription_id: str = ""
+    arn: str = ""
+    """The ECS task, once it is known."""
+    submitted_at: float | None = None
+    """When a container that nobody knows of may have been submitted; None if certainly none was."""
+    trouble: str = ""
+    """Why ECS did not start it so far."""
+    wakes: int = 0
+    """How often the poller invoked a worker, to submit the container or, once it was, for its end."""
+    resumes: int = 0
+    """How often a worker took it up for that, and was not heard of again."""
+    secrets: str = ""
+    """Of the versions of the secrets that the container was given; empty where it has none."""
+    woken_at: float | None = None
+    """When the poller first invoked a worker for it."""
+
+    @property
+    def origin(self) -> Origin:
+        """By what the run's event came; the end of a container does not say."""
+        return Origin(self.integration_id, self.subscription_id)
+
+
+@dataclass(frozen=True)
+class TaskDone:
+    """A task of a run that has ended, and what it came to."""
+
+    name: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Run:
+    """One item of the ledger.
+
+    `lease_until` is the end of the time in which somebody is trusted to act: in claimed the invocation that
+    was dispatched, in running the worker, in waiting whoever submits, stops or takes up its container, in
+    done whoever sends the finished.
+    """
+
+    event: EventRef
+    source: str
+    state: State
+    claimed_at: float
+    deadline: float
+    version: int = 1
+    lease_until: float = 0.0
+    dispatches: int = 0
+    attempt: int = 0
+    started_at: float | None = None
+    """When a started may have been sent; None if certainly none was."""
+    start_uncertain: bool = False
+    """Keptn may not have the started: nobody has noted an answer to it."""
+    begun: bool = False
+    """A task may have begun in the worker, so it must never be run again."""
+    step: ContainerStep | None = None
+    """The container that a waiting run waits for, or whose end a running one handles."""
+    earlier: tuple[TaskDone, ...] = ()
+    """What the tasks before the step came to."""
+    outcome: Outcome | None = None
+    silent: bool = False
+    """No reply is owed: nothing here handles the event, or all that does is silent."""
+    finishes: int = 0
+    """How many finished may have been sent."""
+    reported_at: float | None = None
+    looked_at: float | None = None
+    looked: str = ""
+    """What the first of two agreeing looks counted, as "starts/finishes"."""
+    repairs: int = 0
+    absent_at: float | None = None
+    """When the event's own listing was first empty."""
+    was: State | None = None
+    closed_as: str = ""
+    expires_at: int | None = None
+
+    @classmethod
+    def claimed(cls, event: EventRef, source: str, now: float, deadline: float) -> "Run":
+        """A new run, about to be dispatched for the first time."""
+        return cls(
+            event=event,
+            source=source,
+            state=State.CLAIMED,
+            claimed_at=now,
+            deadline=deadline,
+            dispatches=1,
+            lease_until=now + FIRST_DISPATCH_LEASE,
+        )
+
+    @classmethod
+    def adopted(cls, event: EventRef, source: str, now: float, look: Look) -> "Run":
+        """A task that Keptn says we started while the ledger knows nothing of it: end it, and start
+        nothing.
+        """
+        return cls(
+            event=event,
+            source=source,
+            state=State.DONE,
+            claimed_at=now,
+            deadline=now,
+            started_at=now,
+            outcome=Outcome.errored("This plane lost its record of the task and can't tell how it ended."),
+            finishes=look.finishes,
+            reported_at=now if look.finishes else None,
+        )
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the event may still be open in Keptn."""
+        return self.state is not State.CLOSED
+
+    @property
+    def last_post_at(self) -> float:
+        """When a counted reply may last have been sent."""
+        return max(
+            self.started_at or 0.0, self.reported_at or 0.0, self.lease_until if self.finishes else 0.0
+        )
+
+    def dispatched_again(self, now: float) -> "Run":
+        """Another invocation is on its way; the earlier ones may still come."""
+        lease = min(FIRST_DISPATCH_LEASE * 2**self.dispatches, LONGEST_DISPATCH_LEASE)
+        return self._next(dispatches=self.dispatches + 1, lease_until=now + lease)
+
+    def acquired(self, now: float) -> "Run":
+        """A worker takes the claimed run, for as long as it needs to send its started."""
+        return self._next(state=State.RUNNING, attempt=self.attempt + 1, lease_until=now + BEGIN_LEASE)
+
+    def starting(self, now: float) -> "Run":
+        """Written before a started is sent, by whoever sends it and may yet be lost."""
+        return self._next(started_at=now, start_uncertain=True)
+
+    def not_started(self) -> "Run":
+        """The started certainly did not arrive."""
+        return self._next(started_at=None, start_uncertain=False)
+
+    def start_answered(self) -> "Run":
+        """Keptn has the started."""
+        return self._next(start_uncertain=False)
+
+    def preparing(self, now: float, *, silent: bool) -> "Run":
+        """The worker makes the first container ready; no task has begun."""
+        return self._next(lease_until=now + PREPARE_LEASE, silent=silent)
+
+    def beginning(self, lease_until: float, *, silent: bool = False) -> "Run":
+        """Written before the first task begins in the worker, which keeps the run until its function's
+        deadline.
+        """
+        return self._next(begun=True, silent=silent, lease_until=lease_until)
+
+    def going_on(self, earlier: tuple[TaskDone, ...], lease_until: float, now: float) -> "Run":
+        """Written before a task begins in the worker behind a container's: there is no way back to that."""
+        deadline = self._deadline_without_step(now)
+        return self._next(begun=True, step=None, earlier=earlier, deadline=deadline, lease_until=lease_until)
+
+    def waiting(
+        self, step: ContainerStep, earlier: tuple[TaskDone, ...], now: float, *, silent: bool
+    ) -> "Run":
+        """Written before a container is submitted, by the worker that submits it at once."""
+        step = replace(step, submitted_at=step.submitted_at or now, arn="", trouble="")
+        return self._next(
+            state=State.WAITING,
+            silent=silent,
+            step=step,
+            earlier=earlier,
+            deadline=self._deadline_without_step(now, unless=step.token),
+            lease_until=now + SUBMIT_LEASE,
+        )
+
+    def submitted(self, arn: str, now: float) -> "Run":
+        """The container is known to ECS; what is counted from here on is about its end."""
+        return self._at_step(lease_until=now, arn=arn, trouble="", wakes=0, woken_at=None, resumes=0)
+
+    def not_submitted(self, trouble: str, now: float) -> "Run":
+        """ECS certainly started no container, and may do so later."""
+        return self._at_step(
+            lease_until=now + CAPACITY_PAUSE, submitted_at=None, trouble=trouble, wakes=0, resumes=0
+        )
+
+    def woken(self, now: float) -> "Run":
+        """A worker is on its way to take up the step."""
+        lease = min(FIRST_DISPATCH_LEASE * 2**self._step.wakes, LONGEST_DISPATCH_LEASE)
+        woken_at = self._step.woken_at or now
+        return self._at_step(lease_until=now + lease, wakes=self._step.wakes + 1, woken_at=woken_at)
+
+    def stopping(self, now: float) -> "Run":
+        """Written before the container is told to stop."""
+        return self._at_step(lease_until=now + STOP_LEASE)
+
+    def resumed(self, now: float) -> "Run":
+        """A worker takes up the step: it reads how the container ended, or makes it ready again."""
+        taken = self._at_step(lease_until=now + PREPARE_LEASE, resumes=self._step.resumes + 1)
+        return replace(taken, state=State.RUNNING, attempt=self.attempt + 1)
+
+    def waiting_again(self, now: float) -> "Run":
+        """Back to waiting by the poller: the worker that had taken up the step was lost."""
+        return self._next(state=State.WAITING, lease_until=now)
+
+    def put_back(self, trouble: str, now: float) -> "Run":
+        """Back to waiting by the worker, through no fault of the task's."""
+        kept = self._at_step(lease_until=now + RESEND_PAUSE, resumes=self._step.resumes - 1, trouble=trouble)
+        return replace(kept, state=State.WAITING)
+
+    def given_back(self, now: float) -> "Run":
+        """Back to claimed by the worker, the task not having begun, through no fault of the task's."""
+        return self._next(state=State.CLAIMED, attempt=self.attempt - 1, lease_until=now + RESEND_PAUSE)
+
+    def taken_back(self, now: float) -> "Run":
+        """Back to claimed by the poller: the worker was lost before the task began."""
+        return self._next(state=State.CLAIMED, lease_until=now)
+
+    def completed(self, outcome: Outcome, now: float) -> "Run":
+        """The run has its outcome, and whoever writes this sends its finished at once."""
+        return self._next(
+            state=State.DONE,
+            outcome=fitting(outcome, self.event.task),
+            finishes=self.finishes + 1,
+            lease_until=now + REPORT_LEASE,
+            looked_at=None,
+            looked="",
+        )
+
+    def completed_silently(self) -> "Run":
+        """The run is done and owes Keptn no reply."""
+        return self._next(state=State.DONE, silent=True)
+
+    def reporting(self, now: float) -> "Run":
+        """Written before a finished is sent, by whoever sends it; what was counted before is outdated."""
+        return self._next(
+            finishes=self.finishes + 1, lease_until=now + REPORT_LEASE, looked_at=None, looked=""
+        )
+
+    def not_reported(self, now: float) -> "Run":
+        """The finished certainly did not arrive."""
+        return self._next(finishes=self.finishes - 1, lease_until=now + RESEND_PAUSE)
+
+    def reported(self, now: float) -> "Run":
+        """The finished was sent, and answered for or not."""
+        return self._next(reported_at=now, lease_until=now)
+
+    def looked_first(self, look: Look, now: float) -> "Run":
+        """Keep what a look counted, for a later one to agree with."""
+        return self._next(looked_at=now, looked=counts(look), absent_at=None)
+
+    def repairing(self, now: float) -> "Run":
+        """Written before what is missing of our replies is sent again; the next looks start afresh."""
+        claim = self.reporting(now) if self.state is State.DONE else self._next(looked_at=None, looked="")
+        return replace(claim, repairs=self.repairs + 1, started_at=now, start_uncertain=True)
+
+    def absent_first(self, now: float) -> "Run":
+        """The event's own listing is empty; a second time will prove that it is gone."""
+        return self._next(absent_at=now)
+
+    def present_again(self) -> "Run":
+        """The event is listed after all."""
+        return self._next(absent_at=None)
+
+    def complete_as_counted(self, now: float) -> "Run":
+        """Two looks agree that Keptn has all our replies."""
+        if self.state is not State.DONE:
+            return self._next(start_uncertain=False, looked_at=None, looked="")
+        return self._next(reported_at=now, repairs=self.repairs + 1, looked_at=None, looked="")
+
+    def closed(self, now: float) -> "Run":
+        """The event is gone; the item expires in a month."""
+        closed_as = {State.CLAIMED: "never begun", State.DONE: "acknowledged"}.get(self.state, "cancelled")
+        return self._next(
+            state=State.CLOSED, was=self.state, closed_as=closed_as, expires_at=int(now) + KEEP_CLOSED
+        )
+
+    def reopened(self, now: float) -> "Run":
+        """The event is open after all.
+
+        Work that was cancelled can't be resumed: it is reported as errored.
+        """
+        if self.was in {State.RUNNING, State.WAITING}:
+            cancelled = Outcome.errored(
+                "Keptn no longer listed the task, so its work was stopped; then listed it again."
+            )
+            return self._reopened(state=State.DONE, outcome=cancelled, lease_until=now)
+        return self._reopened(state=self.was or State.DONE, lease_until=now)
+
+    @property
+    def _step(self) -> ContainerStep:
+        assert self.step is not None
+        return self.step
+
+    def _at_step(self, *, lease_until: float, **changes: object) -> "Run":
+        step = replace(self._step, **changes)  # type: ignore[arg-type]
+        return self._next(lease_until=lease_until, step=step)
+
+    def _deadline_without_step(self, now: float, *, unless: str = "") -> float:
+        """The run's deadline once it leaves its step: a container's time counts against its own alone."""
+        if self.step is None or self.step.token == unless:
+            return self.deadline
+        return self.deadline + now - self.step.since
+
+    def _reopened(self, **changes: object) -> "Run":
+        return self._next(was=None, closed_as="", expires_at=None, absent_at=None, **changes)
+
+    def _next(self, **changes: object) -> "Run":
+        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]
+
+
+def counts(look: Look) -> str:
+    """What a look counted, in the form in which two looks are compared."""
+    return f"{look.starts}/{look.finishes}"

@@ -1,0 +1,249 @@
+"""The DynamoDB table of runs; the only file that talks to DynamoDB.
+
+Every write has the condition that the item still has the state and version that were read. The index of
+active runs may be stale: what it says is a hint, and the base table decides.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from execution_plane.keptn.events import EventRef, Outcome
+from execution_plane.ledger.runs import ContainerStep, Run, State, TaskDone
+from execution_plane.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    Item = dict[str, AttributeValueTypeDef]
+
+T = TypeVar("T")
+
+SCHEMA = 1  # what is merely added to an item needs no other: code that does not know it leaves it out
+APART = frozenset({"event", "outcome", "earlier", "state", "version"})
+SMALL = tuple(each.name for each in fields(Run) if each.name not in APART)
+SMALL_OF_EVENT = tuple(each.name for each in fields(EventRef) if each.name != "labels")
+ACTIVE_INDEX = "active"
+ACTIVE = "1"
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.CLAIMED: frozenset({State.CLAIMED, State.RUNNING, State.DONE, State.CLOSED}),
+    State.RUNNING: frozenset({State.RUNNING, State.CLAIMED, State.WAITING, State.DONE, State.CLOSED}),
+    State.WAITING: frozenset({State.WAITING, State.RUNNING, State.DONE, State.CLOSED}),
+    State.DONE: frozenset({State.DONE, State.CLOSED}),
+    State.CLOSED: frozenset({State.CLAIMED, State.DONE}),
+}
+
+
+class LostRace(Exception):
+    """The run has moved on since it was read; `current` is what it is now, as far as DynamoDB said."""
+
+    def __init__(self, event_id: str, current: Run | None) -> None:
+        super().__init__(f"run {event_id} has moved on")
+        self.current = current
+
+
+class LedgerUnavailable(Exception):
+    """DynamoDB did not do what was asked. A write may still have taken effect."""
+
+
+class SchemaUnknown(LedgerUnavailable):
+    """The item is of a schema that only a later version of this code knows; the run is left to that."""
+
+
+class Ledger:
+    """The runs of one plane."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def active(self) -> list[Run]:
+        """All runs whose event may still be open, oldest first, without labels and outcomes of any kind.
+
+        Eventually consistent. Without those of a schema that is not known.
+        """
+        return list(_translated(self._active))
+
+    def get(self, event_id: str) -> Run | None:
+        """The run of a triggered event, whole and as of now."""
+        answer = _translated(
+            lambda: self._client.get_item(
+                TableName=self._table, Key={"event_id": {"S": event_id}}, ConsistentRead=True
+            )
+        )
+        return _decode(answer["Item"]) if "Item" in answer else None
+
+    def create(self, run: Run) -> Run:
+        """Write a run that is new. Raises LostRace if the event has one, which comes with it."""
+        item = {name: value for name, value in _encode(run).items() if value is not None}
+        self._write(
+            run,
+            lambda: self._client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(event_id)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            ),
+            item["writer"],
+        )
+        return run
+
+    def move(self, before: Run, after: Run) -> Run:
+        """Replace what was read by what is to be; returns the whole item as it then stands.
+
+        `before` may come from the index. Raises LostRace if the run is no longer in its state and version.
+        """
+        if after.state not in TRANSITIONS[before.state]:
+            raise ValueError(f"a {before.state} run does not become {after.state}")
+        old, new = _encode(before), _encode(after)
+        changed = [name for name in new if name == "writer" or new[name] != old[name]]
+        sets = ", ".join(f"#{name} = :{name}" for name in changed if new[name] is not None)
+        removes = ", ".join(f"#{name}" for name in changed if new[name] is None)
+        answer = self._write(
+            after,
+            lambda: self._client.update_item(
+                TableName=self._table,
+                Key={"event_id": {"S": after.event.id}},
+                UpdateExpression=f"SET {sets}" + (f" REMOVE {removes}" if removes else ""),
+                ConditionExpression="#state = :from_state AND #version = :from_version",
+                ExpressionAttributeNames={f"#{name}": name for name in {*changed, "state", "version"}},
+                ExpressionAttributeValues={
+                    **{f":{name}": value for name in changed if (value := new[name]) is not None},
+                    ":from_state": {"S": before.state},
+                    ":from_version": {"N": str(before.version)},
+                },
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            ),
+            new["writer"],
+        )
+        return _decode(answer)
+
+    def _active(self) -> list[Run]:
+        # botocore's paginator would look through all of AWS's services on disk first, in every cold start.
+        runs: list[Run] = []
+        start: dict[str, Any] = {}
+        while True:
+            page = self._client.query(
+                TableName=self._table,
+                IndexName=ACTIVE_INDEX,
+                KeyConditionExpression="#active = :active",
+                ExpressionAttributeNames={"#active": "active"},
+                ExpressionAttributeValues={":active": {"S": ACTIVE}},
+                **start,
+            )
+            runs.extend(_all_known(page["Items"]))
+            if "LastEvaluatedKey" not in page:
+                return runs
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def _write(self, run: Run, call: Callable[[], Any], writer: "AttributeValueTypeDef | None") -> "Item":
+        """Make a conditional write; the item after it.
+
+        botocore sends a write again whose answer was lost, and the second then fails on what the first wrote.
+        The writer's mark tells that from a race.
+        """
+        try:
+            item: Item = _translated(call).get("Attributes", {})
+            return item
+        except _ConditionFailed as failed:
+            if failed.item.get("writer") == writer:
+                return failed.item
+            raise LostRace(
+                run.event.id, next(_all_known([failed.item] if failed.item else ()), None)
+            ) from None
+
+
+class _ConditionFailed(Exception):
+    def __init__(self, item: "Item") -> None:
+        super().__init__()
+        self.item = item
+
+
+def _translated(call: Callable[[], Any]) -> Any:
+    """Make a call to DynamoDB; its errors become ours here and nowhere else."""
+    try:
+        return call()
+    except ClientError as problem:
+        if problem.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            raise _ConditionFailed(problem.response.get("Item", {})) from None  # type: ignore[arg-type]
+        raise LedgerUnavailable(f"DynamoDB: {problem}") from problem
+    except BotoCoreError as problem:
+        raise LedgerUnavailable(f"DynamoDB: {problem}") from problem
+
+
+def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
+    """A run as an item; None stands for an attribute that is absent.
+
+    What is small is one JSON text, `run`, so that the index needs no other: an index includes 20 attributes
+    at most, and can't be changed once it is deployed.
+    """
+    small = {name: getattr(run, name) for name in SMALL} | {
+        "event": {name: getattr(run.event, name) for name in SMALL_OF_EVENT},
+        "step": vars(run.step) if run.step else None,
+    }
+    return {
+        "event_id": {"S": run.event.id},
+        "schema": {"N": str(SCHEMA)},
+        "state": {"S": run.state},
+        "version": {"N": str(run.version)},
+        "writer": {"S": uuid4().hex},
+        "run": {"S": json.dumps({name: value for name, value in small.items() if value is not None})},
+        "claimed_at": {"N": repr(run.claimed_at)},
+        "active": {"S": ACTIVE} if run.is_active else None,
+        "expires_at": {"N": str(run.expires_at)} if run.expires_at else None,
+        "outcome": {"S": json.dumps(vars(run.outcome))} if run.outcome else None,
+        "earlier": {"S": json.dumps(_plain(run.earlier))} if run.earlier else None,
+        "labels": {"S": json.dumps(dict(run.event.labels))} if run.event.labels else None,
+    }
+
+
+def _plain(earlier: tuple[TaskDone, ...]) -> list[dict[str, Any]]:
+    return [{"name": done.name, "outcome": vars(done.outcome)} for done in earlier]
+
+
+def _all_known(items: "Sequence[Item]") -> Iterator[Run]:
+    """The runs of items, but for those of a schema that is not known."""
+    for item in items:
+        try:
+            yield _decode(item)
+        except SchemaUnknown as problem:
+            logger.warning("a run is left to a later version", reason=str(problem))
+
+
+def _decode(item: "Item") -> Run:
+    """The run of an item; labels and all outcomes are missing in what comes from the index.
+
+    Raises SchemaUnknown.
+    """
+    if int(item["schema"]["N"]) > SCHEMA:
+        raise SchemaUnknown(f"run {item['event_id']['S']} has schema {item['schema']['N']}, not {SCHEMA}")
+    small: dict[str, Any] = json.loads(item["run"]["S"])
+    labels = json.loads(item["labels"]["S"]) if "labels" in item else {}
+    outcome = _known(Outcome, json.loads(item["outcome"]["S"])) if "outcome" in item else None
+    earlier = json.loads(item["earlier"]["S"]) if "earlier" in item else ()
+    return _known(
+        Run,
+        small
+        | {
+            "event": _known(EventRef, small["event"] | {"labels": labels}),
+            "state": State(item["state"]["S"]),
+            "version": int(item["version"]["N"]),
+            "was": State(small["was"]) if "was" in small else None,
+            "step": _known(ContainerStep, small["step"]) if "step" in small else None,
+            "outcome": outcome,
+            "earlier": tuple(TaskDone(each["name"], _known(Outcome, each["outcome"])) for each in earlier),
+        },
+    )
+
+
+def _known(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A dataclass of the values that it knows: a later version may have written more."""
+    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in values.items() if name in names})

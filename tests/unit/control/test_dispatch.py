@@ -1,0 +1,163 @@
+"""Invoking the worker, and the records of invocations that AWS gave up on."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from control.dispatch import Dispatcher, DispatchFailed, FailureQueue
+from control.plan import Failure
+from execution_plane.keptn.events import EventRef
+from execution_plane.ledger.runs import Run
+
+REF = EventRef(
+    "event",
+    "sh.keptn.event.sayhello.triggered",
+    "08735340-6f9e-4b32-97ff-3b6c292bc509",
+    "p",
+    "s",
+    "v",
+    labels={"a": "b"},
+)
+RUN = Run.claimed(REF, "plane", now=0.0, deadline=3600.0)
+
+
+class Lambda:
+    """Lambda's one method that we use."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.invoked: list[dict[str, Any]] = []
+        self._failure = failure
+
+    def invoke(self, **arguments: Any) -> dict[str, int]:
+        if self._failure:
+            raise self._failure
+        self.invoked.append(arguments)
+        return {"StatusCode": 202}
+
+
+def test_the_worker_is_invoked_asynchronously_and_by_reference() -> None:
+    client = Lambda()
+
+    dispatcher = Dispatcher(lambda: client, "worker")  # type: ignore[arg-type, return-value]
+    dispatcher.dispatch(RUN, "integration", "subscription")
+
+    (invoked,) = client.invoked
+    assert (invoked["FunctionName"], invoked["InvocationType"]) == ("worker", "Event")
+    assert json.loads(invoked["Payload"]) == {
+        "schema": 1,
+        "event_id": "event",
+        "type": "sh.keptn.event.sayhello.triggered",
+        "project": "p",
+        "version": RUN.version,
+        "integration_id": "integration",
+        "subscription_id": "subscription",
+    }
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "Rate exceeded"}}, "Invoke"),
+        ReadTimeoutError(endpoint_url="https://lambda"),
+    ],
+)
+def test_an_invocation_that_lambda_does_not_take_is_told(failure: Exception) -> None:
+    with pytest.raises(DispatchFailed, match="did not take"):
+        Dispatcher(lambda: Lambda(failure), "worker").dispatch(RUN)  # type: ignore[arg-type, return-value]
+
+
+@pytest.fixture
+def sqs(aws: None) -> Any:
+    return boto3.client("sqs")
+
+
+@pytest.fixture
+def url(sqs: Any) -> str:
+    return str(sqs.create_queue(QueueName="failures")["QueueUrl"])
+
+
+def record(event_id: str = "event", condition: str = "RetriesExhausted", **parts: Any) -> str:
+    return json.dumps(
+        {
+            "version": "1.0",
+            "timestamp": "2026-09-21T12:00:00.000Z",
+            "requestContext": {"requestId": "1", "functionArn": "arn", "condition": condition},
+            "requestPayload": {"schema": 1, "event_id": event_id},
+            **parts,
+        }
+    )
+
+
+def test_a_record_gives_the_event_and_the_reason(sqs: Any, url: str) -> None:
+    error = {"errorMessage": "Unable to import module 'worker'", "errorType": "Runtime.ImportModuleError"}
+    sqs.send_message(QueueUrl=url, MessageBody=record(responsePayload=error))
+    sqs.send_message(QueueUrl=url, MessageBody=record("other", "EventAgeExceeded"))
+
+    failures = FailureQueue(lambda: sqs, url).receive()
+
+    assert failures["event"] == Failure(
+        "AWS gave up on invoking the worker (RetriesExhausted): Unable to import module 'worker'"
+    )
+    assert "EventAgeExceeded" in failures["other"].reason
+
+
+@pytest.mark.parametrize("versions", [(1, 4, 2), (4, 1), (None, 4), (4, None)])
+def test_of_several_failures_the_latest_counts(sqs: Any, url: str, versions: tuple[int | None, ...]) -> None:
+    for version in versions:
+        payload = {"schema": 1, "event_id": "event", "version": version}
+        sqs.send_message(QueueUrl=url, MessageBody=record(requestPayload=payload))
+
+    assert FailureQueue(lambda: sqs, url).receive()["event"].version == 4
+
+
+def test_what_was_received_is_gone(sqs: Any, url: str) -> None:
+    queue = FailureQueue(lambda: sqs, url)
+    for number in range(25):
+        sqs.send_message(QueueUrl=url, MessageBody=record(f"event-{number}"))
+
+    assert len(queue.receive()) == 25
+    assert queue.receive() == {}
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert attributes["ApproximateNumberOfMessages"] == "0"
+    assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "no JSON",
+        "[]",
+        "7",
+        "null",
+        '{"requestPayload": null}',
+        '{"requestPayload": {"event_id": "x"}}',
+        record(requestContext=None),
+        record(requestPayload=[]),
+    ],
+)
+def test_what_is_no_record_is_taken_away_and_stops_nothing(sqs: Any, url: str, body: str) -> None:
+    sqs.send_message(QueueUrl=url, MessageBody=body)
+    sqs.send_message(QueueUrl=url, MessageBody=record("good"))
+
+    assert list(FailureQueue(lambda: sqs, url).receive()) == ["good"]
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"errorMessage": None}, "killed", ["killed"], 7])
+def test_a_record_with_an_odd_answer_still_gives_the_event(sqs: Any, url: str, answer: object) -> None:
+    sqs.send_message(QueueUrl=url, MessageBody=record(responsePayload=answer))
+
+    assert list(FailureQueue(lambda: sqs, url).receive()) == ["event"]
+
+
+def test_a_queue_that_is_not_there_is_an_empty_one(sqs: Any, url: str) -> None:
+    assert FailureQueue(lambda: sqs, f"{url}-gone").receive() == {}
+
+
+def test_without_a_queue_nothing_is_asked() -> None:
+    def no_client() -> Any:
+        raise AssertionError("a client was made")
+
+    assert FailureQueue(no_client, None).receive() == {}

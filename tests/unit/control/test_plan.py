@@ -1,0 +1,579 @@
+"""The plan's table, row by row, and what must hold of every plan."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control.plan import (
+    ABSENT,
+    ABSENT_FORGOTTEN,
+    BETWEEN_LOOKS,
+    HANDLED_WITHIN,
+    OVERDUE,
+    QUIET,
+    START_AFTER,
+    SUBMITTED_ONCE,
+    Action,
+    Failure,
+    Found,
+    Observed,
+    Proof,
+    Repair,
+    Seen,
+    Start,
+    decide_found,
+    decide_repair,
+    decide_start,
+    is_absent_for_good,
+    plan,
+    prove,
+)
+from execution_plane.containers import Container
+from execution_plane.keptn.events import EventRef, Outcome
+from execution_plane.keptn.look import Look, Standing
+from execution_plane.ledger.replies import missing
+from execution_plane.ledger.runs import MOST_ATTEMPTS, ContainerStep, Run, State, counts
+from execution_plane.ledger.table import TRANSITIONS
+
+NOW = 1_790_000_000.0
+CONTEXT = "08735340-6f9e-4b32-97ff-3b6c292bc509"
+OUTCOME = Outcome("pass", "succeeded", "done")
+
+
+def ref(event_id: str = "event") -> EventRef:
+    return EventRef(event_id, "sh.keptn.event.sayhello.triggered", CONTEXT, "p", "s", "v")
+
+
+def run(state: State = State.CLAIMED, **changes: Any) -> Run:
+    """A run that was claimed a minute ago, whose lease lasts, and that is due nothing."""
+    defaults: dict[str, Any] = {
+        "event": ref(),
+        "source": "plane",
+        "state": state,
+        "claimed_at": NOW - 60,
+        "deadline": NOW + 3600,
+        "lease_until": NOW + 60,
+        "dispatches": 1,
+    }
+    return Run(**(defaults | changes))
+
+
+def running(**changes: Any) -> Run:
+    return run(State.RUNNING, **({"attempt": 1, "started_at": NOW - 50} | changes))
+
+
+def done(**changes: Any) -> Run:
+    """Done, its finished sent just now and answered for."""
+    defaults = {
+        "started_at": NOW - 50,
+        "outcome": OUTCOME,
+        "finishes": 1,
+        "reported_at": NOW,
+        "lease_until": NOW,
+    }
+    return run(State.DONE, **(defaults | changes))
+
+
+STEP = ContainerStep(
+    action=0,
+    task=0,
+    token="token",
+    cluster="cluster",
+    digest="digest",
+    since=NOW - 100,
+    deadline=NOW + 200,
+    arn="arn",
+    submitted_at=NOW - 100,
+)
+
+
+def waiting(step: ContainerStep = STEP, **changes: Any) -> Run:
+    """A run whose container is under way, and that nobody is at."""
+    return run(State.WAITING, **({"started_at": NOW - 110, "lease_until": NOW, "step": step} | changes))
+
+
+def observed(seen: Seen, *events: EventRef, **failures: Failure) -> Observed:
+    return Observed(lambda _: seen, {event.id: event for event in events}, failures)
+
+
+ROWS: list[tuple[str, Run, Action | None]] = [
+    ("a claimed run whose invocation may still come waits", run(), None),
+    ("a claimed run is dispatched again once its lease is over", run(lease_until=NOW), Action.DISPATCH),
+    (
+        "a claimed run that has waited five minutes gets its started",
+        run(claimed_at=NOW - START_AFTER),
+        Action.SEND_STARTED,
+    ),
+    (
+        "a claimed run that was started is dispatched again",
+        run(claimed_at=NOW - START_AFTER, started_at=NOW - 1, lease_until=NOW),
+        Action.DISPATCH,
+    ),
+    (
+        "a claimed run whose started is in doubt is looked at",
+        run(started_at=NOW - QUIET[0], start_uncertain=True),
+        Action.REPAIR,
+    ),
+    ("a claimed run that crashed three workers is abandoned", run(attempt=MOST_ATTEMPTS), Action.ABANDON),
+    ("a claimed run past its deadline is abandoned", run(deadline=NOW), Action.ABANDON),
+    ("a running run is its worker's", running(), None),
+    ("a running run past its deadline is its worker's", running(deadline=NOW - 1), None),
+    (
+        "a running run whose worker was lost before the task is taken back",
+        running(lease_until=NOW),
+        Action.TAKE_BACK,
+    ),
+    (
+        "a running run whose worker was lost in the task is abandoned",
+        running(lease_until=NOW, begun=True),
+        Action.ABANDON,
+    ),
+    (
+        "a running run whose started is in doubt is looked at",
+        running(start_uncertain=True, started_at=NOW - QUIET[0], begun=True),
+        Action.REPAIR,
+    ),
+    (
+        "a running run whose started is in doubt is left for a while",
+        running(start_uncertain=True, started_at=NOW - 5, begun=True),
+        None,
+    ),
+    ("a run that is listed again is no longer absent", running(absent_at=NOW - 1), Action.FORGET_ABSENCE),
+    ("what is due comes before that", running(absent_at=NOW - 1, lease_until=NOW), Action.TAKE_BACK),
+    ("a done run is its reporter's", done(reported_at=None, lease_until=NOW + 60), None),
+    ("a done run nobody reported is reported", done(finishes=0, reported_at=None), Action.REPORT),
+    ("a done run nobody reported is left while its lease lasts", done(finishes=0, lease_until=NOW + 1), None),
+    ("a done run that was reported just now is left", done(), None),
+    (
+        "a done run whose reporter was lost is looked at",
+        done(reported_at=None, lease_until=NOW - QUIET[0]),
+        Action.REPAIR,
+    ),
+    (
+        "a done run that was reported long ago is looked at",
+        done(reported_at=NOW - QUIET[0], lease_until=NOW - QUIET[0]),
+        Action.REPAIR,
+    ),
+    (
+        "a second look comes a minute after the first",
+        done(reported_at=NOW - 600, lease_until=NOW - 600, looked_at=NOW - BETWEEN_LOOKS, looked="1/0"),
+        Action.REPAIR,
+    ),
+    (
+        "and not before",
+        done(reported_at=NOW - 600, lease_until=NOW - 600, looked_at=NOW - BETWEEN_LOOKS + 1, looked="1/0"),
+        None,
+    ),
+    (
+        "after many repairs a look comes every quarter of an hour",
+        done(started_at=NOW - 9999, reported_at=NOW - 900, lease_until=NOW - 900, repairs=9),
+        Action.REPAIR,
+    ),
+    (
+        "and no more often",
+        done(started_at=NOW - 9999, reported_at=NOW - 800, lease_until=NOW - 800, repairs=9),
+        None,
+    ),
+    ("a silent run owes nothing", run(State.DONE, silent=True, lease_until=NOW - 9999), None),
+]
+
+
+@pytest.mark.parametrize(("row", "action"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_an_open_event(row: Run, action: Action | None) -> None:
+    steps = plan(observed(Seen.OPEN, row.event), [row], NOW)
+
+    assert [step.action for step in steps] == ([action] if action else [])
+    assert all(step.run is row for step in steps)
+
+
+UNKNOWN_TO_ECS = replace(STEP, arn="")
+WAITING_ROWS: list[tuple[str, Run, Container, Action | None]] = [
+    ("a container under way is waited for", waiting(), Container.UNDER_WAY, None),
+    ("a container that nothing is known of is waited for", waiting(), Container.UNKNOWN, None),
+    ("a container's end wakes the worker", waiting(), Container.ENDED, Action.WAKE),
+    ("a missing container wakes the worker", waiting(), Container.MISSING, Action.WAKE),
+    ("a worker on its way is not waked", waiting(lease_until=NOW + 1), Container.ENDED, None),
+    (
+        "a container past its deadline is stopped",
+        waiting(replace(STEP, deadline=NOW)),
+        Container.UNDER_WAY,
+        Action.STOP,
+    ),
+    (
+        "a container that was told to stop has its time for that",
+        waiting(replace(STEP, deadline=NOW), lease_until=NOW + 1),
+        Container.UNDER_WAY,
+        None,
+    ),
+    ("a container that nobody knows of is found", waiting(UNKNOWN_TO_ECS), Container.UNKNOWN, Action.FIND),
+    (
+        "a submission has its time to be answered",
+        waiting(UNKNOWN_TO_ECS, lease_until=NOW + 1),
+        Container.UNKNOWN,
+        None,
+    ),
+    (
+        "an end that took three workers is abandoned",
+        waiting(replace(STEP, resumes=MOST_ATTEMPTS)),
+        Container.ENDED,
+        Action.ABANDON,
+    ),
+    (
+        "a waiting run whose started is in doubt is looked at",
+        waiting(start_uncertain=True, started_at=NOW - QUIET[0]),
+        Container.UNDER_WAY,
+        Action.REPAIR,
+    ),
+    (
+        "a run whose worker was lost at a container's end waits again",
+        running(step=STEP, lease_until=NOW, begun=True),
+        Container.UNKNOWN,
+        Action.WAIT_AGAIN,
+    ),
+    ("a container's end is its worker's", running(step=STEP), Container.UNKNOWN, None),
+    (
+        "a container that ECS says nothing of is given up after its deadline",
+        waiting(replace(STEP, deadline=NOW - OVERDUE)),
+        Container.UNKNOWN,
+        Action.ABANDON,
+    ),
+    (
+        "a container that does not stop is given up after its deadline",
+        waiting(replace(STEP, deadline=NOW - OVERDUE)),
+        Container.UNDER_WAY,
+        Action.ABANDON,
+    ),
+    (
+        "a container's end is handled also after its deadline",
+        waiting(replace(STEP, deadline=NOW - OVERDUE)),
+        Container.ENDED,
+        Action.WAKE,
+    ),
+    (
+        "a container that three workers were lost in making ready is given up",
+        waiting(replace(UNKNOWN_TO_ECS, resumes=MOST_ATTEMPTS)),
+        Container.UNKNOWN,
+        Action.ABANDON,
+    ),
+    (
+        "an end that is not handled within an hour is given up",
+        waiting(replace(STEP, wakes=MOST_ATTEMPTS, woken_at=NOW - HANDLED_WITHIN)),
+        Container.ENDED,
+        Action.ABANDON,
+    ),
+    (
+        "an end for which hardly any worker was invoked waits for one",
+        waiting(replace(STEP, wakes=MOST_ATTEMPTS - 1, woken_at=NOW - HANDLED_WITHIN)),
+        Container.ENDED,
+        Action.WAKE,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "container", "action"), [row[1:] for row in WAITING_ROWS], ids=[row[0] for row in WAITING_ROWS]
+)
+def test_a_container_of_an_open_event(row: Run, container: Container, action: Action | None) -> None:
+    what_is_seen = replace(observed(Seen.OPEN, row.event), containers={row.event.id: container})
+
+    assert [step.action for step in plan(what_is_seen, [row], NOW)] == ([action] if action else [])
+
+
+def test_an_absent_event_with_a_container_is_proved_gone_unless_it_is_silent() -> None:
+    seen = replace(observed(Seen.ABSENT), containers={"event": Container.ENDED})
+
+    assert [step.action for step in plan(seen, [waiting()], NOW)] == [Action.PROVE]
+    assert [step.action for step in plan(seen, [waiting(silent=True)], NOW)] == [Action.WAKE]
+
+
+def test_an_end_that_aws_gives_up_on_again_and_again_is_abandoned_with_the_reason() -> None:
+    seen = replace(observed(Seen.OPEN, event=Failure("AWS gave up")), containers={"event": Container.ENDED})
+
+    third = waiting(replace(STEP, wakes=MOST_ATTEMPTS), lease_until=NOW + 900)
+
+    (woken,) = plan(seen, [waiting()], NOW)
+    (abandoned,) = plan(seen, [third], NOW)
+
+    assert woken.action is Action.WAKE
+    assert abandoned.outcome is not None
+    assert "AWS gave up" in abandoned.outcome.message
+
+
+@pytest.mark.parametrize(("version", "action"), [(None, Action.ABANDON), (4, None), (5, Action.ABANDON)])
+def test_only_the_last_invocation_for_an_end_says_that_aws_gives_up_on_it(
+    version: int | None, action: Action | None
+) -> None:
+    seen = observed(Seen.OPEN, event=Failure("AWS gave up", version))
+    third = waiting(replace(STEP, wakes=MOST_ATTEMPTS), lease_until=NOW + 900, version=5)
+
+    assert [step.action for step in plan(seen, [third], NOW)] == ([action] if action else [])
+
+
+@pytest.mark.parametrize(
+    ("step", "arn", "decision"),
+    [
+        (UNKNOWN_TO_ECS, "arn", Found.NOTE),
+        (UNKNOWN_TO_ECS, None, Found.SUBMIT),
+        (replace(UNKNOWN_TO_ECS, deadline=NOW), None, Found.GIVE_UP),
+        (replace(UNKNOWN_TO_ECS, submitted_at=NOW - SUBMITTED_ONCE), None, Found.GIVE_UP),
+        (replace(UNKNOWN_TO_ECS, submitted_at=None, since=NOW - SUBMITTED_ONCE), None, Found.SUBMIT),
+        (replace(UNKNOWN_TO_ECS, deadline=NOW), "arn", Found.NOTE),
+    ],
+)
+def test_a_container_is_submitted_again_only_where_that_starts_no_second_one(
+    step: ContainerStep, arn: str | None, decision: Found
+) -> None:
+    assert decide_found(step, arn, NOW) is decision
+
+
+def test_what_aws_gave_up_on_is_abandoned_with_the_reason() -> None:
+    (step,) = plan(observed(Seen.OPEN, event=Failure("AWS gave up: out of date")), [run()], NOW)
+
+    assert step.action is Action.ABANDON
+    assert step.outcome == Outcome.errored("AWS gave up: out of date")
+
+
+def test_a_failed_invocation_of_a_run_that_another_one_took_means_nothing() -> None:
+    assert plan(observed(Seen.OPEN, event=Failure("AWS gave up")), [running()], NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "action"), [(None, Action.DISPATCH), (1, Action.DISPATCH), (5, Action.ABANDON)]
+)
+def test_a_failed_invocation_that_had_the_run_is_an_attempt_and_no_reason_to_give_it_up(
+    version: int | None, action: Action
+) -> None:
+    taken_back = run(attempt=1, version=5, lease_until=NOW)
+
+    (step,) = plan(observed(Seen.OPEN, event=Failure("AWS gave up", version)), [taken_back], NOW)
+
+    assert step.action is action
+
+
+@pytest.mark.parametrize("row", [row[1] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_an_absent_event_is_proved_gone_and_an_unknown_one_is_left(row: Run) -> None:
+    (step,) = plan(observed(Seen.ABSENT), [row], NOW)
+
+    assert step.action is Action.PROVE
+    assert plan(observed(Seen.UNKNOWN, event=Failure("AWS gave up")), [row], NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (run(attempt=MOST_ATTEMPTS), "lost 3 times"),
+        (run(deadline=NOW), "RunDeadlineSeconds"),
+        (running(lease_until=NOW, begun=True), "while the task ran"),
+    ],
+)
+def test_an_abandoned_run_says_what_a_user_can_look_at(row: Run, words: str) -> None:
+    (step,) = plan(observed(Seen.OPEN), [row], NOW)
+
+    assert step.outcome is not None
+    assert words in step.outcome.message
+    assert (step.outcome.result, step.outcome.status) == ("fail", "errored")
+
+
+def test_a_new_event_is_started() -> None:
+    seen = observed(Seen.OPEN, ref("new"))
+
+    assert [(step.action, step.event) for step in plan(seen, [], NOW)] == [(Action.START, ref("new"))]
+
+
+def test_runs_come_before_new_events() -> None:
+    steps = plan(observed(Seen.OPEN, ref("new")), [run(lease_until=NOW)], NOW)
+
+    assert [step.action for step in steps] == [Action.DISPATCH, Action.START]
+
+
+TIMES = st.floats(NOW - 5000, NOW + 5000)
+MAYBE_TIME = st.none() | TIMES
+RUNS = st.builds(
+    Run,
+    event=st.sampled_from([ref("a"), ref("b"), ref("c"), ref("d")]),
+    source=st.just("plane"),
+    state=st.sampled_from([State.CLAIMED, State.RUNNING, State.WAITING, State.DONE]),
+    step=st.just(STEP) | st.just(UNKNOWN_TO_ECS),
+    claimed_at=TIMES,
+    deadline=TIMES,
+    lease_until=TIMES,
+    dispatches=st.integers(0, 50),
+    attempt=st.integers(0, MOST_ATTEMPTS),
+    started_at=MAYBE_TIME,
+    start_uncertain=st.booleans(),
+    begun=st.booleans(),
+    outcome=st.none() | st.just(OUTCOME),
+    silent=st.booleans(),
+    finishes=st.integers(0, 5),
+    reported_at=MAYBE_TIME,
+    looked_at=MAYBE_TIME,
+    looked=st.sampled_from(["", "0/0", "1/0", "1/1"]),
+    repairs=st.integers(0, 9),
+    absent_at=MAYBE_TIME,
+)
+ACTIVE = st.lists(RUNS, max_size=4, unique_by=lambda each: each.event.id)
+LISTED = st.sets(st.sampled_from(["a", "b", "c", "d", "e", "f"]))
+SEEN = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(list(Seen)))
+CONTAINERS = st.dictionaries(st.sampled_from(["a", "b", "x"]), st.sampled_from(list(Container)))
+FAILURES = st.dictionaries(
+    st.sampled_from(["a", "b", "x"]),
+    st.builds(Failure, st.just("AWS gave up"), st.none() | st.integers(1, 9)),
+)
+
+
+@given(ACTIVE, LISTED, SEEN, FAILURES, CONTAINERS)
+def test_whatever_is_observed_the_plan_is_sound(
+    active: list[Run],
+    listed: set[str],
+    seen: dict[str, Seen],
+    failures: dict[str, Failure],
+    containers: dict[str, Container],
+) -> None:
+    known = {each.event.id for each in active}
+    what_is_seen = Observed(
+        lambda each: seen.get(each.event.id, Seen.UNKNOWN),
+        {each: ref(each) for each in listed},
+        failures,
+        containers,
+    )
+
+    steps = plan(what_is_seen, active, NOW)
+
+    starts = [step.event.id for step in steps if step.action is Action.START and step.event]
+    assert set(starts) == listed - known, "every new event is started, and no known one"
+    assert len(starts) == len(set(starts))
+    for_runs = [step for step in steps if step.action is not Action.START]
+    assert len(for_runs) == len({step.run.event.id for step in for_runs if step.run}), "one step for each run"
+    for step in for_runs:
+        assert step.run is not None
+        assert seen.get(step.run.event.id, Seen.UNKNOWN) is not Seen.UNKNOWN, "nothing is done on unknown"
+        assert_is_legal(step.action, step.run, seen[step.run.event.id], step.outcome)
+
+
+WRITES = {
+    Action.DISPATCH: lambda each: each.dispatched_again(NOW),
+    Action.SEND_STARTED: lambda each: each.starting(NOW),
+    Action.TAKE_BACK: lambda each: each.taken_back(NOW),
+    Action.WAIT_AGAIN: lambda each: each.waiting_again(NOW),
+    Action.WAKE: lambda each: each.woken(NOW),
+    Action.FIND: lambda each: each.submitted("arn", NOW),
+    Action.STOP: lambda each: each.stopping(NOW),
+    Action.ABANDON: lambda each: each.completed(OUTCOME, NOW),
+    Action.REPORT: lambda each: each.reporting(NOW),
+    Action.REPAIR: lambda each: each.repairing(NOW),
+    Action.PROVE: lambda each: each.closed(NOW),
+    Action.FORGET_ABSENCE: lambda each: each.present_again(),
+}
+
+
+def assert_is_legal(action: Action, acted: Run, seen: Seen, outcome: Outcome | None) -> None:
+    """An action's write is a row of the ledger's table, and the worker's and reporters' leases are kept."""
+    after = WRITES[action](acted)
+    assert after.state in TRANSITIONS[acted.state]
+    assert after.version == acted.version + 1
+    is_silent_work = acted.silent and acted.state in {State.RUNNING, State.WAITING}
+    needs_proof = seen is Seen.ABSENT and not is_silent_work
+    assert needs_proof == (action is Action.PROVE), "only what is absent may be proved gone"
+    assert (outcome is not None) == (action is Action.ABANDON)
+    of_a_lease = {Action.TAKE_BACK, Action.REPORT, Action.WAIT_AGAIN, Action.WAKE, Action.FIND, Action.STOP}
+    if action in of_a_lease or (action is Action.ABANDON and acted.state in {State.RUNNING, State.WAITING}):
+        assert acted.lease_until <= NOW, "somebody is still trusted to act"
+    if action is Action.SEND_STARTED:
+        assert acted.started_at is None, "a started is sent once"
+    if action is Action.TAKE_BACK:
+        assert not acted.begun, "a task is never begun twice"
+    if action in {Action.REPORT, Action.REPAIR}:
+        assert not acted.silent or acted.state in {State.RUNNING, State.WAITING}
+    if action is Action.REPORT:
+        assert acted.finishes == 0, "a finished that may have been sent is never simply sent again"
+
+
+OPEN = Look(Standing.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("look", "decision"),
+    [
+        (None, Start.LEAVE),
+        (Look(Standing.OVER), Start.LEAVE),
+        (Look(Standing.GAP), Start.LEAVE),
+        (OPEN, Start.CLAIM),
+        (replace(OPEN, paused=True), Start.WAIT_FOR_RESUME),
+        (replace(OPEN, starts=1), Start.ADOPT),
+        (replace(OPEN, finishes=1), Start.ADOPT),
+        (replace(OPEN, starts=1, paused=True), Start.ADOPT),
+    ],
+)
+def test_a_new_event_is_claimed_only_when_it_is_open_and_ours_to_begin(
+    look: Look | None, decision: Start
+) -> None:
+    assert decide_start(look) is decision
+
+
+@pytest.mark.parametrize(
+    ("look", "proof"),
+    [
+        (None, Proof.GONE),
+        (Look(Standing.OVER), Proof.GONE),
+        (OPEN, Proof.OPEN),
+        (Look(Standing.GAP), Proof.ASK),
+    ],
+)
+def test_only_keptns_own_word_proves_an_event_gone(look: Look | None, proof: Proof) -> None:
+    assert prove(look) is proof
+
+
+@pytest.mark.parametrize(
+    ("ago", "is_proof"),
+    [(None, False), (0, False), (ABSENT - 1, False), (ABSENT, True), (ABSENT_FORGOTTEN + 1, False)],
+)
+def test_two_empty_listings_some_time_apart_are_proof(ago: float | None, is_proof: bool) -> None:
+    absent = run(absent_at=None if ago is None else NOW - ago)
+
+    assert is_absent_for_good(absent, NOW) is is_proof
+
+
+@pytest.mark.parametrize(
+    ("row", "look", "decision"),
+    [
+        (done(), None, Repair.CLOSE),
+        (done(looked="1/0"), Look(Standing.OVER), Repair.CLOSE),
+        (done(looked="1/0"), Look(Standing.GAP), Repair.LEAVE),
+        (done(), replace(OPEN, starts=1), Repair.LOOK_AGAIN),
+        (done(looked="0/0"), replace(OPEN, starts=1), Repair.LOOK_AGAIN),
+        (done(looked="1/0"), replace(OPEN, starts=1), Repair.SEND),
+        (done(looked="0/0"), OPEN, Repair.SEND),
+        (done(looked="2/1"), replace(OPEN, starts=2, finishes=1), Repair.SEND),
+        (done(looked="1/1"), replace(OPEN, starts=1, finishes=1), Repair.COMPLETE),
+        (running(looked="0/0"), OPEN, Repair.SEND),
+        (running(looked="1/0"), replace(OPEN, starts=1), Repair.COMPLETE),
+    ],
+)
+def test_only_what_two_looks_agree_on_is_repaired(row: Run, look: Look | None, decision: Repair) -> None:
+    assert decide_repair(row, look) is decision
+
+
+LOOKS = st.builds(Look, st.sampled_from(list(Standing)), st.integers(0, 5), st.integers(0, 5), st.booleans())
+
+
+@given(LOOKS, LOOKS, st.sampled_from([running(), done()]))
+def test_nothing_is_sent_unless_two_looks_agree(first: Look, second: Look, row: Run) -> None:
+    decision = decide_repair(replace(row, looked=counts(first)), second)
+
+    if decision is Repair.SEND:
+        assert (first.starts, first.finishes) == (second.starts, second.finishes)
+        assert second.standing is Standing.OPEN
+        assert row.state is State.RUNNING or missing(second) != (0, 0)
+
+
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_what_is_missing_makes_the_counts_equal_and_at_least_one(starts: int, finishes: int) -> None:
+    more_starts, more_finishes = missing(Look(Standing.OPEN, starts, finishes))
+
+    assert more_starts >= 0
+    assert more_finishes >= 0
+    assert starts + more_starts == finishes + more_finishes >= 1
+    assert min(more_starts, more_finishes) == 0 or (starts, finishes) == (0, 0), "no more than need be"

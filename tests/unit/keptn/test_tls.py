@@ -1,0 +1,300 @@
+"""TLS: whoever the machine does not trust is refused, unless a CA bundle vouches for it."""
+
+import contextlib
+import datetime
+import http.server
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from execution_plane.clock import Deadline, SystemClock
+from execution_plane.keptn import transport
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.events import EventRef
+from execution_plane.keptn.look import Look, Standing
+from execution_plane.keptn.transport import KeptnSilent, KeptnUnreachable, Transport
+from execution_plane.ledger.replies import Replies
+from execution_plane.ledger.runs import Run
+from tests.support.clock import SimulatedClock
+from tests.support.memory_ledger import MemoryLedger
+
+CLOCK = SystemClock()
+REF = EventRef("event", "sh.keptn.event.sayhello.triggered", "context", "project", "stage", "service")
+
+
+class NoToken:
+    def headers(self) -> Mapping[str, str]:
+        return {"x-token": "a-very-secret-token"}
+
+    def renew(self) -> None:
+        pass
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Answers every GET with an empty object."""
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.headers)  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The files of a CA of our own, and of a server's key and certificate that it signed for 127.0.0.1."""
+    place = tmp_path_factory.mktemp("tls")
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A company's own CA")])
+    now = datetime.datetime.now(datetime.UTC)
+
+    def certificate(subject: x509.Name, public_key: Any) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(ca_name)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+        )
+
+    ca = (
+        certificate(ca_name, ca_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    served = (
+        certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "keptn")]), key.public_key())
+        .add_extension(names, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    (place / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    (place / "server.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + served.public_bytes(serialization.Encoding.PEM)
+    )
+    return place / "ca.pem", place / "server.pem"
+
+
+@pytest.fixture
+def server(authority: tuple[Path, Path]) -> Iterator[http.server.ThreadingHTTPServer]:
+    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    listening.asked = []  # type: ignore[attr-defined]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority[1])
+    listening.socket = context.wrap_socket(listening.socket, server_side=True)
+    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield listening
+    listening.shutdown()
+    listening.server_close()
+    thread.join(5)
+
+
+def client(server: http.server.ThreadingHTTPServer, host: str = "127.0.0.1", **options: Any) -> Transport:
+    return Transport(f"https://{host}:{server.server_address[1]}/api", NoToken(), CLOCK, **options)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_token_is_sent(
+    server: http.server.ThreadingHTTPServer,
+) -> None:
+    with pytest.raises(KeptnUnreachable, match=r"no trusted TLS connection .*CaBundlePath") as failed:
+        client(server).get("/v1/metadata")
+
+    assert failed.value.had_no_effect
+    assert server.asked == []  # type: ignore[attr-defined]
+
+
+def test_a_ca_bundle_vouches_for_it(
+    server: http.server.ThreadingHTTPServer, authority: tuple[Path, Path]
+) -> None:
+    answer = client(server, ca_bundle_path=str(authority[0])).get("/v1/metadata")
+
+    assert answer.body == {}
+    (headers,) = server.asked  # type: ignore[attr-defined]
+    assert headers["x-token"] == "a-very-secret-token"
+
+
+def test_a_ca_bundle_does_not_vouch_for_another_host(
+    server: http.server.ThreadingHTTPServer, authority: tuple[Path, Path]
+) -> None:
+    with pytest.raises(KeptnUnreachable, match="no trusted TLS connection"):
+        client(server, "localhost", ca_bundle_path=str(authority[0])).get("/v1/metadata")
+
+    assert server.asked == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("switch", "value"),
+    [("CURL_CA_BUNDLE", ""), ("REQUESTS_CA_BUNDLE", ""), ("PYTHONHTTPSVERIFY", "0"), ("SSL_VERIFY", "false")],
+)
+def test_no_variable_of_the_environment_turns_verification_off(
+    server: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch, switch: str, value: str
+) -> None:
+    monkeypatch.setenv(switch, value)
+
+    with pytest.raises(KeptnUnreachable):
+        client(server).get("/v1/metadata")
+
+    assert server.asked == []  # type: ignore[attr-defined]
+
+
+def test_the_other_certificates_are_still_trusted_beside_the_bundle(authority: tuple[Path, Path]) -> None:
+    http = Transport("https://keptn.example.com/api", NoToken(), CLOCK, ca_bundle_path=str(authority[0]))
+    adapter = http._session.get_adapter("https://keptn.example.com")
+
+    context = adapter.poolmanager.connection_pool_kw["ssl_context"]  # type: ignore[attr-defined]
+
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert http._session.verify is True
+
+
+Conversation = Callable[[socket.socket], object]
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[[Conversation], int]]:
+    """Let each connection be answered as a test says; gives the port."""
+    listeners: list[socket.socket] = []
+
+    def start(converse: Conversation) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, contextlib.suppress(OSError):
+                        converse(connection)
+
+        threading.Thread(target=accept, daemon=True).start()
+        return int(listener.getsockname()[1])
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """A whole request: its headers and as much as they say."""
+    data = b""
+    while True:
+        head, end, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        if end and len(body) >= int(length[1] if length else 0):
+            return data
+        data += connection.recv(65_536)
+
+
+PLAIN_TEXT = b"HTTP/1.1 502 Bad Gateway\r\n\r\n"
+ALERT = bytes([0x15, 3, 3, 0, 2, 2, 80])
+
+
+@pytest.mark.parametrize("answer", [PLAIN_TEXT, ALERT, b""], ids=["plain text", "alert", "nothing"])
+def test_a_reply_that_was_read_before_tls_broke_is_not_sent_again(
+    listen: Callable[[Conversation], int], authority: tuple[Path, Path], answer: bytes
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority[1])
+    requests: list[bytes] = []
+
+    def converse(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            requests.append(read_request(secured))
+            with socket.socket(fileno=secured.detach()) as below:
+                below.sendall(answer)
+
+    url = f"https://127.0.0.1:{listen(converse)}/api"
+    http = Transport(url, NoToken(), CLOCK, ca_bundle_path=str(authority[0]))
+    with pytest.raises(KeptnSilent) as failed:
+        http.post("/v1/event", {"type": "sh.keptn.event.sayhello.finished"})
+    assert not failed.value.had_no_effect
+    assert len(requests) == 1
+
+    ledger, clock = MemoryLedger(), SimulatedClock()
+    run = ledger.create(Run.adopted(REF, "plane", clock.now(), Look(Standing.OPEN, starts=1)))
+    reporting = ledger.move(run, run.reporting(clock.now()))
+    replies = Replies(ControlPlane(http), ledger, clock, patient=True)  # type: ignore[arg-type]
+    replies.finish(reporting, Deadline.after(clock, 60))
+
+    assert len(requests) == 2
+
+
+@pytest.mark.parametrize("answer", [PLAIN_TEXT, ALERT, b""], ids=["plain text", "alert", "nothing"])
+def test_a_request_whose_handshake_fails_certainly_had_no_effect(
+    listen: Callable[[Conversation], int], answer: bytes
+) -> None:
+    def converse(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(answer)
+
+    http = Transport(f"https://127.0.0.1:{listen(converse)}/api", NoToken(), CLOCK)
+
+    with pytest.raises(KeptnUnreachable, match=r"no (trusted TLS )?connection") as failed:
+        http.post("/v1/event", {})
+
+    assert failed.value.had_no_effect
+
+
+def test_a_handshake_that_is_never_answered_certainly_had_no_effect(
+    listen: Callable[[Conversation], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.1)
+    over = threading.Event()
+    http = Transport(f"https://127.0.0.1:{listen(lambda _: over.wait(5))}/api", NoToken(), CLOCK)
+
+    with pytest.raises(KeptnUnreachable, match="no connection"):
+        http.post("/v1/event", {})
+    over.set()
+
+
+def test_a_reply_that_a_proxy_read_before_it_hung_up_may_have_arrived(
+    listen: Callable[[Conversation], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[bytes] = []
+    port = listen(lambda connection: requests.append(read_request(connection)))
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(KeptnSilent):
+        Transport("http://keptn.example.com/api", NoToken(), CLOCK).post("/v1/event", {})
+
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 403 Forbidden\r\n\r\n", b""], ids=["refused", "hung up"])
+def test_a_tunnel_that_a_proxy_does_not_make_certainly_had_no_effect(
+    listen: Callable[[Conversation], int], monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    def converse(connection: socket.socket) -> None:
+        assert read_request(connection).startswith(b"CONNECT keptn.example.com:443")
+        connection.sendall(answer)
+
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listen(converse)}")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(KeptnUnreachable, match="no connection"):
+        Transport("https://keptn.example.com/api", NoToken(), CLOCK).post("/v1/event", {})
