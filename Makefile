@@ -3,11 +3,12 @@ PYTHON ?= python3
 SOURCES := functions layers cli local tests bench
 RUN := PYTHONPATH=.:layers/execution_plane:functions/poller:functions/worker .venv/bin/python -m
 UV := 0.13.9
+LOCKS = $(wildcard requirements/*.txt) layers/execution_plane/requirements.txt functions/worker/requirements.txt
 
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stand-ins trigger lint-config test test-sam bench lint typecheck validate lock clean
+.PHONY: help demo stand-ins trigger lint-config test test-sam bench lint typecheck validate audit lock update clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,12 +46,16 @@ validate: .venv-sam/ready .venv-checkov/ready  ## Check the template
 	.venv-sam/bin/sam validate --lint
 	.venv-checkov/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
 
+audit: .venv-audit/ready  ## Look all locks up in the security advisories (needs the network)
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes $(addprefix --requirement ,$(LOCKS))
+
 # A lock lists everything there is to install, so pip need not resolve anything; it could not either, where a
 # package is wanted with an extra: it does not see that as pinned.
 .venv/ready: requirements/dev.txt
 .venv-sam/ready: requirements/sam.txt
 .venv-checkov/ready: requirements/checkov.txt
-.venv/ready .venv-sam/ready .venv-checkov/ready:
+.venv-audit/ready: requirements/audit.txt
+.venv/ready .venv-sam/ready .venv-checkov/ready .venv-audit/ready:
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Python 3.11 or later is needed: make PYTHON=...")'
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
@@ -68,11 +73,19 @@ lock: .venv-lock/ready  ## Lock what is installed; LOCK_FLAGS=--upgrade takes ne
 	$(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	$(LOCK) requirements/sam.in --output-file requirements/sam.txt
 	$(LOCK) requirements/checkov.in --output-file requirements/checkov.txt
+	$(LOCK) requirements/audit.in --output-file requirements/audit.txt
 	$(LOCK) layers/execution_plane/requirements.in --constraint requirements/dev.txt \
 		--output-file layers/execution_plane/requirements.txt
 	$(LOCK) functions/worker/requirements.in --constraint requirements/dev.txt \
 		--output-file functions/worker/requirements.txt
 
+update:  ## Lock the newest versions, and open a pull request with them where there are some (needs gh)
+	$(MAKE) lock LOCK_FLAGS=--upgrade
+	git diff --quiet || { \
+	  git switch --create "dependencies-$$(date +%F)" && \
+	  git -c user.name="make update" -c user.email="noreply@github.com" commit --all --message "Newer versions are locked" && \
+	  git push --set-upstream origin HEAD && gh pr create --fill; }
+
 clean:  ## Remove everything that was made
-	rm -rf .venv .venv-sam .venv-checkov .venv-lock .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-checkov .venv-audit .venv-lock .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
