@@ -4,6 +4,7 @@ Scalars keep their raw text: that is what a job config's texts are, whatever a Y
 PyYAML's own composer is not used because it refuses an anchor that is defined twice, and recurses in C.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from yaml import YAMLError
@@ -18,6 +19,8 @@ from yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+
+from jobs.yaml_dialect import STAND_IN, for_libyaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +86,7 @@ def compose(raw: bytes) -> Node | None:
     if len(raw) > MAX_BYTES:
         raise InvalidYaml(1, f"expected at most {MAX_BYTES} bytes, found {len(raw)}")
     try:
-        return _Composer(raw).root()
+        return _composed(raw)
     except UnicodeDecodeError:  # libyaml lets a tag spell half of a surrogate pair
         raise InvalidYaml(1, "a tag is not UTF-8") from None
     except YAMLError as error:
@@ -94,14 +97,31 @@ def compose(raw: bytes) -> Node | None:
         raise InvalidYaml(raw[:position].count(b"\n") + 1, _reason(error)) from None
 
 
+def _composed(raw: bytes) -> Node | None:
+    """Raises InvalidYaml, and what libyaml raises."""
+    try:
+        return _Composer(CParser(raw).get_event).root()
+    except YAMLError:
+        if (spelled := for_libyaml(raw)) is None:
+            raise
+    return _Composer(partial(_event_as_written, CParser(spelled).get_event)).root()
+
+
+def _event_as_written(next_event: "Callable[[], Any]") -> Any:
+    event = next_event()
+    if type(event) is ScalarEvent:
+        event.value = event.value.replace(STAND_IN, ":")
+    return event
+
+
 def _reason(error: YAMLError) -> str:
     parts = (getattr(error, name, None) for name in ("context", "problem", "reason"))
     return ", ".join(str(part) for part in parts if part) or str(error)
 
 
 class _Composer:
-    def __init__(self, raw: bytes) -> None:
-        self._next_event: Callable[[], Any] = CParser(raw).get_event
+    def __init__(self, next_event: "Callable[[], Any]") -> None:
+        self._next_event = next_event
         self._anchors: dict[str, Node] = {}
         self._document: list[Node] = []
         self._open: list[list[Node]] = [self._document]
