@@ -14,7 +14,7 @@ from yaml._yaml import CParser
 
 from bench.job_configs import EVENT, job_config
 from jobs import compiled
-from jobs.config import read
+from jobs.config import read_for_matching
 from jobs.matching import matching_actions
 from jobs.model import Rules
 
@@ -39,7 +39,7 @@ def main() -> None:
 def _read_and_match(raw: bytes) -> int:
     """As for the first event in a fresh worker: patterns and paths are compiled anew."""
     compiled.forget()
-    return len(matching_actions(read(raw, origin="bench", rules=Rules()), EVENT))
+    return len(matching_actions(read_for_matching(raw, origin="bench", rules=Rules()), EVENT))
 
 
 def _parse(raw: bytes) -> None:

@@ -3,9 +3,12 @@
 import pytest
 
 from control.plan import START_AFTER
+from execution_plane.keptn.uniform import Integration
 from jobs.model import Rules
+from local.keptn.uniform import LogQuery
 from runs.actions import ActionPerformer
 from runs.work_finder import JobConfigWorkFinder
+from tests.conftest import PlaneMaker
 from tests.faults.promise import check_promise
 from tests.support.job_configs import write_job_config
 from tests.support.world import SAYHELLO, Plane, World
@@ -19,7 +22,12 @@ actions:
 """
 
 
-def serve(world: World, plane: Plane, *, answer: bool, queued: float = 0.0) -> str:
+BROKEN = NOBODY.replace("tasks:", "tasks: [{cmd: a}] #")
+
+
+def serve(
+    world: World, plane: Plane, *, answer: bool = False, queued: float = 0.0, config: str = NOBODY
+) -> str:
     """Let the plane serve an event that its job config does not name; gives the event's id.
 
     `queued` is for how many seconds the invocation waits in Lambda's queue.
@@ -32,7 +40,7 @@ def serve(world: World, plane: Plane, *, answer: bool, queued: float = 0.0) -> s
         world.clock,
         answer_unhandled_events=answer,
     )
-    write_job_config(plane, NOBODY)
+    write_job_config(plane, config)
     task = world.trigger("APAC")
     wait_in_queue(world, plane, queued)
     world.cycles(2)
@@ -47,7 +55,7 @@ def wait_in_queue(world: World, plane: Plane, seconds: float) -> None:
 
 
 def test_an_event_that_nobody_handles_is_left_to_others(world: World, plane: Plane) -> None:
-    task = serve(world, plane, answer=False)
+    task = serve(world, plane)
 
     assert world.keptn.counts(task) == (0, 0)
     assert [event["id"] for event in world.keptn.open_events(SAYHELLO)] == [task]
@@ -56,7 +64,7 @@ def test_an_event_that_nobody_handles_is_left_to_others(world: World, plane: Pla
 def test_an_event_that_nobody_handles_is_logged_once(
     world: World, plane: Plane, caplog: pytest.LogCaptureFixture
 ) -> None:
-    task = serve(world, plane, answer=False)
+    task = serve(world, plane)
     world.cycles(10)
 
     (line,) = [vars(record) for record in caplog.records if record.message == "no action handles the event"]
@@ -66,7 +74,7 @@ def test_an_event_that_nobody_handles_is_logged_once(
 def test_an_event_that_nobody_handles_is_ended_once_it_has_been_started_from_lambdas_queue(
     world: World, plane: Plane
 ) -> None:
-    task = serve(world, plane, answer=False, queued=START_AFTER + 60)
+    task = serve(world, plane, queued=START_AFTER + 60)
     world.cycles(2)
 
     data = world.finished(task)
@@ -96,3 +104,40 @@ def test_a_deployment_may_answer_an_event_that_nobody_handles(world: World, plan
     assert finished["data"]["message"] == (
         "No action of job/config.yaml of project podtato handles this sh.keptn.event.sayhello.triggered."
     )
+
+
+def test_an_invalid_job_config_that_does_not_name_an_event_leaves_it_to_others(
+    world: World, new_plane: PlaneMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    plane = new_plane(integration=Integration("plane", "1/eu/plane", "eu", "0.1.0"))
+
+    task = serve(world, plane, config=BROKEN)
+
+    assert world.keptn.counts(task) == (0, 0)
+    problem = "job/config.yaml of project podtato, line 5, actions[0].tasks[0].cmd: expected a list of texts"
+    (line,) = [vars(record) for record in caplog.records if "job config is invalid" in record.message]
+    assert (line["levelname"], line["event_id"]) == ("WARNING", task)
+    assert line["reason"].startswith(problem)
+    (entry,) = world.keptn.uniform.logs(LogQuery())
+    assert entry["triggeredid"] == task
+    assert entry["message"].startswith(
+        f"The job config is invalid, and no action of it is for {SAYHELLO}:\n{problem}"
+    )
+
+
+def test_a_deployment_that_answers_unhandled_events_says_that_the_job_config_is_invalid(
+    world: World, plane: Plane
+) -> None:
+    task = serve(world, plane, answer=True, config=BROKEN)
+
+    assert "actions[0].tasks[0].cmd: expected a list of texts" in world.finished(task)["message"]
+
+
+def test_an_invalid_job_config_ends_an_event_that_was_started_from_lambdas_queue(
+    world: World, plane: Plane
+) -> None:
+    task = serve(world, plane, queued=START_AFTER + 60, config=BROKEN)
+    world.cycles(2)
+
+    assert world.finished(task)["message"] == "Nothing was done: no action handles the event."
+    check_promise(world, [task])

@@ -1,13 +1,16 @@
 """Reads a `job/config.yaml` and finds every problem in it before anything runs.
 
-Problems that the job executor finds only when a task begins are found here: a bad pattern, JSONPath, quantity
-or `valueFrom`, an image that is not allowed.
+Some that the job executor finds only when a task begins, or never, are found here too. A pattern or JSONPath
+that decides which events an action is for refuses the file, since nobody can know what it was meant to match.
+What is wrong with a task refuses its action: another plane, with other rules, may be the one to run it.
 """
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, Final, get_args
 
 from jobs.fields import API_VERSION, job_config_fields, path_problem
+from jobs.matching import names
 from jobs.model import (
     DEFAULT_MAX_POLL_DURATION,
     Action,
@@ -42,6 +45,7 @@ __all__ = [
     "Task",
     "ValueFrom",
     "read",
+    "read_for_matching",
 ]
 
 _KINDS: Final[tuple[str, ...]] = get_args(Kind)
@@ -54,18 +58,35 @@ LISTED_PROBLEMS: Final = 50
 class InvalidJobConfig(Exception):
     """A job config that can't be run. The text has one line per problem, in the order of the file."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], event_names: Iterable[str] | None = None) -> None:
+        """`event_names` are the patterns of all its actions, None where that is not known."""
         self.problems = tuple(sorted(problems))
+        self._event_names = None if event_names is None else frozenset(event_names)
         lines = [str(problem) for problem in self.problems[:LISTED_PROBLEMS]]
         if len(self.problems) > LISTED_PROBLEMS:
             lines.append(f"and {len(self.problems) - LISTED_PROBLEMS} problems more")
         super().__init__("\n".join(lines))
 
+    def may_concern(self, event_type: str) -> bool:
+        """Whether an action may be for events of the type, as far as the file can be read."""
+        return self._event_names is None or any(names(each, event_type) for each in self._event_names)
+
 
 def read(raw: bytes, *, origin: str, rules: Rules) -> JobConfig:
-    """The job config in a file's bytes; only its first YAML document counts.
+    """The job config in a file's bytes, if all of it can be run; only its first YAML document counts.
 
     `origin` says in messages which file it is. Raises InvalidJobConfig, and nothing else, with all problems.
+    """
+    config = read_for_matching(raw, origin=origin, rules=rules)
+    if objections := [each for action in config.actions for each in action.objections]:
+        raise InvalidJobConfig(objections)
+    return config
+
+
+def read_for_matching(raw: bytes, *, origin: str, rules: Rules) -> JobConfig:
+    """The same, with objections to such of its actions as can't be run.
+
+    Raises InvalidJobConfig, and nothing else, with all problems.
     """
     reading = Reading(origin)
     config = JobConfig()
@@ -76,7 +97,11 @@ def read(raw: bytes, *, origin: str, rules: Rules) -> JobConfig:
     except TooLarge as error:
         reading.problem(error.line, (), str(error))
     if reading.problems:
-        raise InvalidJobConfig(reading.problems)
+        objections = chain.from_iterable(reading.objections.values())
+        names_of_events = (event.name for action in config.actions for event in action.events)
+        raise InvalidJobConfig(
+            chain(reading.problems, objections), names_of_events if reading.knows_events else None
+        )
     return config
 
 
@@ -103,6 +128,7 @@ def _action(reading: Reading, rules: Rules, index: int, action: Struct) -> Actio
             _task(reading, rules, number, task) for number, task in enumerate(values.get("tasks", ()))
         ),
         silent=bool(values.get("silent")),
+        objections=tuple(sorted(reading.objections.get(index, ()))),
     )
 
 
@@ -118,7 +144,7 @@ def _task(reading: Reading, rules: Rules, index: int, task: Struct) -> Task:
     kinds = [kind for kind in _KINDS if values.get(kind)]
     if len(kinds) > 1:
         line = task.line_of(kinds[1])
-        reading.problem(
+        reading.objection(
             line, task.path, f"expected one of image, function and lambda, found {' and '.join(kinds)}"
         )
     seconds = values.get("maxPollDuration")
@@ -150,13 +176,13 @@ def _env(reading: Reading, env: Struct) -> Env:
     value, value_from = env.values.get("value", ""), env.values.get("valueFrom", "")
     if value_from not in _SOURCES:
         path = (*env.path, "valueFrom")
-        reading.problem(
+        reading.objection(
             env.line_of("valueFrom"),
             path,
             f"expected {_either(_SOURCES)}, found {shown(value_from)}",
         )
     elif value_from == "event" and (complaint := path_problem(value)):
-        reading.problem(env.line_of("value"), (*env.path, "value"), complaint)
+        reading.objection(env.line_of("value"), (*env.path, "value"), complaint)
     return Env(env.values.get("name", ""), value, value_from, rendering=env.values.get("as", ""))
 
 
@@ -176,7 +202,7 @@ def _security_context(reading: Reading, rules: Rules, context: Struct | None) ->
     values = context.values
     if values.get("privileged") and not rules.allow_privileged:
         path: Path = (*context.path, "privileged")
-        reading.problem(context.line_of("privileged"), path, "privileged containers are not allowed")
+        reading.objection(context.line_of("privileged"), path, "privileged containers are not allowed")
     capabilities, seccomp = _values(values.get("capabilities")), _values(values.get("seccompProfile"))
     return SecurityContext(
         privileged=values.get("privileged"),

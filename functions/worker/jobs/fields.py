@@ -93,7 +93,7 @@ def _quantity(reading: Reading, node: Node, path: Path, _: object) -> Decimal | 
     except quantities.InvalidQuantity as error:
         amount, complaint = Decimal(0), str(error)
     if complaint:
-        reading.problem(
+        reading.objection(
             node.line, path, f"expected a quantity like 500m or 1Gi, found {shown(value)}: {complaint}"
         )
     return amount
@@ -113,6 +113,13 @@ def _pattern(reading: Reading, node: Node, path: Path, _: object) -> str:
     return value
 
 
+def _property(reading: Reading, node: Node, path: Path, _: object) -> str:
+    value = text(reading, node, path)
+    if value and (complaint := path_problem(value)):
+        reading.problem(node.line, path, complaint)
+    return value
+
+
 def _image_check(rules: Rules) -> Check:
     def check(image: str) -> str | None:
         if rules.images.allows(image):
@@ -128,7 +135,7 @@ def _on_error_problem(value: str) -> str | None:
 
 _EVENT: Final[Fields] = {
     "name": _pattern,
-    "jsonpath": struct({"property": checked(path_problem), "match": text}),
+    "jsonpath": struct({"property": _property, "match": text}),
 }
 _ENV: Final[Fields] = {"name": text, "value": text, "valueFrom": text, "as": text}
 _AMOUNTS: Final[Fields] = {"cpu": _quantity, "memory": _quantity}

@@ -31,9 +31,13 @@ def matching_actions(config: JobConfig, event: Mapping[str, object]) -> tuple[Ac
     )
 
 
+def names(pattern: str, event_type: object) -> bool:
+    """Whether the name in an action's event, an unanchored pattern, is for events of the type."""
+    return bool(compiled.pattern(pattern).search(str(event_type or "").encode(errors="replace").decode()))
+
+
 def _matches(wanted: EventFilter, root: Mapping[str, object]) -> bool:
-    event_type = str(root["type"] or "").encode(errors="replace").decode()
-    if not compiled.pattern(wanted.name).search(event_type):
+    if not names(wanted.name, root["type"]):
         return False
     if not wanted.property:
         return True

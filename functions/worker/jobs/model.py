@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from jobs.images import ImageAllowlist
+from jobs.schema import Problem
 
 DEFAULT_MAX_POLL_DURATION: Final = 300
 """Seconds that a task may take unless it says otherwise."""
@@ -115,13 +116,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Action:
-    """What to do about the events it names; `index` counts from 0."""
+    """What to do about the events it names; `index` counts from 0.
+
+    With `objections` it can't be run: they say what is wrong with its tasks.
+    """
 
     index: int
     name: str = ""
     events: tuple[EventFilter, ...] = ()
     tasks: tuple[Task, ...] = ()
     silent: bool = False
+    objections: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -68,22 +68,42 @@ class Struct:
 
 @dataclass
 class Reading:
-    """The problems found so far in one file, how many values were read, and its patterns."""
+    """What was found so far in one file: problems, objections to actions, how many values, patterns."""
 
     origin: str
     problems: list[Problem] = field(default_factory=list)
+    objections: dict[int, list[Problem]] = field(default_factory=dict)
+    """By the indices of the actions to which they are made."""
+    knows_events: bool = True
+    """Whether all problems leave it certain which types of events the actions name."""
     patterns: Patterns = field(default_factory=Patterns)
     _values: int = 0
 
     def problem(self, line: int, path: Path, text: str) -> None:
-        """Note a problem of the field at `path`."""
+        """Note a problem of the field at `path`, for which the file can't be read as it was meant."""
         self.problems.append(Problem(self.origin, line, field_name(path), text))
+        self.knows_events = self.knows_events and _leaves_events_known(path)
+
+    def objection(self, line: int, path: Path, text: str) -> None:
+        """Note what is wrong with a task's field at `path`, for which its action alone can't be run."""
+        _, action, *_ = path
+        assert isinstance(action, int)
+        self.objections.setdefault(action, []).append(Problem(self.origin, line, field_name(path), text))
 
     def count(self, node: Collection) -> None:
         """Count what `node` holds; raises TooLarge."""
         self._values += 1 + len(node.children)
         if self._values > MAX_VALUES:
             raise TooLarge(node.line, f"the file expands to more than {MAX_VALUES} values")
+
+
+def _leaves_events_known(path: Path) -> bool:
+    match path:
+        case ("apiVersion",) | ("actions", int(), "name" | "silent" | "tasks", *_):
+            return True
+        case ("actions", int(), "events", int(), "jsonpath", *_):
+            return True
+    return False
 
 
 def field_name(path: Path) -> str:
@@ -124,12 +144,12 @@ def optional_text(reading: Reading, node: Node, path: Path, _: object) -> str | 
 
 
 def checked(check: Check) -> Decoder:
-    """A text field that `check` has a look at; the empty text is a field left out."""
+    """A task's text field that `check` has a look at; the empty text is a field left out."""
 
     def decode(reading: Reading, node: Node, path: Path, _: object) -> str:
         value = text(reading, node, path)
         if value and (complaint := check(value)):
-            reading.problem(node.line, path, complaint)
+            reading.objection(node.line, path, complaint)
         return value
 
     return decode

@@ -19,6 +19,7 @@ from runs.actions import broken_off
 from runs.lease import RunLease
 from runs.retrying import RETRY_PAUSES, retry
 from runs.work import (
+    Inapplicable,
     NoCapacity,
     Pending,
     Performance,
@@ -121,6 +122,9 @@ class RunExecutor:
         event = event.with_subscription(origin.subscription_id)
         try:
             work = self._work_finder.find(event)
+        except Inapplicable as problem:
+            self._note_inapplicable(run, problem)
+            work = None
         except Unreadable as problem:
             work = _broken(str(problem))
         if work is None:
@@ -303,6 +307,17 @@ class RunExecutor:
         self._note(done, outcome)
         logger.info("run done", event_id=done.event.id, result=outcome.result, status=outcome.status)
         return f"done: {outcome.status}, {outcome.result}"
+
+    def _note_inapplicable(self, run: Run, problem: Inapplicable) -> None:
+        """Tell of a job config that is broken somewhere: the event is none of its business, its repair is."""
+        logger.warning(
+            "the job config is invalid; no action of it is for the event",
+            event_id=run.event.id,
+            type=run.event.type,
+            reason=str(problem),
+        )
+        message = f"The job config is invalid, and no action of it is for {run.event.type}:\n{problem}"
+        self._errors.note(LogEntry.of(run.event, message))
 
     def _note(self, run: Run, outcome: Outcome) -> None:
         """Tell the Bridge's error log of a task that something broke in."""

@@ -18,6 +18,10 @@ class Unreadable(Exception):
     """What Keptn sent for a task can't be worked with; the text is for the finished event."""
 
 
+class Inapplicable(Unreadable):
+    """A job config that can't be worked with, and none of whose actions is for the event."""
+
+
 class Unreachable(Unreadable):
     """Keptn does not say what a task's job config is, and may do so later."""
 

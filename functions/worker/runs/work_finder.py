@@ -8,12 +8,13 @@ from execution_plane.clock import Clock
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.events import EventRef, Outcome, TriggeredEvent
 from execution_plane.keptn.transport import KeptnError, KeptnNotFound
-from jobs.config import InvalidJobConfig, read
+from execution_plane.telemetry import logger
+from jobs.config import InvalidJobConfig, read_for_matching
 from jobs.matching import matching_actions
-from jobs.model import JobConfig, Rules
-from runs.actions import ActionPerformer
+from jobs.model import Action, Rules
+from runs.actions import ActionPerformer, broken_off
 from runs.retrying import RETRY_PAUSES, retry
-from runs.work import Unreachable, Unreadable, Work
+from runs.work import Inapplicable, Unreachable, Unreadable, Work
 
 JOB_CONFIG = "job/config.yaml"
 BUNDLED = Path(__file__).parents[1] / JOB_CONFIG
@@ -41,22 +42,28 @@ class JobConfigWorkFinder:
     def find(self, event: TriggeredEvent) -> Work | None:
         """The actions that match the event, None if there are none.
 
-        Raises Unreadable if Keptn does not say what its job config is, or the job config is invalid.
+        If one of them can't be run, none is. Raises Unreadable if Keptn does not say what its job config is,
+        or the job config is invalid; Inapplicable if it is, and none of its actions is for the event.
         """
         raw, origin = self._find(event.ref)
-        actions = matching_actions(self._read(raw, origin), event.attributes)
+        actions = self._matching(raw, origin, event)
         if not actions:
             return _unhandled(event.ref, origin) if self._answer_unhandled_events else None
-        return Work(
-            is_silent=all(action.silent for action in actions),
-            perform=partial(self._performer.perform, actions),
-        )
+        is_silent = all(action.silent for action in actions)
+        if objections := [each for action in actions for each in action.objections]:
+            reason = str(InvalidJobConfig(objections))
+            logger.warning("the event's actions can't be run", event_id=event.ref.id, reason=reason)
+            return Work(is_silent, perform=lambda _, resumption: broken_off(reason, resumption))
+        return Work(is_silent, perform=partial(self._performer.perform, actions))
 
-    def _read(self, raw: bytes, origin: str) -> JobConfig:
+    def _matching(self, raw: bytes, origin: str, event: TriggeredEvent) -> Sequence[Action]:
         try:
-            return read(raw, origin=origin, rules=self._rules)
+            config = read_for_matching(raw, origin=origin, rules=self._rules)
         except InvalidJobConfig as problem:
-            raise Unreadable(str(problem)) from None
+            if problem.may_concern(event.ref.type) or self._answer_unhandled_events:
+                raise Unreadable(str(problem)) from None
+            raise Inapplicable(str(problem)) from None
+        return matching_actions(config, event.attributes)
 
     def _find(self, ref: EventRef) -> tuple[bytes, str]:
         """The first job config there is and where it was: service, stage, project, then the bundled one.

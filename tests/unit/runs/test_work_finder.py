@@ -1,16 +1,18 @@
 """Where a job config is looked for, and what happens when it can't be had."""
 
 import json
+from typing import cast
 
 import pytest
 
-from execution_plane.keptn.events import TriggeredEvent, read_triggered
+from execution_plane.keptn.events import Outcome, TriggeredEvent, read_triggered
+from jobs.images import ImageAllowlist
 from jobs.model import Rules
 from local.keptn.faults import Answer, DropConnection
 from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_4, Release
 from local.keptn.resources import NO_CREDENTIALS, NO_UPSTREAM
 from runs.actions import ActionPerformer
-from runs.work import Unreadable, Work
+from runs.work import Inapplicable, Performance, Unreadable, Work
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.world import SAYHELLO, World
 
@@ -26,8 +28,13 @@ OTHER = CONFIG.format(name="From Keptn", event="sh.keptn.event.other.triggered")
 LEVELS = [("podtato", "dev", "head"), ("podtato", "dev", ""), ("podtato", "", "")]
 
 
-def find(world: World, event: TriggeredEvent | None = None) -> Work | None:
-    work_finder = JobConfigWorkFinder(world.client(), ActionPerformer({}, world.clock), Rules(), world.clock)
+def find(
+    world: World, event: TriggeredEvent | None = None, rules: Rules | None = None, *, answer: bool = False
+) -> Work | None:
+    performer = ActionPerformer({}, world.clock)
+    work_finder = JobConfigWorkFinder(
+        world.client(), performer, rules or Rules(), world.clock, answer_unhandled_events=answer
+    )
     return work_finder.find(event or opened(world))
 
 
@@ -167,3 +174,74 @@ def test_actions_that_are_all_silent_make_silent_work(world: World) -> None:
 
     assert work is not None
     assert work.is_silent
+
+
+def write_actions(world: World, *actions: str) -> None:
+    config = f"apiVersion: v2\nactions: [{', '.join(actions)}]"
+    world.keptn.add_resource("podtato", "job/config.yaml", config)
+
+
+HELLO = f"{{events: [{{name: {SAYHELLO}}}], tasks: [{{image: ours/hello}}]}}"
+FORBIDDEN = "tasks: [{image: theirs/a}]"
+NOBODY = cast("Performance", None)
+"""For work that does nothing."""
+OURS = Rules(images=ImageAllowlist.parse("ours/*"))
+
+
+def test_a_forbidden_image_of_an_action_for_other_events_refuses_nothing(world: World) -> None:
+    write_actions(world, f"{{events: [{{name: other}}], {FORBIDDEN}}}", HELLO)
+
+    assert find(world, rules=OURS) is not None
+
+
+def test_a_forbidden_image_of_a_matching_action_ends_its_task_before_anything_runs(world: World) -> None:
+    write_actions(world, HELLO, f"{{events: [{{name: {SAYHELLO}}}], {FORBIDDEN}}}")
+
+    work = find(world, rules=OURS)
+
+    assert work is not None
+    assert not work.is_silent
+    outcome = work.perform(NOBODY, None)
+    assert isinstance(outcome, Outcome)
+    assert (outcome.status, outcome.message) == (
+        "errored",
+        "job/config.yaml of project podtato, line 2, actions[1].tasks[0].image: "
+        "expected an image that this deployment allows, found 'theirs/a'",
+    )
+
+
+def test_a_forbidden_image_of_silent_actions_is_said_in_the_log_alone(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_actions(world, f"{{events: [{{name: {SAYHELLO}}}], {FORBIDDEN}, silent: true}}")
+
+    work = find(world, rules=OURS)
+
+    assert work is not None
+    assert work.is_silent
+    (line,) = [vars(each) for each in caplog.records if each.message == "the event's actions can't be run"]
+    assert "found 'theirs/a'" in line["reason"]
+
+
+def test_an_invalid_config_that_names_no_such_event_does_not_apply(world: World) -> None:
+    write_actions(world, "{events: [{name: other}], tasks: [{cmd: a}]}")
+
+    with pytest.raises(Inapplicable, match=r"actions\[0\]\.tasks\[0\]\.cmd"):
+        find(world)
+
+
+@pytest.mark.parametrize("action", [HELLO, "{events: [{name: '['}]}"])
+def test_an_invalid_config_that_names_the_event_or_may_do_so_applies(world: World, action: str) -> None:
+    write_actions(world, action, "{tasks: [{cmd: a}]}")
+
+    with pytest.raises(Unreadable) as caught:
+        find(world)
+    assert not isinstance(caught.value, Inapplicable)
+
+
+def test_where_unhandled_events_are_answered_an_invalid_config_is(world: World) -> None:
+    write_actions(world, "{events: [{name: other}], tasks: [{cmd: a}]}")
+
+    with pytest.raises(Unreadable) as caught:
+        find(world, answer=True)
+    assert not isinstance(caught.value, Inapplicable)
