@@ -25,6 +25,10 @@ from jobs.event_time import EventTime
 from jobs.yaml_scalars import resolve_plain
 
 _BASE_60: Final = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_LINE_ENDS: Final = ("\u2028", "\u2029")  # Unicode's own
+_END: Final = "\ue000\ue001\ue000"  # of Unicode's private use, and of nobody's
+_NOT_GOS: Final = re.compile(rf" *{_END}|(?<=[\n\u2028\u2029])\.\.\.\n\Z")
+"""What libyaml writes and yaml.v2 does not: spaces behind a last line end in quotes, and a document's end."""
 _NOT_FINITE: Final = {"NaN": ".nan", "+Inf": ".inf", "-Inf": "-.inf"}
 
 
@@ -38,7 +42,7 @@ def go_yaml(value: object) -> str:
         StreamEndEvent(),
     ]
     document = str(yaml.emit(events, Dumper=CDumper, allow_unicode=True))
-    return document[: -len("...\n")] if document.endswith("\n...\n") else document
+    return _NOT_GOS.sub("", document)
 
 
 def _events(value: object) -> Iterator[Event]:
@@ -80,6 +84,8 @@ def _text(text: str) -> Event:
     text = text.encode(errors="replace").decode()
     if "\n" in text:
         return _scalar(text, "|")
+    if text.endswith(_LINE_ENDS):
+        text += _END
     is_text = resolve_plain(text).kind == "str" and not _BASE_60.fullmatch(text)
     return _scalar(text, None if is_text else '"')
 

@@ -124,6 +124,24 @@ def test_yaml_quotes_keys_as_it_quotes_texts() -> None:
     assert go_yaml({"yes": "on", "1": "1", "a": "b # c"}) == '"1": "1"\na: \'b # c\'\n"yes": "on"\n'
 
 
+@pytest.mark.parametrize(
+    ("value", "document"),
+    [
+        ("a\u2028", "'a\u2028'\n"),
+        ("\u2029", "'\u2029'\n"),
+        ("a\u2028\u2029", "'a\u2028\u2029'\n"),
+        ("a\u2028b", "'a\u2028  b'\n"),
+        ("a\n\u2028", "|+\n  a\n\u2028"),
+        ("a \u2028", '"a \\L"\n'),
+        ({"k": {"l": ["a\u2028", "b"]}}, "k:\n  l:\n  - 'a\u2028'\n  - b\n"),
+        ({"a\u2028": "b"}, "? 'a\u2028'\n: b\n"),
+        ("a\u2028\ue000", "'a\u2028  \ue000'\n"),
+    ],
+)
+def test_yaml_ends_with_unicodes_line_ends_as_go_has_it(value: Any, document: str) -> None:
+    assert go_yaml(value) == document
+
+
 def test_json_reads_back_as_what_it_was() -> None:
     value = {"a": [1, 2.5, None, True, {"b": "c\u2028"}], "d": {"e": []}, "f": 1e300}
     assert json.loads(go_json(value)) == value

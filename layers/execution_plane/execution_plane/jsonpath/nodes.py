@@ -238,11 +238,12 @@ def _number(value: object) -> float | None:
         return None
     if isinstance(value, int | float):
         return as_float64(value)
-    if isinstance(value, str) and value.isascii() and "_" not in value and value == value.strip():
+    if isinstance(value, str) and value.isascii() and value == value.strip():
         try:
-            return float(value)
+            number = float(value)
         except ValueError:
             return None
+        return None if math.isinf(number) and "inf" not in value.lower() else number
     return None
 
 

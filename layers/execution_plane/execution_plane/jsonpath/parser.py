@@ -19,6 +19,9 @@ MAX_NESTING: Final = 64
 MAX_LENGTH: Final = 10_000
 """Characters."""
 
+_LITERAL: Final = ("number", "string", "(", ")", "-", "==", "!=")
+"""Kinds of words of which, with true and false, all that needs no event is made."""
+
 _RANGE_END: Final = float(2**31 - 1)
 
 
@@ -93,11 +96,23 @@ class _Parser:
                 node, is_list = self._expression()
                 self._expect(")")
             case "-":
-                node = nodes.negative(self._operand()[0])
+                node = self._negative()
             case _:
                 raise self._unexpected(token=token)
         self._nesting -= 1
         return node, is_list
+
+    def _negative(self) -> Node:
+        """After a minus: of what needs no event, it is found out here and now whether it is a number."""
+        begin = self._next
+        node = nodes.negative(self._operand()[0])
+        operand = self._tokens[begin : self._next]
+        if all(token.kind in _LITERAL or token.value in ("true", "false") for token in operand):
+            try:
+                return nodes.constant(node(nodes.Scope(None)))
+            except JsonPathError as error:
+                raise InvalidJsonPath(self._path, operand[0].position, str(error)) from None
+        return node
 
     def _identifier(self, token: Token) -> Node:
         """`true`, `false`, or a path without `$`, in which a missing key is null."""

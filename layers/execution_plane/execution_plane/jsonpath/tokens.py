@@ -1,6 +1,7 @@
 """The words of a JSONPath, as Go's text/scanner splits them and strconv.Unquote reads its strings."""
 
 import math
+import re
 from typing import Final, NamedTuple
 
 LONGEST_SHOWN: Final = 200
@@ -8,6 +9,7 @@ LONGEST_SHOWN: Final = 200
 
 _SIMPLE_ESCAPES: Final = dict(zip("abfnrtv\\", b"\a\b\f\n\r\t\v\\", strict=True))
 _CODED_ESCAPES: Final = {"x": (2, 16), "u": (4, 16), "U": (8, 16)}
+_BLANKS_OR_COMMENT: Final = re.compile(r"[ \t\r\n]+|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _OCTAL_DIGITS: Final = "01234567"
 
 
@@ -36,8 +38,8 @@ def tokens_of(path: str) -> list[Token]:
     tokens = []
     at = 0
     while at < len(path):
-        if path[at] in " \t\r\n":
-            at += 1
+        if skipped := _BLANKS_OR_COMMENT.match(path, at):
+            at = skipped.end()
             continue
         kind, value, end = _token_at(path, at)
         tokens.append(Token(kind, path[at:end], value, at + 1))
