@@ -94,7 +94,7 @@ class Task:
     resources: Resources | None = None
     working_dir: str = ""
     max_poll_duration: int = DEFAULT_MAX_POLL_DURATION
-    """Seconds; 0 and less time out at once."""
+    """Seconds; 0 and less time out at once. Where the file does not give it, a plane may have its own."""
     namespace: str = ""
     ttl_seconds_after_finished: int | None = None
     security_context: SecurityContext = SecurityContext()

@@ -61,6 +61,7 @@ class FargateRunner:
         self._settings = settings
         self._clock = clock
         self.cluster = settings.cluster
+        self.max_poll_duration = settings.max_poll_duration
 
     def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
         """Fetch the task's files, find or make its definition. May be done again. Raises TaskUnusable.
@@ -111,7 +112,7 @@ class FargateRunner:
         if end.exit_code == 0 and end.stop_code in ENDED_BY_ITSELF:
             return Outcome("pass", "succeeded", "\n".join(filter(None, [*notices, text])), logs[-1].data)
         # In the first line, which is kept wherever a message is cut.
-        failure = " ".join([_failure(task, step, end), *notices])
+        failure = " ".join([_failure(step, end), *notices])
         message = joined((failure, f"Logs:\n{text}" if text else ""))
         return Outcome("fail", "errored", message, logs[-1].data)
 
@@ -274,16 +275,15 @@ def _put_off(trouble: NoCapacity) -> str:
     raise trouble
 
 
-def _failure(task: Task, step: ContainerStep, end: ContainerEnd) -> str:
+def _failure(step: ContainerStep, end: ContainerEnd) -> str:
     """How a container ended that did not end well, with ECS's own reason."""
     which = (
         "The container of the task's files" if end.failed_container == FILES_CONTAINER else "The container"
     )
     reason = f": {end.reason}" if end.reason else ""
     if end.stop_code == STOPPED_BY_US and end.stopped_at and end.stopped_at >= step.deadline:
-        return (
-            f"{which} was still running after {task.max_poll_duration} s (maxPollDuration) and was stopped."
-        )
+        seconds = round(step.deadline - step.since)
+        return f"{which} was still running after {seconds} s (maxPollDuration) and was stopped."
     if end.stop_code == STOPPED_BY_US:
         return f"{which} was stopped{reason}"
     if end.exit_code:

@@ -41,6 +41,8 @@ class ContainerRunner(Protocol):
     """A way to execute one task beside the worker, which does not wait for it."""
 
     cluster: str
+    max_poll_duration: int
+    """Seconds that a container has whose task does not say."""
 
     def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
         """Make a container ready, without starting it. May be done again. Raises TaskUnusable."""
@@ -141,11 +143,11 @@ class ActionPerformer:
         self, task: Task, place: tuple[int, int], digest: str, performance: Performance
     ) -> ContainerStep:
         """A container's place in the run. Raises TaskUnusable for one that would have no time."""
-        if task.max_poll_duration <= 0:
-            raise TaskUnusable(
-                f"maxPollDuration is {task.max_poll_duration}, so the task's time was over before it began."
-            )
         assert self._containers is not None
+        given = "maxPollDuration" in task.given
+        seconds = task.max_poll_duration if given else self._containers.max_poll_duration
+        if seconds <= 0:
+            raise TaskUnusable(f"maxPollDuration is {seconds}, so the task's time was over before it began.")
         number, position = place
         now = self._clock.now()
         key = json.dumps([performance.source, performance.event.ref.id, number, position])
@@ -156,7 +158,7 @@ class ActionPerformer:
             cluster=self._containers.cluster,
             digest=digest,
             since=now,
-            deadline=now + task.max_poll_duration,
+            deadline=now + seconds,
         )
 
     def _together(self, done: Sequence[TaskDone], performance: Performance) -> Outcome:

@@ -111,7 +111,8 @@ class ContainerSettings:
 
     With an empty `cluster`, containers are off. `secret_store` is Secrets Manager's or SSM's name for boto3;
     with an empty `secret_prefix` no task gets a secret. `cpu` is in Fargate's units (1024 a core), `memory`
-    in MiB. `task_roles` has the role's ARN for each allowed `serviceAccount`, which is a role's name.
+    in MiB, `max_poll_duration` in seconds, for a task that does not say. `task_roles` has the role's ARN for
+    each allowed `serviceAccount`, which is a role's name.
     """
 
     cluster: str
@@ -128,6 +129,7 @@ class ContainerSettings:
     architecture: str
     cpu: int
     memory: int
+    max_poll_duration: int
     allowed_images: str
     allow_privileged: bool
     secret_store: str
@@ -162,6 +164,9 @@ class ContainerSettings:
             architecture=_read(environ, "ContainerArchitecture", _architecture, default="X86_64"),
             cpu=_read(environ, "ContainerCpu", _whole_number(256, 16_384), default="256"),
             memory=_read(environ, "ContainerMemoryMegabytes", _whole_number(512, 122_880), default="512"),
+            max_poll_duration=_read(
+                environ, "ContainerMaxPollDurationSeconds", _whole_number(1, 1_209_600), default="300"
+            ),
             # Not trimmed: the job executor takes every item of its list as it stands.
             allowed_images=environ.get("ALLOWED_IMAGES", ""),
             allow_privileged=_read(environ, "AllowPrivileged", _switch, default="false"),
