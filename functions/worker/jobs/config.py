@@ -203,6 +203,7 @@ def _security_context(reading: Reading, rules: Rules, context: Struct | None) ->
     if values.get("privileged") and not rules.allow_privileged:
         path: Path = (*context.path, "privileged")
         reading.objection(context.line_of("privileged"), path, "privileged containers are not allowed")
+    says_capabilities = values.get("capabilities") is not None
     capabilities, seccomp = _values(values.get("capabilities")), _values(values.get("seccompProfile"))
     return SecurityContext(
         privileged=values.get("privileged"),
@@ -212,7 +213,7 @@ def _security_context(reading: Reading, rules: Rules, context: Struct | None) ->
         read_only_root_filesystem=values.get("readOnlyRootFilesystem"),
         allow_privilege_escalation=values.get("allowPrivilegeEscalation"),
         capabilities_add=capabilities.get("add", ()),
-        capabilities_drop=capabilities.get("drop", ()),
+        capabilities_drop=capabilities.get("drop", ()) if says_capabilities else None,
         proc_mount=values.get("procMount"),
         seccomp_type=seccomp.get("type"),
         seccomp_localhost_profile=seccomp.get("localhostProfile"),

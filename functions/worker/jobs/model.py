@@ -71,7 +71,8 @@ class SecurityContext:
     read_only_root_filesystem: bool | None = None
     allow_privilege_escalation: bool | None = None
     capabilities_add: tuple[str, ...] = ()
-    capabilities_drop: tuple[str, ...] = ()
+    capabilities_drop: tuple[str, ...] | None = None
+    """None where the task says nothing of capabilities, not even of those to add."""
     proc_mount: str | None = None
     seccomp_type: str | None = None
     seccomp_localhost_profile: str | None = None

@@ -84,7 +84,7 @@ class FargateRunner:
             )
         except InvalidEnvironment as problem:
             raise TaskUnusable(str(problem)) from None
-        if ignored := ", ".join(meaningless(task)):
+        if ignored := ", ".join(meaningless(task, self._settings)):
             logger.info(
                 "fields without a meaning on Fargate", event_id=ref.id, task=task.name, fields=ignored
             )

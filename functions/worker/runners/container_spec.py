@@ -15,7 +15,8 @@ from execution_plane.containers import FILES_CONTAINER, STREAM_PREFIX, TASK_CONT
 from execution_plane.keptn.events import EventRef
 from execution_plane.settings import ContainerSettings
 from jobs.environment import Environment
-from jobs.model import Task
+from jobs.model import SecurityContext, Task
+from runners.container_security import effective_context
 from runners.fargate import Size
 from runners.unpack import UNPACK
 from runs.work import TaskUnusable
@@ -73,16 +74,19 @@ def container_spec(
         for each in environment.variables.values()
         if each.secret is None
     ]
-    container = _container(task, entry_point, references, settings, region)
+    context = effective_context(task, settings)
+    container = _container(task, context, entry_point, references, settings, region)
     varying: dict[str, Any] = {"environment": variables} | ({"command": command} if command else {})
     overrides = [{"name": TASK_CONTAINER, **varying}]
-    if archive:
+    # A volume of Fargate's belongs to root.
+    is_prepared = bool(archive or context.run_as_user)
+    if is_prepared:
         container["dependsOn"] = [{"containerName": FILES_CONTAINER, "condition": "SUCCESS"}]
-        overrides.append({"name": FILES_CONTAINER, "command": [*archive, FOLDER]})
+        overrides.append({"name": FILES_CONTAINER, "command": [*(archive or ()), FOLDER]})
     if len(json.dumps({"containerOverrides": overrides})) > MOST_OVERRIDES:
         container |= varying
         overrides = overrides[1:]
-    containers = [container, *([_files_container(settings, region)] if archive else [])]
+    containers = [container, *([_files_container(settings, region)] if is_prepared else [])]
     return ContainerSpec(
         definition=_definition(task, size, containers, settings),
         overrides={"containerOverrides": overrides},
@@ -90,19 +94,20 @@ def container_spec(
     )
 
 
-def meaningless(task: Task) -> Iterator[str]:
+def meaningless(task: Task, settings: ContainerSettings) -> Iterator[str]:
     """The fields of a task that it gives and that mean nothing on Fargate; of annotations, those left out."""
     for name in ("imagePullPolicy", "namespace", "ttlSecondsAfterFinished"):
         if name in task.given:
             yield name
-    context = task.security_context
+    context = effective_context(task, settings)
+    knows_user = context.run_as_user is not None
     given = {
         "privileged": context.privileged,
-        "runAsNonRoot": context.run_as_non_root,
+        "runAsNonRoot": context.run_as_non_root and not knows_user,
         "allowPrivilegeEscalation": context.allow_privilege_escalation is not None,
         "procMount": context.proc_mount,
         "seccompProfile": context.seccomp_type or context.seccomp_localhost_profile,
-        "runAsGroup": context.run_as_group is not None and context.run_as_user is None,
+        "runAsGroup": context.run_as_group is not None and not knows_user,
         "capabilities.add": set(context.capabilities_add) - {FARGATES_CAPABILITY},
     }
     yield from (f"securityContext.{name}" for name, value in given.items() if value)
@@ -112,12 +117,12 @@ def meaningless(task: Task) -> Iterator[str]:
 
 def _container(
     task: Task,
+    context: SecurityContext,
     entry_point: Sequence[str],
     references: Mapping[str, str],
     settings: ContainerSettings,
     region: str,
 ) -> dict[str, Any]:
-    context = task.security_context
     container: dict[str, Any] = {
         "name": TASK_CONTAINER,
         "image": task.image,
@@ -136,7 +141,7 @@ def _container(
         container["readonlyRootFilesystem"] = context.read_only_root_filesystem
     capabilities = {
         "add": [name for name in context.capabilities_add if name == FARGATES_CAPABILITY],
-        "drop": list(context.capabilities_drop),
+        "drop": list(context.capabilities_drop or ()),
     }
     if any(capabilities.values()):
         container["linuxParameters"] = {"capabilities": {name: v for name, v in capabilities.items() if v}}
@@ -146,7 +151,7 @@ def _container(
 
 
 def _files_container(settings: ContainerSettings, region: str) -> dict[str, Any]:
-    """The container that brings the task's files before it begins, with the task's own role."""
+    """The container that makes the task's folder ready before it begins, with the task's own role."""
     return {
         "name": FILES_CONTAINER,
         "image": settings.init_image,

@@ -1,4 +1,4 @@
-"""The program of the container that brings a task's files: `python3 -c UNPACK BUCKET KEY FOLDER`."""
+"""The program of the container that makes a task's folder ready: `python3 -c UNPACK [BUCKET KEY] FOLDER`."""
 
 from typing import Final
 
@@ -6,10 +6,12 @@ from typing import Final
 UNPACK: Final = """\
 import io, os, sys, tarfile
 sys.path.append("/var/runtime")
-import boto3
-bucket, key, folder = sys.argv[1:]
-content = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-    archive.extractall(folder, filter="data")
+*archive, folder = sys.argv[1:]
+if archive:
+    import boto3
+    bucket, key = archive
+    content = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(content)) as files:
+        files.extractall(folder, filter="data")
 os.chmod(folder, 0o777)
 """

@@ -112,7 +112,8 @@ class ContainerSettings:
     With an empty `cluster`, containers are off. `secret_store` is Secrets Manager's or SSM's name for boto3;
     with an empty `secret_prefix` no task gets a secret. `cpu` is in Fargate's units (1024 a core), `memory`
     in MiB, `max_poll_duration` in seconds, for a task that does not say. `task_roles` has the role's ARN for
-    each allowed `serviceAccount`, which is a role's name.
+    each allowed `serviceAccount`, which is a role's name. With `are_restricted`, containers have few rights
+    unless a task's `securityContext` asks for more.
     """
 
     cluster: str
@@ -130,6 +131,7 @@ class ContainerSettings:
     cpu: int
     memory: int
     max_poll_duration: int
+    are_restricted: bool
     allowed_images: str
     allow_privileged: bool
     secret_store: str
@@ -167,6 +169,10 @@ class ContainerSettings:
             max_poll_duration=_read(
                 environ, "ContainerMaxPollDurationSeconds", _whole_number(1, 1_209_600), default="300"
             ),
+            are_restricted=_read(
+                environ, "ContainerSecurity", _one_of("image", "restricted"), default="image"
+            )
+            == "restricted",
             # Not trimmed: the job executor takes every item of its list as it stands.
             allowed_images=environ.get("ALLOWED_IMAGES", ""),
             allow_privileged=_read(environ, "AllowPrivileged", _switch, default="false"),

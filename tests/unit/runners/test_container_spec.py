@@ -9,8 +9,9 @@ import pytest
 
 from execution_plane.keptn.events import EventRef
 from execution_plane.settings import ContainerSettings
+from jobs.config import read
 from jobs.environment import environment
-from jobs.model import Env, SecurityContext, Task
+from jobs.model import Env, Rules, SecurityContext, Task
 from runners.container_spec import MOST_OVERRIDES, ContainerSpec, container_spec, meaningless
 from runners.fargate import Size
 from runs.work import TaskUnusable
@@ -108,7 +109,7 @@ def test_fields_without_a_meaning_on_fargate_are_named() -> None:
     )
     given = frozenset({"imagePullPolicy", "namespace", "ttlSecondsAfterFinished", "image", "securityContext"})
 
-    assert list(meaningless(replace(TASK, security_context=context, given=given))) == [
+    assert list(meaningless(replace(TASK, security_context=context, given=given), SETTINGS)) == [
         "imagePullPolicy",
         "namespace",
         "ttlSecondsAfterFinished",
@@ -132,7 +133,7 @@ def test_fields_with_a_meaning_are_not_named() -> None:
     )
     given = frozenset({"image", "cmd", "args", "env", "files", "resources", "annotations", "serviceAccount"})
 
-    assert list(meaningless(replace(TASK, security_context=context, given=given))) == []
+    assert list(meaningless(replace(TASK, security_context=context, given=given), SETTINGS)) == []
 
 
 def test_a_service_account_is_one_of_the_roles_that_are_allowed() -> None:
@@ -206,14 +207,17 @@ def test_annotations_that_become_no_tags_are_named() -> None:
     dropped = {"aws:x": "1", "": "2", "keptn.sh/stage": "mine", "a,b": "first of one key"}
     kept = {"a;b": "last of one key", "fine": "yes"}
 
-    assert list(meaningless(replace(TASK, annotations={**dropped, **kept}))) == [
+    assert list(meaningless(replace(TASK, annotations={**dropped, **kept}), SETTINGS)) == [
         "annotations.aws:x",
         "annotations.",
         "annotations.keptn.sh/stage",
         "annotations.a,b",
     ]
     many = {f"a{number}": "x" for number in range(46)}
-    assert list(meaningless(replace(TASK, annotations=many))) == ["annotations.a0", "annotations.a1"]
+    assert list(meaningless(replace(TASK, annotations=many), SETTINGS)) == [
+        "annotations.a0",
+        "annotations.a1",
+    ]
 
 
 def test_one_definition_serves_whatever_an_event_decides() -> None:
@@ -254,6 +258,85 @@ def test_files_are_brought_by_a_container_before_the_task_begins() -> None:
         "name": "files",
         "command": ["bucket", "files/token.tar", "/keptn"],
     }
+
+
+def test_a_folder_is_opened_for_a_user_that_is_not_root_without_files_too() -> None:
+    spec = spec_of(replace(TASK, security_context=SecurityContext(run_as_user=5)))
+    task, files = spec.definition["containerDefinitions"]
+
+    assert task["dependsOn"] == [{"containerName": "files", "condition": "SUCCESS"}]
+    assert files["user"] == "0:0"
+    assert spec.overrides["containerOverrides"][1] == {"name": "files", "command": ["/keptn"]}
+
+
+@pytest.mark.parametrize("context", [SecurityContext(), SecurityContext(run_as_user=0)])
+def test_root_needs_no_folder_opened(context: SecurityContext) -> None:
+    assert len(spec_of(replace(TASK, security_context=context)).definition["containerDefinitions"]) == 1
+
+
+RESTRICTED = ContainerSettings.from_environment({**ENVIRON, "CONTAINER_SECURITY": "restricted"})
+NO_RIGHTS = {
+    "user": "1000:2000",
+    "readonlyRootFilesystem": True,
+    "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("context", "rights"),
+    [
+        ("{}", {}),
+        ("{runAsUser: 5}", {"user": "5:2000"}),
+        ("{runAsGroup: 5}", {"user": "1000:5"}),
+        ("{runAsUser: 0, runAsNonRoot: false}", {"user": "0:2000"}),
+        ("{runAsNonRoot: false}", {}),
+        ("{readOnlyRootFilesystem: false}", {"readonlyRootFilesystem": False}),
+        (
+            "{capabilities: {drop: [NET_RAW]}}",
+            {"linuxParameters": {"capabilities": {"drop": ["NET_RAW"]}}},
+        ),
+        (
+            "{capabilities: {add: [SYS_PTRACE]}}",
+            {"linuxParameters": {"capabilities": {"add": ["SYS_PTRACE"]}}},
+        ),
+        ("{capabilities: {}}", {"linuxParameters": None}),
+        ("{capabilities: null, seccompProfile: {type: Unconfined}}", {}),
+    ],
+)
+def test_a_restricted_plane_gives_the_rights_that_a_task_does_not_speak_of(
+    context: str, rights: dict[str, Any]
+) -> None:
+    raw = f"apiVersion: v2\nactions: [{{tasks: [{{image: alpine, securityContext: {context}}}]}}]".encode()
+    task = read(raw, origin="c.yaml", rules=Rules()).actions[0].tasks[0]
+
+    container = spec_of(task, settings=RESTRICTED).definition["containerDefinitions"][0]
+
+    assert {name: container.get(name) for name in NO_RIGHTS} == {**NO_RIGHTS, **rights}
+
+
+def test_on_a_restricted_plane_the_folder_is_open_to_its_user() -> None:
+    names = [each["name"] for each in spec_of(settings=RESTRICTED).definition["containerDefinitions"]]
+
+    assert names == ["task", "files"]
+
+
+@pytest.mark.parametrize(
+    ("context", "settings"),
+    [
+        (SecurityContext(run_as_user=0, run_as_non_root=True), SETTINGS),
+        (SecurityContext(run_as_user=0), RESTRICTED),
+    ],
+)
+def test_a_root_that_is_to_be_none_is_refused(context: SecurityContext, settings: ContainerSettings) -> None:
+    with pytest.raises(TaskUnusable, match=r"root \(securityContext\.runAsUser: 0\), although runAsNonRoot"):
+        spec_of(replace(TASK, security_context=context), settings=settings)
+
+
+def test_a_group_alone_means_something_where_the_plane_has_its_user() -> None:
+    task = replace(TASK, security_context=SecurityContext(run_as_group=5, run_as_non_root=True))
+
+    assert list(meaningless(task, SETTINGS)) == ["securityContext.runAsNonRoot", "securityContext.runAsGroup"]
+    assert list(meaningless(task, RESTRICTED)) == []
 
 
 def test_overrides_are_never_longer_than_ecs_takes() -> None:

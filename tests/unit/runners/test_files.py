@@ -1,7 +1,10 @@
 """Which files of the Keptn repository a task's `files` are."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from local.keptn.faults import Answer
 from local.keptn.resources import NO_CREDENTIALS, Place
 from runners import files
 from runners.files import Repository
+from runners.unpack import UNPACK
 from runs.work import TaskUnusable
 from tests.support.world import SAYHELLO, World
 
@@ -126,3 +130,12 @@ def test_a_repository_that_is_out_of_reach_does_not_make_another_levels_file_be_
 def test_files_that_take_too_long_are_given_up(world: World, ref: EventRef) -> None:
     with pytest.raises(TaskUnusable, match="could not be fetched in time"):
         fetch(world, ref, "load.js", seconds=0.0)
+
+
+def test_a_folder_for_no_files_is_opened_to_any_user_without_boto3(tmp_path: Path) -> None:
+    folder = tmp_path / "keptn"
+    folder.mkdir(mode=0o755)
+
+    subprocess.run([sys.executable, "-I", "-S", "-c", UNPACK, str(folder)], check=True)
+
+    assert folder.stat().st_mode & 0o777 == 0o777
