@@ -1,23 +1,39 @@
 """Fixtures of tests with real containers."""
 
+import platform
+
 import docker  # type: ignore[import-untyped]
 import pytest
 from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
 
 from local.job_demo import IMAGE
 
+ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+INIT_IMAGE = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
+
 
 @pytest.fixture(scope="session")
 def docker_image() -> str:
     """An image that Docker has; skips where no Docker answers, or it has not."""
+    return known(IMAGE)
+
+
+@pytest.fixture(scope="session")
+def init_image() -> str:
+    """The image that makes a task's folder ready, in the same way."""
+    return known(INIT_IMAGE)
+
+
+def known(image: str) -> str:
+    """An image, if Docker has it; else the test is skipped."""
     try:
         client = docker.from_env()
     except DockerException as problem:
         pytest.skip(f"no Docker answers: {problem}")
     try:
-        client.images.get(IMAGE)
+        client.images.get(image)
     except ImageNotFound:
-        pytest.skip(f"Docker has no image {IMAGE}: docker pull {IMAGE}")
+        pytest.skip(f"Docker has no image {image}: docker pull {image}")
     finally:
         client.close()
-    return IMAGE
+    return image

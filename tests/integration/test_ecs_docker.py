@@ -6,8 +6,17 @@ from typing import Any
 import docker  # type: ignore[import-untyped]
 import pytest
 
+from execution_plane.keptn.events import EventRef
+from execution_plane.settings import ContainerSettings
+from jobs.environment import Environment
+from jobs.model import Task
 from local.ecs.docker_engine import LABEL, DockerEngine
-from tests.unit.local_ecs.rig import CLUSTER, Rig, rig, shell
+from runners.container_spec import container_spec
+from runners.fargate import Size
+from tests.support.job_configs import ENVIRON
+from tests.unit.local_ecs.rig import CLUSTER, GROUP, Rig, rig, shell
+
+REF = EventRef("event", "sh.keptn.event.load.triggered", "context", "podtato", "dev", "head")
 
 
 @pytest.fixture
@@ -49,6 +58,31 @@ def test_a_read_only_root_can_not_be_written(ecs: Rig) -> None:
 
     assert ecs.end()["containers"][0]["exitCode"] == 1
     assert "Read-only file system" in ecs.logs("main", arn)[0]
+
+
+def test_a_restricted_container_is_not_root_and_writes_to_its_folder_alone(ecs: Rig, init_image: str) -> None:
+    settings = ContainerSettings.from_environment(
+        {
+            **ENVIRON,
+            "CONTAINER_LOG_GROUP": GROUP,
+            "CONTAINER_INIT_IMAGE": init_image,
+            "CONTAINER_SECURITY": "restricted",
+        }
+    )
+    script = "id -u; id -g; grep CapEff /proc/self/status; echo hello > /keptn/a && cat /keptn/a; echo > /b"
+    task = Task(0, image="alpine", cmd=("sh", "-c"), args=(script,))
+    variables = Environment({}, allow_secret_references=False)
+    spec = container_spec(
+        task, Size(256, 512), variables, {}, settings, region="us-east-1", ref=REF, archive=None
+    )
+
+    family = ecs.client.register_task_definition(**spec.definition)["taskDefinition"]["family"]
+    arn = ecs.run(family, overrides=spec.overrides)["taskArn"]
+
+    assert {each["name"]: each["exitCode"] for each in ecs.end()["containers"]} == {"task": 1, "files": 0}
+    *can, can_not = ecs.logs("task", arn)
+    assert can == ["1000", "2000", "CapEff:\t0000000000000000", "hello"]
+    assert "Read-only file system" in can_not
 
 
 def test_an_image_that_can_not_be_pulled_fails_the_task_with_ecss_reason(ecs: Rig) -> None:
