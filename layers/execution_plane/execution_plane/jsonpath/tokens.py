@@ -77,9 +77,14 @@ def _is_digit(path: str, at: int) -> bool:
     return path[at : at + 1] in tuple("0123456789")
 
 
+def _is_separator(path: str, at: int) -> bool:
+    """Whether there is a `_` between two digits."""
+    return path[at : at + 1] == "_" and _is_digit(path, at - 1) and _is_digit(path, at + 1)
+
+
 def _end_of_number(path: str, at: int) -> int:
     def after_digits(index: int) -> int:
-        while _is_digit(path, index):
+        while _is_digit(path, index) or _is_separator(path, index):
             index += 1
         return index
 
@@ -113,9 +118,9 @@ def _unquoted(path: str, start: int) -> tuple[str, int]:
             value += path[at].encode(errors="replace")
             at += 1
         characters += 1
-    if quote == "'" and characters != 1:
+    if quote == "'" and characters > 1:
         raise InvalidJsonPath(
-            path, start + 1, 'single quotes hold exactly one character; use double quotes: ["key"]'
+            path, start + 1, 'single quotes hold one character at most; use double quotes: ["key"]'
         )
     return value.decode(errors="replace"), at + 1
 
