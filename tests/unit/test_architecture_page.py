@@ -3,6 +3,7 @@
 import ast
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
@@ -20,7 +21,9 @@ ROOMS = sorted(
 
 
 def test_the_rooms_import_one_another_only_along_the_arrows(capsys: pytest.CaptureFixture[str]) -> None:
-    status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
+    # It would switch off the loggers that other tests read.
+    with patch("importlinter.cli.logging_config.dictConfig"):
+        status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
 
     assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
 
