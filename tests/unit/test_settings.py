@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from execution_plane.settings import InvalidSetting, Match, PollerSettings, Settings, variable
+from execution_plane.settings import (
+    ContainerSettings,
+    InvalidSetting,
+    Match,
+    PollerSettings,
+    Settings,
+    variable,
+)
 
 BOTH = {
     "KEPTN_API_URL": "https://keptn.example.com/api",
@@ -128,6 +135,22 @@ def test_a_wrong_parameter_of_the_poller_is_named(parameter: str, value: str | N
 
     with pytest.raises(InvalidSetting) as refused:
         PollerSettings.from_environment({name: text for name, text in environ.items() if text is not None})
+
+    assert_is_one_sentence_naming(parameter, str(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("ContainerMaxPollDurationSeconds", "0"),
+        ("ContainerMaxPollDurationSeconds", "1209601"),
+        ("ContainerMaxPollDurationSeconds", "5m"),
+        ("ContainerSecurity", "strict"),
+    ],
+)
+def test_a_wrong_parameter_of_containers_is_named(parameter: str, value: str) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        ContainerSettings.from_environment({variable(parameter): value})
 
     assert_is_one_sentence_naming(parameter, str(refused.value))
 
