@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from execution_plane import parts
 from execution_plane.clock import Deadline
+from execution_plane.keptn.connecting import new_session
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.credentials import ApiToken, SecretUnreadable, Together
 from execution_plane.keptn.events import Event
 from execution_plane.keptn.oauth import BearerToken, LoginFailed, read_client
-from execution_plane.keptn.transport import Credentials, KeptnUnauthorized, Transport, new_session
+from execution_plane.keptn.transport import Credentials, KeptnUnauthorized, Transport
 from execution_plane.settings import InvalidSetting, Settings
 from local.keptn.control_plane import Keptn
 from tests.support.clock import SimulatedClock
@@ -136,6 +137,34 @@ def test_the_api_token_goes_along_when_both_are_given(
     assert login.seen_by_keptn == [{"HTTP_AUTHORIZATION": "Bearer token-1", "HTTP_X_TOKEN": "keptn-token"}]
 
 
+def test_a_netrc_does_not_get_the_better_of_what_the_plane_was_told(
+    login: Login, bearer: BearerToken, clock: SimulatedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    login.takes_basic = False
+
+    client(login, bearer, clock).open_events(LISTING, {})
+
+    assert login.seen_by_keptn[0]["HTTP_AUTHORIZATION"] == "Bearer token-2"
+    assert login.authorizations[-1] == ""
+
+
+def test_an_access_token_that_no_header_can_have_is_named_and_not_told(
+    keptn: ControlPlane, login: Login
+) -> None:
+    login.suffix = "\nX-Injected: yes"
+
+    with pytest.raises(LoginFailed) as refused:
+        keptn.open_events(LISTING, {})
+
+    assert str(refused.value) == (
+        f"POST {login.url}/token: 200 the token has a line break, or another character that no header can "
+        "have; see OauthSecretArn"
+    )
+    assert login.seen_by_keptn == []
+
+
 def test_an_expired_secret_is_named_and_nothing_is_sent(keptn: ControlPlane, login: Login) -> None:
     login.client_secret = "another"
 
@@ -230,7 +259,7 @@ def test_a_discovery_that_names_no_token_url_is_named(
 def test_a_token_url_that_does_not_answer_is_named(keptn: ControlPlane, login: Login, secrets: Any) -> None:
     secrets.put_secret_value(SecretId=SECRET, SecretString=secret(login, tokenUrl="http://127.0.0.1:1/token"))
 
-    with pytest.raises(LoginFailed, match=r"no answer \(ConnectionError\); see OauthSecretArn"):
+    with pytest.raises(LoginFailed, match=r"no connection \(.*\); check the URL in OauthSecretArn"):
         keptn.open_events(LISTING, {})
 
 
@@ -255,7 +284,7 @@ def test_the_token_url_may_have_a_certificate_of_the_users_own_authority(
 
         trusting = BearerToken(secrets, SECRET, new_session(str(ca)), clock)
         assert trusting.headers() == {"Authorization": "Bearer token-1"}
-        with pytest.raises(LoginFailed, match="SSLError"):
+        with pytest.raises(LoginFailed, match=r"no trusted TLS connection .*; see CaBundlePath"):
             BearerToken(secrets, SECRET, new_session(None), clock).headers()
 
 

@@ -30,9 +30,12 @@ class Login:
     takes_basic: bool = True
     is_discoverable: bool = True
     refuses_with: str = ""
+    suffix: str = ""
+    """Of each token."""
     valid: set[str] = field(default_factory=set)
     grants: list[dict[str, str]] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
+    authorizations: list[str] = field(default_factory=list)
     seen_by_keptn: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
 
@@ -47,6 +50,7 @@ class Login:
         """Grant a token, or say what is wrong as RFC 6749, section 5.2 has it."""
         self.grants.append(dict(request.form))
         self.hosts.append(request.host)
+        self.authorizations.append(request.headers.get("Authorization", ""))
         if request.mimetype != "application/x-www-form-urlencoded":
             return jsonify(error="invalid_request"), 400
         if request.form.get("grant_type") != "client_credentials":
@@ -55,7 +59,7 @@ class Login:
             return jsonify(error="invalid_client", error_description="unknown or expired client secret"), 401
         if self.refuses_with:
             return jsonify(error=self.refuses_with), 400
-        token = f"token-{len(self.grants)}"
+        token = f"token-{len(self.grants)}{self.suffix}"
         self.valid.add(token)
         granted: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "scope": "other"}
         return jsonify(granted if self.lifetime is None else granted | {"expires_in": self.lifetime}), 200

@@ -8,9 +8,10 @@ import boto3
 from botocore.config import Config
 
 from execution_plane.clock import Clock, SystemClock
+from execution_plane.keptn.connecting import CONNECTIONS, SettingNames, new_session
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.credentials import ApiToken, Together
-from execution_plane.keptn.transport import CONNECTIONS, Credentials, Transport, new_session
+from execution_plane.keptn.transport import Credentials, Transport
 from execution_plane.ledger.table import Ledger
 from execution_plane.settings import Settings
 
@@ -35,7 +36,11 @@ class Parts:
         """Read the settings and build the parts. Raises InvalidSetting; no request is made yet."""
         settings, clock = Settings.from_environment(), SystemClock()
         transport = Transport(
-            settings.api_url, _credentials(settings, clock), clock, ca_bundle_path=settings.ca_bundle_path
+            settings.api_url,
+            _credentials(settings, clock),
+            clock,
+            ca_bundle_path=settings.ca_bundle_path,
+            names=SettingNames(login=settings.login),
         )
         return cls(clock, ControlPlane(transport), Ledger(aws_client("dynamodb"), settings.ledger_table))
 
@@ -43,7 +48,8 @@ class Parts:
 def _credentials(settings: Settings, clock: Clock) -> Credentials:
     parts: list[Credentials] = []
     if settings.token_secret:
-        parts.append(ApiToken(aws_client("secretsmanager"), settings.token_secret))
+        secrets = aws_client("secretsmanager")
+        parts.append(ApiToken(secrets, settings.token_secret, settings.token_parameter))
     if settings.oauth_secret:
         from execution_plane.keptn.oauth import BearerToken  # with what it imports, only where it is used
 

@@ -35,9 +35,28 @@ def test_a_refused_token_is_read_again(secrets: Any) -> None:
     assert token.headers() == {"x-token": "second"}
 
 
+def test_the_only_text_of_a_json_object_is_the_token(secrets: Any) -> None:
+    """Secrets Manager's console makes one of a key and its value."""
+    secrets.create_secret(Name="token", SecretString='{"keptn-api-token": "first\\n"}')
+
+    assert ApiToken(secrets, "token").headers() == {"x-token": "first"}
+
+
+@pytest.mark.parametrize("text", ["123456", "true", '"quoted"', "[1]", "{not json"])
+def test_a_token_that_happens_to_be_json_but_no_object_is_taken_as_it_is(secrets: Any, text: str) -> None:
+    secrets.create_secret(Name="token", SecretString=text)
+
+    assert ApiToken(secrets, "token").headers() == {"x-token": text}
+
+
 @pytest.mark.parametrize(
     "value",
     [
+        {"SecretString": '{"user": "secret-value", "token": "secret-value"}'},
+        {"SecretString": '{"token": {"value": "secret-value"}}'},
+        {"SecretString": '{"token": 7}'},
+        {"SecretString": '{"token": ""}'},
+        {"SecretString": "{}"},
         {"SecretString": "  \n"},
         {"SecretBinary": b"secret-value"},
         {"SecretString": "secret-value\nwith a second line"},
@@ -49,6 +68,13 @@ def test_a_secret_that_is_no_token_is_named_but_not_told(secrets: Any, value: di
     secrets.create_secret(Name="token", **value)
 
     assert "plain text" in problem_of(ApiToken(secrets, "token"))
+
+
+def test_a_token_that_the_stack_made_a_secret_of_is_named_by_its_own_parameter(secrets: Any) -> None:
+    secrets.create_secret(Name="token", SecretString=" ")
+
+    with pytest.raises(SecretUnreadable, match=r"^KeptnApiToken: the secret token holds no token"):
+        ApiToken(secrets, "token", "KeptnApiToken").headers()
 
 
 def test_a_secret_that_is_not_there_is_named(secrets: Any) -> None:

@@ -23,7 +23,7 @@ from execution_plane.keptn import transport
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.events import EventRef
 from execution_plane.keptn.look import Look, Standing
-from execution_plane.keptn.transport import KeptnSilent, KeptnUnreachable, Transport
+from execution_plane.keptn.transport import KeptnError, KeptnSilent, KeptnUnreachable, Transport
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run
 from tests.support.clock import SimulatedClock
@@ -253,7 +253,7 @@ def test_a_request_whose_handshake_fails_certainly_had_no_effect(
 
     http = Transport(f"https://127.0.0.1:{listen(converse)}/api", NoToken(), CLOCK)
 
-    with pytest.raises(KeptnUnreachable, match=r"no (trusted TLS )?connection") as failed:
+    with pytest.raises(KeptnUnreachable, match=r"no TLS connection \(") as failed:
         http.post("/v1/event", {})
 
     assert failed.value.had_no_effect
@@ -266,7 +266,7 @@ def test_a_handshake_that_is_never_answered_certainly_had_no_effect(
     over = threading.Event()
     http = Transport(f"https://127.0.0.1:{listen(lambda _: over.wait(5))}/api", NoToken(), CLOCK)
 
-    with pytest.raises(KeptnUnreachable, match="no connection"):
+    with pytest.raises(KeptnUnreachable, match="does the server speak TLS there"):
         http.post("/v1/event", {})
     over.set()
 
@@ -283,6 +283,106 @@ def test_a_reply_that_a_proxy_read_before_it_hung_up_may_have_arrived(
         Transport("http://keptn.example.com/api", NoToken(), CLOCK).post("/v1/event", {})
 
     assert len(requests) == 1
+
+
+def test_a_server_that_speaks_no_tls_is_told_from_one_that_nobody_trusts(
+    listen: Callable[[Conversation], int],
+) -> None:
+    def converse(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(PLAIN_TEXT)
+
+    with pytest.raises(KeptnUnreachable) as failed:
+        Transport(f"https://127.0.0.1:{listen(converse)}/api", NoToken(), CLOCK).get("/v1/metadata")
+
+    assert str(failed.value) == (
+        "GET /v1/metadata: no TLS connection (wrong version number); does the server speak TLS there? If it "
+        "does not, KeptnApiUrl begins with http://"
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ALERT,
+        b"",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n<html>400 The plain HTTP request was sent to HTTPS port</html>",
+        b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+    ],
+    ids=["alert", "hung up", "nginx", "go"],
+)
+def test_a_server_that_speaks_tls_is_not_to_be_spoken_to_in_plain_text(
+    listen: Callable[[Conversation], int], answer: bytes
+) -> None:
+    def converse(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(answer)
+
+    with pytest.raises(KeptnError, match=r"KeptnApiUrl begins with https://$"):
+        Transport(f"http://127.0.0.1:{listen(converse)}/api", NoToken(), CLOCK).get("/v1/metadata")
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, "no certificate at all"])
+def test_certificates_of_the_environment_that_are_not_there_are_named(
+    name: str, content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_text(content)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(name, str(bundle))
+
+    with pytest.raises(
+        KeptnUnreachable, match=r"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE can't be read"
+    ) as failed:
+        Transport("https://127.0.0.1:9/api", NoToken(), CLOCK).get("/v1/metadata")
+
+    assert str(bundle) in str(failed.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:pass%23word@127.0.0.1:9",
+        "http://user:password@proxy.invalid:3128",
+        "http://user:password@[::1",
+        "http://user:password@proxy:port",
+        "ftp://user:password@proxy",
+        "http://",
+    ],
+)
+def test_a_proxy_that_is_not_there_is_named_and_its_password_is_not(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, proxy: str
+) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(KeptnUnreachable, match=r"HttpsProxy$") as failed:
+        Transport(f"{scheme}://keptn.example.com/api", NoToken(), CLOCK).get("/v1/metadata")
+
+    assert "pass" not in str(failed.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_another_login_is_named(
+    listen: Callable[[Conversation], int], monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    def converse(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://user:password@127.0.0.1:{listen(converse)}")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(
+        KeptnError, match=r"407 Proxy Authentication Required\)?; check HttpsProxy$"
+    ) as failed:
+        Transport(f"{scheme}://keptn.example.com/api", NoToken(), CLOCK).get("/v1/metadata")
+
+    assert failed.value.had_no_effect
+    assert "password" not in str(failed.value)
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 403 Forbidden\r\n\r\n", b""], ids=["refused", "hung up"])

@@ -11,6 +11,7 @@ import pytest
 
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn import transport
+from execution_plane.keptn.connecting import SettingNames
 from execution_plane.keptn.control_plane import ControlPlane, NotSent, SendUncertain
 from execution_plane.keptn.events import EventRef, started
 from execution_plane.keptn.transport import (
@@ -20,6 +21,7 @@ from execution_plane.keptn.transport import (
     KeptnError,
     KeptnIncomprehensible,
     KeptnLacksEndpoint,
+    KeptnNotAsked,
     KeptnNotFound,
     KeptnRedirected,
     KeptnRefused,
@@ -236,6 +238,61 @@ def test_a_redirect_is_never_followed_and_its_target_never_gets_the_token(
                 http.get(PATH)
 
     assert asked == []
+
+
+@pytest.mark.parametrize("end", ["/keptn", "", "/api/v1"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(404, "<html>default backend</html>"),
+        Answer(405, "no"),
+        Answer(200, "<html>Sign in</html>"),
+        Redirect("/bridge"),
+    ],
+)
+def test_an_answer_of_something_else_says_how_keptns_url_ends(
+    server: KeptnServer, answer: Any, end: str
+) -> None:
+    server.faults.add(answer)
+    where = server.url.removesuffix("/api") + end
+
+    with pytest.raises(
+        KeptnError, match=r"KeptnApiUrl should end in /api, as in https://keptn.example.com/api$"
+    ):
+        Transport(where, Tokens(TOKEN), CLOCK).get(PATH)
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (401, "check OauthSecretArn"),
+        (403, "check OauthSecretArn, and what a proxy before Keptn allows"),
+        (404, "is the address Keptn's API, as it is reached from here?"),
+        (407, "check the proxy"),
+    ],
+)
+def test_what_is_to_be_mended_is_called_by_the_name_that_the_user_knows(
+    server: KeptnServer, status: int, advice: str
+) -> None:
+    server.faults.add(Answer(status))
+    names = SettingNames(url="the address", login="OauthSecretArn", proxy="the proxy")
+
+    with pytest.raises(KeptnError) as failed:
+        Transport(server.url, Tokens(TOKEN), CLOCK, names=names).get(PATH)
+
+    assert str(failed.value).endswith(f"; {advice}")
+
+
+@pytest.mark.parametrize("token", [f"{TOKEN}\nX-Injected: yes", f"{TOKEN}\r", f"{TOKEN}\u00e4", f"{TOKEN}\0"])
+def test_a_token_that_no_header_can_have_is_not_sent_and_not_told(server: KeptnServer, token: str) -> None:
+    rule = server.faults.add(Answer(500))
+
+    with pytest.raises(KeptnNotAsked, match=r"no header can have; check KeptnApiTokenSecretArn$") as failed:
+        Transport(server.url, Tokens(token), CLOCK).post("/v1/event", {})
+
+    assert failed.value.had_no_effect
+    assert TOKEN not in str(failed.value) + repr(failed.value)
+    assert rule.seen == 0
 
 
 def test_a_rotated_token_is_read_again_once(server: KeptnServer) -> None:

@@ -1,12 +1,13 @@
 """What makes a request ours: the API token, from Secrets Manager, and what else a login takes."""
 
+import json
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from execution_plane.keptn.transport import Credentials
+from execution_plane.keptn.transport import UNFIT, Credentials, fits_a_header
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
@@ -23,9 +24,11 @@ class ApiToken:
     rotated.
     """
 
-    def __init__(self, client: "SecretsManagerClient", secret_id: str) -> None:
+    def __init__(self, client: "SecretsManagerClient", secret_id: str, parameter: str = PARAMETER) -> None:
+        """`parameter` is the template's that the secret comes from."""
         self._client = client
         self._secret_id = secret_id
+        self._parameter = parameter
         self._token: str | None = None
         self._lock = threading.Lock()
 
@@ -42,13 +45,33 @@ class ApiToken:
             self._token = None
 
     def _read(self) -> str:
-        token = read_secret(self._client, PARAMETER, self._secret_id).strip()
-        if not token or not token.isascii() or not token.isprintable():
-            raise SecretUnreadable(
-                f"{PARAMETER}: the secret {self._secret_id} holds no token: "
-                "its value must be the API token as plain text."
+        token = _only_text(read_secret(self._client, self._parameter, self._secret_id).strip())
+        if not token:
+            raise self._unreadable(
+                "holds no token: its value must be the API token as plain text, or a JSON object in which "
+                "the token is the only value"
             )
+        if not fits_a_header(token):
+            raise self._unreadable(f"holds no plain text: {UNFIT}")
         return token
+
+    def _unreadable(self, what: str) -> SecretUnreadable:
+        return SecretUnreadable(f"{self._parameter}: the secret {self._secret_id} {what}.")
+
+
+def _only_text(secret: str) -> str:
+    """A secret's text, or the one text of a JSON object, which the console makes of a key and its value.
+
+    Empty for any other object: which of its values is the token?
+    """
+    try:
+        content = json.loads(secret)
+    except ValueError:
+        return secret
+    if not isinstance(content, dict):
+        return secret
+    texts = list(content.values())
+    return texts[0].strip() if len(texts) == 1 and isinstance(texts[0], str) else ""
 
 
 class Together:

@@ -14,13 +14,15 @@ import requests
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from execution_plane.clock import Clock
+from execution_plane.keptn.connecting import SettingNames, trouble_of
 from execution_plane.keptn.credentials import SecretUnreadable, read_secret
-from execution_plane.keptn.transport import MESSAGE_LENGTH, KeptnRefused
+from execution_plane.keptn.transport import MESSAGE_LENGTH, UNFIT, KeptnRefused, fits_a_header
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 PARAMETER = "OauthSecretArn"
+NAMES = SettingNames(url=f"the URL in {PARAMETER}", login=PARAMETER)
 EARLY = 60.0  # seconds before its end at which a token is renewed
 SECONDS = 10.0  # to wait for the token URL, and between two bytes
 
@@ -97,9 +99,11 @@ class BearerToken:
             )
             response = self._send("POST", token_url, body, None)
         answer = _read(oauth, client, token_url, response)
-        lifetime = answer.get("expires_in")
+        text, lifetime = str(answer["access_token"]), answer.get("expires_in")
+        if not fits_a_header(text):
+            raise LoginFailed("POST", token_url, UNFIT, response.status_code, f"see {PARAMETER}")
         renew_at = None if lifetime is None else asked_at + max(lifetime - EARLY, lifetime / 2)
-        return _Token(str(answer["access_token"]), renew_at)
+        return _Token(text, renew_at)
 
     def _discover(self, url: str) -> str:
         """The token URL that an OpenID configuration names; read once."""
@@ -128,7 +132,10 @@ class BearerToken:
                 method, url, data=body, headers=headers, auth=basic, timeout=SECONDS, allow_redirects=False
             )
         except requests.RequestException as problem:
-            raise LoginFailed(method, url, f"no answer ({type(problem).__name__}); see {PARAMETER}") from None
+            trouble = trouble_of(problem, url, NAMES)
+            raise LoginFailed(
+                method, url, trouble.what, advice=trouble.advice or f"see {PARAMETER}"
+            ) from None
 
 
 def read_client(client: "SecretsManagerClient", secret_id: str) -> OauthClient:

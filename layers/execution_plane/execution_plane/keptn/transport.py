@@ -2,26 +2,18 @@
 
 import json
 import re
-import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import responses
 from typing import Any, ClassVar, NoReturn, Protocol
+from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPSConnection
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    MaxRetryError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
-)
+from urllib3.exceptions import HTTPError
 
 from execution_plane.clock import Clock
+from execution_plane.keptn.connecting import PARAMETERS, SettingNames, new_session, trouble_of
 
 CONNECT_SECONDS = 4.0
 READ_SECONDS = 20.0  # between two bytes of an answer
@@ -30,8 +22,10 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 LEAST_SECONDS = 1.0  # below which a second try is not begun
 # After this a pooled connection may be dead: gateways close theirs, and a frozen Lambda sees no FIN.
 IDLE_SECONDS = 20.0
-CONNECTIONS = 32
 MESSAGE_LENGTH = 300
+UNFIT = "the token has a line break, or another character that no header can have"
+SENT_IN_PLAIN = re.compile(rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server")
+"""What nginx, and what servers in Go, say to a request without TLS where they speak it."""
 NO_ROUTE = re.compile(r"path \S+ was not found")  # go-openapi's words
 
 
@@ -41,8 +35,12 @@ class KeptnError(Exception):
     had_no_effect: ClassVar[bool] = False
     """Whether it is certain that Keptn did nothing, so that a POST may be sent again."""
 
-    def __init__(self, method: str, path: str, message: str, status: int | None = None) -> None:
-        super().__init__(f"{method} {path}: {f'{status} ' if status else ''}{message}")
+    def __init__(
+        self, method: str, path: str, message: str, status: int | None = None, advice: str = ""
+    ) -> None:
+        """`advice` names the setting to mend; `message` stays as it was said."""
+        said = f"{f'{status} ' if status else ''}{message}"
+        super().__init__(f"{method} {path}: {'; '.join(filter(None, (said, advice)))}")
         self.method, self.path, self.message, self.status = method, path, message, status
 
 
@@ -96,6 +94,10 @@ class KeptnBusy(KeptnRefused):
     """
 
 
+class KeptnNotAsked(KeptnRefused):
+    """What the login gave can't stand in a header, so nothing was sent."""
+
+
 class KeptnRedirected(KeptnRefused):
     """3xx: never followed, since the token would go to another place."""
 
@@ -131,7 +133,10 @@ class Transport:
         *,
         session: requests.Session | None = None,
         ca_bundle_path: str | None = None,
+        names: SettingNames = PARAMETERS,
     ) -> None:
+        """`names` is what errors call the settings by."""
+        self._names = names
         self._base_url = base_url
         self._credentials = credentials
         self._clock = clock
@@ -191,7 +196,7 @@ class Transport:
     def _once(
         self, method: str, path: str, params: Mapping[str, str] | None, body: object, seconds: float
     ) -> Answer:
-        headers = {"Accept": "application/json", **self._credentials.headers()}
+        headers = {"Accept": "application/json", **self._login(method, path)}
         if body is not None:
             headers["Content-Type"] = "application/json"
         self._drop_idle_connections()
@@ -209,10 +214,19 @@ class Transport:
             with response:
                 content = self._read(response, method, path, seconds)
         except (requests.RequestException, HTTPError) as problem:
-            raise _connection_error(method, path, problem) from None
+            trouble = trouble_of(problem, self._base_url, self._names)
+            kind = KeptnSilent if trouble.may_have_arrived else KeptnUnreachable
+            raise kind(method, path, trouble.what, advice=trouble.advice) from None
         if not 200 <= response.status_code < 300:
-            _raise_for(method, path, response, content)
-        return Answer(_parse(method, path, response, content), response.headers.get("Date", ""))
+            self._raise_for(method, path, response, content)
+        return Answer(self._parse(method, path, response, content), response.headers.get("Date", ""))
+
+    def _login(self, method: str, path: str) -> Mapping[str, str]:
+        """The headers of the credentials. Raises KeptnNotAsked, and what the credentials raise."""
+        headers = self._credentials.headers()
+        if not all(map(fits_a_header, headers.values())):
+            raise KeptnNotAsked(method, path, f"not sent: {UNFIT}", advice=f"check {self._names.login}")
+        return headers
 
     def _read(self, response: requests.Response, method: str, path: str, seconds: float) -> bytearray:
         content = bytearray()
@@ -228,6 +242,63 @@ class Transport:
                 raise KeptnSilent(method, path, "the answer did not end in time", response.status_code)
         return content
 
+    def _raise_for(self, method: str, path: str, response: requests.Response, content: bytearray) -> NoReturn:
+        status = response.status_code
+        keptns_own, message = _message(content, response.reason or responses.get(status, ""))
+        if status >= requests.codes.server_error:
+            raise KeptnBroken(method, path, message, status)
+        if status < requests.codes.bad_request:
+            target = response.headers.get("Location", "nowhere").partition("?")[0]
+            advice = f"set {self._names.url} to the place itself" if self._is_api() else self._place_advice()
+            raise KeptnRedirected(method, path, f"redirected to {target}", status, advice)
+        kinds: dict[int, type[KeptnRefused]] = {
+            400: KeptnContentRefused,
+            401: KeptnUnauthorized,
+            403: KeptnUnauthorized,
+            404: KeptnNotFound if keptns_own else KeptnLacksEndpoint,
+            405: KeptnLacksEndpoint,
+            413: KeptnContentRefused,
+            415: KeptnContentRefused,
+            422: KeptnContentRefused,
+            429: KeptnBusy,
+        }
+        kind = kinds.get(status, KeptnRefused)
+        raise kind(method, path, message, status, self._advice(kind, status, content))
+
+    def _advice(self, kind: type[KeptnRefused], status: int, content: bytearray) -> str:
+        if SENT_IN_PLAIN.search(content):
+            return f"{self._names.url} begins with https://"
+        if status == requests.codes.proxy_authentication_required:
+            return f"check {self._names.proxy}"
+        if status == requests.codes.forbidden:
+            return f"check {self._names.login}, and what a proxy before Keptn allows"
+        if kind is KeptnUnauthorized:
+            return f"check {self._names.login}"
+        return self._place_advice() if kind is KeptnLacksEndpoint else ""
+
+    def _place_advice(self) -> str:
+        """For an answer that is not Keptn's API's."""
+        if self._is_api():
+            return f"is {self._names.url} Keptn's API, as it is reached from here?"
+        return f"{self._names.url} should end in /api, as in https://keptn.example.com/api"
+
+    def _is_api(self) -> bool:
+        return urlsplit(self._base_url).path.endswith("/api")
+
+    def _parse(self, method: str, path: str, response: requests.Response, content: bytearray) -> Any:
+        if not content:
+            return None
+        try:
+            text = content.decode()
+            content.clear()  # it may be megabytes, and is not needed while as many are parsed
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            kind = response.headers.get("Content-Type", "of no type")
+            said = f"the answer ({kind}) is not JSON"
+            raise KeptnIncomprehensible(
+                method, path, said, response.status_code, self._place_advice()
+            ) from None
+
     def _drop_idle_connections(self) -> None:
         with self._lock:
             now = self._clock.monotonic()
@@ -236,116 +307,9 @@ class Transport:
             self._used_at = now
 
 
-def new_session(ca_bundle_path: str | None) -> requests.Session:
-    """A session that goes by the proxy in the environment and trusts the file's certificates besides."""
-    session = requests.Session()
-    adapter = _Adapter(ca_bundle_path)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-class _NotSecured(SSLError):
-    """TLS was not agreed on, so no request was sent."""
-
-
-class _Connection(HTTPSConnection):
-    """Tells a connection that was never made from one that broke later.
-
-    urllib3 gives the same errors for a handshake and for what follows it.
-    """
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except (ssl.SSLError, SSLError) as problem:
-            raise _NotSecured(problem) from problem
-        except OSError as problem:
-            raise NewConnectionError(self, str(problem)) from problem
-
-
-class _ConnectionPool(HTTPSConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _Adapter(HTTPAdapter):
-    """Trusts what requests trusts and, besides, the certificates of one more file."""
-
-    def __init__(self, ca_bundle_path: str | None) -> None:
-        self._ca_bundle_path = ca_bundle_path
-        super().__init__(pool_connections=2, pool_maxsize=CONNECTIONS, pool_block=True)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **self._trust(kwargs))
-        _use_own_connections(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **self._trust(kwargs))
-        _use_own_connections(manager)
-        return manager
-
-    def _trust(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        if self._ca_bundle_path:
-            kwargs["ssl_context"] = ssl.create_default_context()
-            kwargs["ssl_context"].load_verify_locations(self._ca_bundle_path)
-        return kwargs
-
-
-def _use_own_connections(manager: PoolManager) -> None:
-    manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": _ConnectionPool}
-
-
-def _connection_error(method: str, path: str, problem: Exception) -> KeptnError:
-    """Name what went wrong below HTTP.
-
-    Only a connection that was never made is certain to have done nothing. That is not what requests' SSLError
-    and ProxyError say: a connection that breaks once the request is sent gives them too.
-    """
-    reason = _reason(problem)
-    if isinstance(reason, _NotSecured):
-        return KeptnUnreachable(
-            method, path, f"no trusted TLS connection ({_cause(reason)}); see CaBundlePath"
-        )
-    if isinstance(reason, ConnectTimeoutError):  # a NewConnectionError is one
-        return KeptnUnreachable(method, path, f"no connection ({_cause(reason)})")
-    return KeptnSilent(method, path, f"no answer ({_cause(reason)})")
-
-
-def _reason(problem: Exception) -> Exception:
-    """What requests, urllib3's retries and its proxies have wrapped."""
-    inner = problem.args[0] if problem.args and isinstance(problem.args[0], Exception) else problem
-    if isinstance(inner, MaxRetryError) and inner.reason:
-        inner = inner.reason
-    return inner.original_error if isinstance(inner, ProxyError) else inner
-
-
-def _cause(reason: Exception) -> str:
-    """The reason without the URL and object addresses that urllib3's texts carry."""
-    return f"{type(reason).__name__}: {str(reason).rpartition(': ')[2][:MESSAGE_LENGTH]}"
-
-
-def _raise_for(method: str, path: str, response: requests.Response, content: bytearray) -> NoReturn:
-    status = response.status_code
-    keptns_own, message = _message(content, response.reason or "")
-    if status >= requests.codes.server_error:
-        raise KeptnBroken(method, path, message, status)
-    if status < requests.codes.bad_request:
-        target = response.headers.get("Location", "nowhere").partition("?")[0]
-        raise KeptnRedirected(
-            method, path, f"redirected to {target}; set KeptnApiUrl to the place itself", status
-        )
-    kinds: dict[int, type[KeptnRefused]] = {
-        400: KeptnContentRefused,
-        401: KeptnUnauthorized,
-        403: KeptnUnauthorized,
-        404: KeptnNotFound if keptns_own else KeptnLacksEndpoint,
-        405: KeptnLacksEndpoint,
-        413: KeptnContentRefused,
-        415: KeptnContentRefused,
-        422: KeptnContentRefused,
-        429: KeptnBusy,
-    }
-    raise kinds.get(status, KeptnRefused)(method, path, message, status)
+def fits_a_header(value: str) -> bool:
+    """Whether a token can be sent; what can't stands in no error either."""
+    return value.isascii() and value.isprintable()
 
 
 def _message(content: bytearray, reason: str) -> tuple[bool, str]:
@@ -362,20 +326,3 @@ def _message(content: bytearray, reason: str) -> tuple[bool, str]:
         return False, reason
     # A router's answer has Keptn's form where go-openapi gives it, and no code where another gateway does.
     return "code" in body and not NO_ROUTE.fullmatch(message), message[:MESSAGE_LENGTH]
-
-
-def _parse(method: str, path: str, response: requests.Response, content: bytearray) -> Any:
-    if not content:
-        return None
-    try:
-        text = content.decode()
-        content.clear()  # it may be megabytes, and is not needed while as many are parsed
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        kind = response.headers.get("Content-Type", "of no type")
-        raise KeptnIncomprehensible(
-            method,
-            path,
-            f"the answer ({kind}) is not JSON; is KeptnApiUrl Keptn's API?",
-            response.status_code,
-        ) from None

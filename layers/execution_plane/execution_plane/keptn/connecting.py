@@ -1,0 +1,223 @@
+"""The connections that requests go over: whom they trust, what they are told, and what becomes of them.
+
+Below HTTP, whoever reads an error has to mend a setting, so each names the one that it comes from.
+"""
+
+import ssl
+from dataclasses import dataclass
+from http.client import BadStatusLine
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidHeader, InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
+from urllib3 import HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationValueError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    SSLError,
+)
+
+_NOT_MADE = (InvalidHeader, InvalidSchema, InvalidURL, MissingSchema)
+"""Of requests that never get as far as a connection."""
+CONNECTIONS = 32
+LONGEST_CAUSE = 300  # characters
+ENVIRONMENTS_BUNDLE = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
+"""The variables by which requests is told of certificates."""
+
+
+@dataclass(frozen=True)
+class SettingNames:
+    """The names by which a user knows what was set, for errors to say which of it to mend."""
+
+    url: str = "KeptnApiUrl"
+    login: str = "KeptnApiTokenSecretArn"
+    ca_bundle: str = "CaBundlePath"
+    proxy: str = "HttpsProxy"
+    network: str = "VpcSubnetIds, VpcSecurityGroupIds"
+    """Of the way to the server; empty where nothing is set for it."""
+
+
+PARAMETERS = SettingNames()
+"""The template's."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why there is no answer, what to mend, and whether the request may have arrived all the same."""
+
+    what: str
+    advice: str
+    may_have_arrived: bool = False
+
+
+def new_session(ca_bundle_path: str | None) -> requests.Session:
+    """A session that goes by the proxy in the environment and trusts the file's certificates besides.
+
+    It logs in with what a request says: a .netrc of the user's does not get the better of that.
+    """
+    session = requests.Session()
+    session.auth = _as_it_is
+    adapter = _Adapter(ca_bundle_path)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def trouble_of(problem: Exception, url: str, names: SettingNames) -> Trouble:
+    """What an error of requests' or urllib3's comes from, in a request to `url`.
+
+    Only a connection that was never made is certain to have done nothing. That is not what requests' SSLError
+    and ProxyError say: a connection that breaks once the request is sent gives them too.
+    """
+    if isinstance(problem, _BundleUnreadable):
+        advice = "let the variable name a file of certificates in PEM form, or unset it"
+        return Trouble(str(problem), advice)
+    if isinstance(problem, InvalidProxyURL):
+        return Trouble("the proxy's URL can't be used", f"check {names.proxy}")
+    reason, is_proxys = _reason(problem)
+    if isinstance(reason, LocationValueError) or isinstance(problem, _NOT_MADE):
+        # Without its text, which may have the user and password of a proxy.
+        kind = type(reason).__name__
+        return Trouble(f"the request can't be made ({kind})", f"check {names.url} and {names.proxy}")
+    if isinstance(reason, _NoTunnel):
+        return Trouble(f"the proxy makes no connection ({reason.why})", f"check {names.proxy}")
+    if is_proxys and isinstance(reason, ConnectTimeoutError | _NotSecured):
+        return Trouble(f"no connection to the proxy ({_cause(reason)})", f"check {names.proxy}")
+    if isinstance(reason, _NotSecured):
+        return _trouble_with_tls(reason.why, names)
+    if isinstance(reason, ConnectTimeoutError):  # a NewConnectionError is one
+        network = ", ".join(filter(None, (names.network, names.proxy)))
+        return Trouble(
+            f"no connection ({_cause(reason)})", f"check {names.url} and the way there ({network})"
+        )
+    is_no_http = isinstance(reason, ProtocolError) and any(isinstance(x, BadStatusLine) for x in reason.args)
+    hint = is_no_http and url.startswith("http:")
+    advice = f"if the server speaks TLS there, {names.url} begins with https://" if hint else ""
+    return Trouble(f"no answer ({_cause(reason)})", advice, may_have_arrived=True)
+
+
+def _trouble_with_tls(why: Exception, names: SettingNames) -> Trouble:
+    if isinstance(why, ssl.SSLCertVerificationError):
+        return Trouble(f"no trusted TLS connection ({why.verify_message})", f"see {names.ca_bundle}")
+    if isinstance(why, ssl.SSLError) and "ALERT" in (why.reason or ""):
+        return Trouble(f"no TLS connection ({_words(why)})", f"check {names.url}")
+    advice = f"does the server speak TLS there? If it does not, {names.url} begins with http://"
+    return Trouble(f"no TLS connection ({_words(why)})", advice)
+
+
+def _words(why: Exception) -> str:
+    reason = why.reason if isinstance(why, ssl.SSLError) else None
+    return reason.lower().replace("_", " ") if reason else str(why).rpartition(": ")[2][:LONGEST_CAUSE]
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Requests would else look for the host in a .netrc, and replace the header that is there."""
+    return request
+
+
+class _BundleUnreadable(requests.RequestException):
+    """The environment names certificates that can't be read, so no request was sent."""
+
+
+class _NotSecured(SSLError):
+    """TLS was not agreed on, so no request was sent."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__(why)
+        self.why = why.args[0] if isinstance(why, SSLError) and isinstance(why.args[0], OSError) else why
+
+
+class _NoTunnel(NewConnectionError):
+    """The proxy did not connect to the server, so no request was sent."""
+
+    def __init__(self, connection: HTTPSConnection, why: str) -> None:
+        super().__init__(connection, why)
+        self.why = why.rpartition(": ")[2]
+
+
+class _Connection(HTTPSConnection):
+    """Tells a connection that was never made from one that broke later.
+
+    urllib3 gives the same errors for a handshake and for what follows it.
+    """
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (OSError, SSLError) as problem:
+            raise _NotSecured(problem) from problem
+
+    def _tunnel(self) -> None:
+        try:
+            super()._tunnel()
+        except OSError as problem:
+            raise _NoTunnel(self, str(problem)) from problem
+
+
+class _ConnectionPool(HTTPSConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _Adapter(HTTPAdapter):
+    """Trusts what requests trusts and, besides, the certificates of one more file."""
+
+    def __init__(self, ca_bundle_path: str | None) -> None:
+        self._ca_bundle_path = ca_bundle_path
+        self._usable: set[str] = set()
+        super().__init__(pool_connections=2, pool_maxsize=CONNECTIONS, pool_block=True)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **self._trust(kwargs))
+        _use_own_connections(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **self._trust(kwargs))
+        _use_own_connections(manager)
+        return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        if isinstance(verify, str) and verify not in self._usable:
+            _check_bundle(verify)
+            self._usable.add(verify)
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+
+    def _trust(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if self._ca_bundle_path:
+            kwargs["ssl_context"] = ssl.create_default_context()
+            kwargs["ssl_context"].load_verify_locations(self._ca_bundle_path)
+        return kwargs
+
+
+def _check_bundle(path: str) -> None:
+    """Raises _BundleUnreadable for what is neither a directory nor a file of certificates."""
+    try:
+        if not Path(path).is_dir():
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError:  # SSLError is one
+        raise _BundleUnreadable(f"the certificates of {ENVIRONMENTS_BUNDLE} can't be read ({path})") from None
+
+
+def _use_own_connections(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": _ConnectionPool}
+
+
+def _reason(problem: Exception) -> tuple[Exception, bool]:
+    """What requests, urllib3's retries and its proxies have wrapped, and whether the proxy is to blame."""
+    inner = problem.args[0] if problem.args and isinstance(problem.args[0], Exception) else problem
+    if isinstance(inner, MaxRetryError) and inner.reason:
+        inner = inner.reason
+    return (inner.original_error, True) if isinstance(inner, ProxyError) else (inner, False)
+
+
+def _cause(reason: Exception) -> str:
+    """The reason without the URL and object addresses that urllib3's texts carry."""
+    if isinstance(reason, _NotSecured):
+        return _words(reason.why)
+    return f"{type(reason).__name__}: {str(reason).rpartition(': ')[2][:LONGEST_CAUSE]}"
