@@ -79,7 +79,7 @@ class Plane:
     def runs(self) -> dict[str, str]:
         """The state of every run in its ledger, by the event's id."""
         items: list[dict[str, Any]] = self._dynamodb.scan(TableName=self._table, ConsistentRead=True)["Items"]
-        return {item["event_id"]["S"]: item["state"]["S"] for item in items}
+        return {item["event_id"]["S"]: item["state"]["S"] for item in items if "state" in item}  # not notes
 
     def close(self) -> None:
         """End its functions."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from control.integration import RegisteredPlane, describe
+from control.integration import describe, leave
 from control.looks import Looks
 from deletion.finalizer import DELETED, Finalizer
 from deletion.last_containers import LastContainers
@@ -62,7 +62,7 @@ def take_leave(deadline: Deadline, clock: Clock) -> None:
     logger.info("the plane takes leave", runs=reported)
     shown = IntegrationSettings.from_environment()
     if shown.is_registered:
-        RegisteredPlane(parts.control_plane, describe(shown), (), is_steered=False).leave(deadline)
+        leave(parts.control_plane, describe(shown), deadline)
 
 
 def answer(request: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from control.controller import Controller
 from control.dispatch import Dispatcher, FailureQueue
 from control.integration import RegisteredPlane, describe
+from control.kept_subscriptions import KeptSubscriptions
 from execution_plane.clock import Clock, Deadline
 from execution_plane.containers import Containers
 from execution_plane.keptn.error_log import ErrorLog
@@ -50,6 +51,7 @@ def handler(_tick: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
 def build() -> tuple[PollerSettings, Clock, Controller]:
     """Build the controller, once per execution environment. Raises InvalidSetting."""
     settings, parts = PollerSettings.from_environment(), Parts.from_environment()
+    errors = ErrorLog(parts.control_plane)
     controller = Controller(
         control_plane=parts.control_plane,
         ledger=parts.ledger,
@@ -57,8 +59,8 @@ def build() -> tuple[PollerSettings, Clock, Controller]:
         dispatcher=Dispatcher(partial(aws_client, "lambda"), settings.worker_function),
         failures=FailureQueue(partial(aws_client, "sqs"), settings.failure_queue_url),
         containers=Containers(partial(aws_client, "ecs")),
-        subscriptions=_subscriptions(settings, parts),
-        errors=ErrorLog(parts.control_plane),
+        subscriptions=_subscriptions(settings, parts, errors),
+        errors=errors,
         match=EventMatch(settings.match),
         source=settings.source,
         run_deadline=settings.run_deadline,
@@ -68,9 +70,17 @@ def build() -> tuple[PollerSettings, Clock, Controller]:
     return settings, parts.clock, controller
 
 
-def _subscriptions(settings: PollerSettings, parts: Parts) -> SubscriptionSource:
+def _subscriptions(settings: PollerSettings, parts: Parts, errors: ErrorLog) -> SubscriptionSource:
     """The template's subscriptions, for a plane that is registered: to begin with. Raises InvalidSetting."""
     shown, first = IntegrationSettings.from_environment(), from_settings(settings)
     if not shown.is_registered:
         return FixedSubscriptions(first)
-    return RegisteredPlane(parts.control_plane, describe(shown), first, is_steered=shown.is_steered)
+    integration = describe(shown)
+    return RegisteredPlane(
+        parts.control_plane,
+        integration,
+        first,
+        is_steered=shown.is_steered,
+        kept=KeptSubscriptions(parts.notes, integration),
+        errors=errors,
+    )

@@ -5,10 +5,9 @@ import io
 import pytest
 
 from cli.trigger import main
-from control.integration import RegisteredPlane
+from control.integration import leave
 from execution_plane.clock import Deadline
 from execution_plane.keptn.events import Outcome
-from execution_plane.keptn.subscriptions import Subscription
 from execution_plane.keptn.uniform import Integration
 from local.keptn import in_process
 from local.keptn.uniform import INTEGRATION_TTL
@@ -63,8 +62,7 @@ def do_everything_once(world: World, new_plane: PlaneMaker) -> None:
     client.open_events(SAYHELLO, {"project": "missing"})
     world.clock.advance(INTEGRATION_TTL + 1)
     world.cycles(2)
-    leaving = RegisteredPlane(client, APAC, (Subscription(SAYHELLO),), is_steered=False)
-    leaving.leave(Deadline.after(world.clock, 60))
+    leave(client, APAC, Deadline.after(world.clock, 60))
     session = world.wrap_session(in_process.session(world.keptn))
     scope = ["--project", "podtato", "--stage", "dev", "--service", "head", "--sequence", "sequence1"]
     connection = ["--url", in_process.URL, "--token", world.keptn.token]

@@ -101,6 +101,7 @@ def test_a_tick_and_an_invocation_say_hello(server: KeptnServer, queue: Queue, d
     answer = worker.handler(payload, Context())
 
     assert (report["cycles"], report["polls"], report["events_listed"], report["steps"]) == (1, 1, 2, 1)
+    assert (report["events_left"], report["values_left"]) == (1, ["EU"])
     assert answer == {"event_id": ours, "what": "done: succeeded, pass"}
     assert server.keptn.wait_for(lambda: server.keptn.counts(ours) == (1, 1))
     assert server.keptn.counts(theirs) == (0, 0)

@@ -1,18 +1,21 @@
 """A plane as an integration of Keptn's, seen and steered on the bridge page of the local control plane."""
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import requests
 
-from control.integration import RegisteredPlane
+from control.controller import EveryPollFailed
+from control.integration import leave
 from execution_plane.clock import Deadline
-from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.events import Outcome
 from execution_plane.keptn.subscriptions import Subscription
 from execution_plane.keptn.uniform import Integration
+from execution_plane.ledger.notes import Notes
+from execution_plane.ledger.table import LedgerUnavailable
 from local.keptn import in_process
 from local.keptn.faults import Answer, LoseEvent
 from local.keptn.uniform import INTEGRATION_TTL, LogQuery
@@ -215,6 +218,157 @@ def test_a_forgotten_integration_is_registered_anew_with_what_it_had(
     assert world.keptn.counts(task) == (1, 1)
 
 
+def test_a_plane_that_keptn_forgot_over_a_weekend_has_the_bridges_subscriptions_again(
+    world: World, registered: Plane, bridge: BridgePage
+) -> None:
+    """Office hours: after two days without a heartbeat, another execution environment begins."""
+    registered.cycle()
+    (subscription,) = subscriptions(world)
+    bridge.submit({"event": SAYHELLO, "services": "another"}, subscription["id"])
+    bridge.submit({"event": "sh.keptn.event.>"})
+    registered.cycle()
+    chosen = [(each["event"], each["filter"]) for each in subscriptions(world)]
+    world.clock.advance(INTEGRATION_TTL + 1)
+    registered.poller = registered.new_poller()
+    excluded = world.trigger("APAC")
+
+    world.cycles(3)
+
+    assert [(each["event"], each["filter"]) for each in subscriptions(world)] == chosen
+    assert world.keptn.counts(excluded) == (0, 0)
+
+
+def test_a_plane_that_keptn_forgot_without_any_subscriptions_gets_none(
+    world: World, registered: Plane, bridge: BridgePage
+) -> None:
+    registered.cycle()
+    (subscription,) = subscriptions(world)
+    bridge.submit({"event": SAYHELLO, "action": "delete"}, subscription["id"])
+    registered.cycle()
+    world.clock.advance(INTEGRATION_TTL + 1)
+
+    registered.cycle(registered.new_poller())
+
+    assert subscriptions(world) == []
+
+
+def test_what_keptn_forgot_is_not_registered_while_nobody_can_tell_what_it_had(
+    world: World, registered: Plane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    registered.cycle()
+    world.clock.advance(INTEGRATION_TTL + 1)
+
+    def unavailable(*_: object) -> None:
+        raise LedgerUnavailable("DynamoDB: throttled")
+
+    cold = registered.new_poller()
+    with monkeypatch.context() as patch:
+        patch.setattr(Notes, "read", unavailable)
+        registered.cycle(cold)
+    assert integrations(world) == []
+    assert any(vars(each).get("reason") == "DynamoDB: throttled" for each in caplog.records)
+
+    registered.cycle(cold)
+    assert [each["event"] for each in subscriptions(world)] == [SAYHELLO]
+
+
+def test_a_table_that_takes_no_notes_costs_no_task(
+    world: World, registered: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(*_: object) -> None:
+        raise LedgerUnavailable("DynamoDB: throttled")
+
+    monkeypatch.setattr(Notes, "write", unavailable)
+    task = world.trigger("APAC")
+
+    world.cycles(2)
+
+    assert world.keptn.counts(task) == (1, 1)
+
+
+def test_subscriptions_that_stay_the_same_are_kept_once(
+    registered: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    write = Notes.write
+
+    def note(notes: Notes, key: str, text: str) -> None:
+        written.append(key)
+        write(notes, key, text)
+
+    monkeypatch.setattr(Notes, "write", note)
+
+    for _ in range(3):
+        registered.cycle()
+    registered.cycle(registered.new_poller())
+
+    assert len(written) == 1
+
+
+def deploy(plane: Plane, *event_types: str) -> None:
+    """Deploy the plane anew, with other event types in its template."""
+    plane._subscriptions = tuple(Subscription(event_type) for event_type in event_types)
+    plane.poller = plane.new_poller()
+
+
+def differences(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [each for each in caplog.records if "the template's subscriptions have no effect" in each.message]
+
+
+def test_event_types_that_the_bridge_overrules_are_said_once_for_each_deployment(
+    world: World, registered: Plane, bridge: BridgePage, caplog: pytest.LogCaptureFixture
+) -> None:
+    registered.cycle()
+    bridge.submit({"event": GOODBYE, "projects": "podtato"})
+    registered.cycle(registered.new_poller())
+    assert differences(caplog) == []
+
+    deploy(registered, SAYHELLO, "sh.keptn.event.load.triggered")
+    for poller in (registered.poller, registered.poller, registered.new_poller()):
+        registered.cycle(poller)
+
+    (line,) = differences(caplog)
+    assert line.levelname == "WARNING"
+    assert vars(line)["bridge"] == [f"{GOODBYE} projects=podtato", SAYHELLO]
+    assert vars(line)["template"] == ["sh.keptn.event.load.triggered", SAYHELLO]
+    (entry,) = logs(world)
+    assert entry["message"] == (
+        "This integration's subscriptions rule, and differ from its template's. "
+        f"Here: {GOODBYE} projects=podtato; {SAYHELLO}. In the template: sh.keptn.event.load.triggered; "
+        f"{SAYHELLO}. Change them here, or deploy the template with Subscriptions=template."
+    )
+
+    deploy(registered, "sh.keptn.event.other.triggered")
+    registered.cycle()
+    assert len(differences(caplog)) == 2
+
+
+def test_a_template_that_says_the_same_as_the_bridge_is_no_difference(
+    registered: Plane, bridge: BridgePage, caplog: pytest.LogCaptureFixture
+) -> None:
+    registered.cycle()
+    bridge.submit({"event": GOODBYE})
+    registered.cycle()
+
+    deploy(registered, GOODBYE, SAYHELLO)
+    registered.cycle()
+
+    assert differences(caplog) == []
+
+
+def test_a_plane_that_is_pinned_to_its_template_differs_from_the_bridge_without_a_word(
+    new_plane: PlaneMaker, bridge: BridgePage, caplog: pytest.LogCaptureFixture
+) -> None:
+    plane = new_plane(integration=APAC, is_steered=False)
+    plane.cycle()
+    bridge.submit({"event": GOODBYE})
+
+    deploy(plane, "sh.keptn.event.load.triggered")
+    plane.cycle()
+
+    assert differences(caplog) == []
+
+
 def test_a_forgotten_integration_costs_one_heartbeat_in_its_cycle(
     world: World, registered: Plane, recording: Recording
 ) -> None:
@@ -248,6 +402,22 @@ def test_while_no_subscriptions_are_known_runs_are_served_and_none_is_started(
     assert registered.ledger.get(served).closed_as == "acknowledged"  # type: ignore[union-attr]
     assert world.keptn.counts(new) == (0, 0)
     assert report.polls_failed == 1
+
+
+def test_a_tick_without_subscriptions_says_what_keptn_answered_and_what_would_do_without(
+    world: World, registered: Plane
+) -> None:
+    world.keptn.faults.add(Answer(403, "<html>Forbidden</html>"), UNIFORM_DOWN)
+    now, end = Deadline.after(world.clock, 0), Deadline.after(world.clock, 60)
+
+    with pytest.raises(EveryPollFailed) as failed:
+        registered.poller.cycle_until(now, 0, end)
+
+    assert str(failed.value) == (
+        "no request for open events succeeded: no task is taken until Keptn says which subscriptions this "
+        "plane has, as Subscriptions=bridge wants it: GET /controlPlane/v1/uniform/registration: 403 "
+        "Forbidden; check KeptnApiTokenSecretArn, and what a proxy before Keptn allows"
+    )
 
 
 def test_a_failed_heartbeat_leaves_the_subscriptions_that_are_known(world: World, registered: Plane) -> None:
@@ -287,6 +457,22 @@ def test_what_cannot_be_polled_for_is_ignored_with_one_line(
 
     assert {path.rpartition("/")[2] for path in recording.asked("GET", "triggered")} == {SAYHELLO}
     assert sum("a subscription is ignored" in line for line in caplog.messages) == 3
+
+
+def test_what_cannot_be_polled_for_is_in_the_bridges_error_log_once(
+    world: World, registered: Plane, bridge: BridgePage
+) -> None:
+    registered.cycle()
+    bridge.submit({"event": "sh.keptn.event.>"})
+
+    for poller in (registered.poller, registered.poller, registered.new_poller()):
+        registered.cycle(poller)
+
+    (entry,) = logs(world)
+    assert entry["message"] == (
+        "The subscription to sh.keptn.event.> is ignored: only a task's triggered event, without wildcards, "
+        "can be polled for."
+    )
 
 
 def test_filters_that_are_null_let_everything_pass(world: World, registered: Plane) -> None:
@@ -449,9 +635,8 @@ def test_the_error_log_comes_after_the_reply(world: World, registered: Plane, re
 def test_a_plane_that_leaves_is_gone_and_no_other_is(world: World, new_plane: PlaneMaker) -> None:
     for plane in (new_plane("APAC", integration=APAC), new_plane("EU", integration=EU)):
         plane.cycle()
-    leaving = leaver(world.client(), APAC)
 
-    leaving.leave(Deadline.after(world.clock, 30))
+    leave(world.client(), APAC, Deadline.after(world.clock, 30))
 
     (left,) = integrations(world)
     assert left["metadata"]["location"] == "eu-west-1"
@@ -460,10 +645,6 @@ def test_a_plane_that_leaves_is_gone_and_no_other_is(world: World, new_plane: Pl
 def test_a_plane_without_time_does_not_begin_to_leave(world: World, registered: Plane) -> None:
     registered.cycle()
 
-    leaver(world.client(), APAC).leave(Deadline.after(world.clock, 2))
+    leave(world.client(), APAC, Deadline.after(world.clock, 2))
 
     assert len(integrations(world)) == 1
-
-
-def leaver(control_plane: ControlPlane, integration: Integration) -> RegisteredPlane:
-    return RegisteredPlane(control_plane, integration, (Subscription(SAYHELLO),), is_steered=False)

@@ -1,7 +1,10 @@
 """One event type heard by several planes: what docs/regions.md says of it."""
 
+import logging
+
 import pytest
 
+from control.observing import LONGEST_VALUE
 from execution_plane.keptn.events import Outcome
 from execution_plane.settings import InvalidSetting, PollerSettings
 from runs.work import Performance
@@ -88,6 +91,51 @@ def test_a_fast_plane_completes_the_task_before_a_slow_one_has_seen_it(
     assert world.keptn.counts(task) == (1, 1)
     assert slow.tasks.begun == []
     assert state(world, task) == "finished"
+
+
+@pytest.mark.parametrize("seen", ["apac", "APAC ", "EU"])
+def test_what_is_left_to_others_is_counted_with_the_values_that_were_seen(
+    world: World, new_plane: PlaneMaker, caplog: pytest.LogCaptureFixture, seen: str
+) -> None:
+    plane = new_plane("APAC,7")
+    world.trigger("APAC")
+    world.trigger(seen)
+    world.trigger("x" * 5000)
+    world.trigger(sayhello={})
+    caplog.set_level(logging.DEBUG, logger="keptn-lambda-executor")
+
+    report = plane.cycle()
+
+    values = sorted(["(no text, number or truth value)", seen, "x" * LONGEST_VALUE])
+    assert (report.events_listed, report.events_left, report.values_left) == (4, 3, values)
+    (line,) = [each for each in caplog.records if each.message == "events are left to other planes"]
+    assert (line.levelname, vars(line)["events"], vars(line)["values"]) == ("DEBUG", 3, values)
+
+
+def test_numbers_and_truth_values_are_matched_as_json_writes_them(
+    world: World, new_plane: PlaneMaker
+) -> None:
+    one, others = new_plane("7,true"), new_plane("!7,true")
+    tasks = [world.trigger(location) for location in (7, True, "7", 8, False)]  # type: ignore[arg-type]
+
+    world.cycles(3)
+
+    assert sorted(one.tasks.begun) == sorted(tasks[:3])
+    assert sorted(others.tasks.begun) == sorted(tasks[3:])
+
+
+@pytest.mark.parametrize("value", [",", " , "])
+def test_a_match_without_a_value_is_refused(value: str) -> None:
+    environ = {
+        "EVENT_TYPES": "sh.keptn.event.sayhello.triggered",
+        "MATCH_PROPERTY": "$.data.sayhello.location",
+        "MATCH_VALUE": value,
+        "WORKER_FUNCTION_NAME": "worker",
+        "PLANE_SOURCE": "plane",
+    }
+
+    with pytest.raises(InvalidSetting, match="it lists no value, as in APAC or APAC,EU"):
+        PollerSettings.from_environment(environ)
 
 
 def test_a_catch_all_must_say_what_it_leaves_to_others() -> None:

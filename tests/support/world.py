@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from control.controller import Controller, TickReport
 from control.dispatch import Dispatcher, FailureQueue
 from control.integration import RegisteredPlane
+from control.kept_subscriptions import KeptSubscriptions
 from execution_plane.clock import Deadline
 from execution_plane.containers import Containers
 from execution_plane.keptn.control_plane import ControlPlane
@@ -26,6 +27,7 @@ from execution_plane.keptn.subscriptions import (
 )
 from execution_plane.keptn.transport import Credentials, Transport
 from execution_plane.keptn.uniform import Integration
+from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger
@@ -158,6 +160,7 @@ class Plane:
     def new_poller(self) -> Controller:
         """A poller as in a new execution environment."""
         control_plane = self.world.client()
+        errors = ErrorLog(control_plane)
         return Controller(
             control_plane=control_plane,
             ledger=self.ledger,
@@ -165,8 +168,8 @@ class Plane:
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=self._failures,
             containers=Containers(lambda: self.ecs),
-            subscriptions=self._subscription_source(control_plane),
-            errors=ErrorLog(control_plane),
+            subscriptions=self._subscription_source(control_plane, errors),
+            errors=errors,
             clock=self.world.aws_clock,
             pool=self.pool,
             **self._settings,
@@ -177,11 +180,16 @@ class Plane:
         self._settings["draining"] = True
         self.poller = self.new_poller()
 
-    def _subscription_source(self, control_plane: ControlPlane) -> SubscriptionSource:
+    def _subscription_source(self, control_plane: ControlPlane, errors: ErrorLog) -> SubscriptionSource:
         if self._integration is None:
             return FixedSubscriptions(self._subscriptions)
         return RegisteredPlane(
-            control_plane, self._integration, self._subscriptions, is_steered=self._is_steered
+            control_plane,
+            self._integration,
+            self._subscriptions,
+            is_steered=self._is_steered,
+            kept=KeptSubscriptions(Notes(self.ledger._client, self.ledger._table), self._integration),
+            errors=errors,
         )
 
     def cycle(self, poller: Controller | None = None) -> TickReport:

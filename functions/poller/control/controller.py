@@ -4,6 +4,7 @@ It is level-triggered. Whatever was lost, doubled, late or half done is found ag
 Keptn's list and the ledger still differ.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,11 +25,10 @@ from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from execution_plane.keptn.subscriptions import Subscription
 
 SIDE_BY_SIDE = 32  # requests at a time
+MOST_VALUES = 10  # of events left to others that a tick's report shows
 
 
 class EveryPollFailed(Exception):
@@ -37,12 +37,17 @@ class EveryPollFailed(Exception):
 
 @dataclass
 class TickReport:
-    """What a tick did; how many events are open and runs active is as of its last cycle."""
+    """What a tick did; how many events are open or left to others, and runs active, is as of its last cycle.
+
+    `values_left` are those that the match found in the events that are left to others.
+    """
 
     cycles: int = 0
     polls: int = 0
     polls_failed: int = 0
     events_listed: int = 0
+    events_left: int = 0
+    values_left: Sequence[str] = ()
     runs_active: int = 0
     steps: int = 0
 
@@ -143,11 +148,16 @@ class Controller:
         self._errors.send(self._subscriptions.integration_id, end.earlier_by(RESERVE))
         failures = list(seen.failures)
         if subscriptions is None:
-            failures.append("Keptn has yet to say which subscriptions this plane has")
+            failures.append(
+                "no task is taken until Keptn says which subscriptions this plane has, as "
+                f"Subscriptions=bridge wants it: {self._subscriptions.trouble}"
+            )
         report.cycles += 1
         report.polls += seen.polls + (subscriptions is None)
         report.polls_failed += len(failures)
         report.events_listed = seen.listed
+        report.events_left = len(seen.left)
+        report.values_left = sorted(set(seen.left))[:MOST_VALUES]
         report.runs_active = len(active)
         report.steps += len(steps)
         return failures[-1] if failures else ""

@@ -4,21 +4,26 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from control.kept_subscriptions import Kept, KeptSubscriptions, in_words, said
 from execution_plane import VERSION
 from execution_plane.clock import Deadline
 from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.subscriptions import Subscription
 from execution_plane.keptn.transport import KeptnError, KeptnNotFound
 from execution_plane.keptn.uniform import (
     Integration,
+    LogEntry,
     UnsupportedSubscription,
     read_subscription,
     subscription_as_json,
 )
+from execution_plane.ledger.table import LedgerUnavailable
 from execution_plane.settings import IntegrationSettings
 from execution_plane.telemetry import logger
 
 LEAST_SECONDS = 6.0  # before the deadline, below which leaving is not begun
+IGNORED = "only a task's triggered event, without wildcards, can be polled for"
 
 
 class RegisteredPlane:
@@ -34,8 +39,17 @@ class RegisteredPlane:
         first: Sequence[Subscription],
         *,
         is_steered: bool,
+        kept: KeptSubscriptions,
+        errors: ErrorLog,
     ) -> None:
-        """`first` are the template's subscriptions; `is_steered` says whether the Bridge may change them."""
+        """`first` are the template's subscriptions; `is_steered` says whether the Bridge may change them.
+
+        What the Bridge's user should know of them goes to `errors`.
+        """
+        self._kept = kept
+        self._errors = errors
+        self._is_compared = False
+        self._trouble = ""
         self._control_plane = control_plane
         self._integration = integration
         self._first = first
@@ -49,27 +63,23 @@ class RegisteredPlane:
         """Keptn's id of the integration; empty while it is not registered."""
         return self._id
 
+    @property
+    def trouble(self) -> str:
+        """Why the last heartbeat failed; empty if it did not."""
+        return self._trouble
+
     def current(self) -> Sequence[Subscription] | None:
         """One heartbeat, and the subscriptions that its answer has.
 
         Where it fails, those of an earlier one; None if there was none yet.
         """
+        self._trouble = ""
         try:
             self._beat()
-        except KeptnError as problem:
-            logger.warning("no heartbeat", reason=str(problem))
+        except (KeptnError, LedgerUnavailable) as problem:
+            self._trouble = str(problem)
+            logger.warning("no heartbeat", reason=self._trouble)
         return self._known if self._is_steered else self._first
-
-    def leave(self, deadline: Deadline) -> None:
-        """Unregister; nothing is asked of Keptn that could not end in time. Raises KeptnError."""
-        if deadline.remaining() >= LEAST_SECONDS:
-            for found in self._found():
-                if deadline.remaining() < LEAST_SECONDS:
-                    break
-                self._control_plane.unregister(str(found.get("id")))
-            else:
-                return
-        logger.error("no time left to unregister")
 
     def _beat(self) -> None:
         self._id = self._id or self._register()
@@ -85,9 +95,45 @@ class RegisteredPlane:
         self._known = tuple(
             subscription for raw in subscriptions if (subscription := self._read(raw)) is not None
         )
+        self._keep(subscriptions)
+
+    def _keep(self, subscriptions: Sequence[object]) -> None:
+        """Keep what Keptn said for a day on which it has forgotten this plane.
+
+        In a new execution environment, tell if a template that was changed meanwhile says something else.
+        """
+        try:
+            kept = self._kept.known()
+            template = list(kept.template) if kept else []
+            if self._is_steered and not self._is_compared:
+                template = in_words(self._first)
+                if kept is None or list(kept.template) != template:
+                    self._compare(in_words(self._known or ()), template)
+                self._is_compared = True
+            self._kept.write(Kept(said(subscriptions), template))
+        except LedgerUnavailable as problem:
+            logger.warning("the subscriptions can't be kept", reason=str(problem))
+
+    def _compare(self, bridge: Sequence[str], template: Sequence[str]) -> None:
+        if bridge == template:
+            return
+        logger.warning(
+            "the template's subscriptions have no effect: those in the Bridge rule, and differ",
+            bridge=bridge,
+            template=template,
+        )
+        self._errors.note(
+            LogEntry(
+                f"This integration's subscriptions rule, and differ from its template's. "
+                f"Here: {'; '.join(bridge) or 'none'}. In the template: {'; '.join(template)}. "
+                "Change them here, or deploy the template with Subscriptions=template."
+            )
+        )
 
     def _register(self) -> str:
-        """Make sure that Keptn knows this plane in its present version; gives its id. Raises KeptnError.
+        """Make sure that Keptn knows this plane in its present version; gives its id.
+
+        Raises KeptnError, and LedgerUnavailable if Keptn has forgotten it and nobody knows what it had.
 
         An integration all of whose subscriptions were deleted in the Bridge must not get the template's
         again. Keptn would take them (reference 5.1), so it is offered those that it has.
@@ -95,18 +141,17 @@ class RegisteredPlane:
         found = self._found()
         if len(found) == 1 and self._integration.is_current_in(found[0]):
             return str(found[0].get("id"))
-        kept = self._first if self._known is None else self._known
-        offered = [subscription_as_json(each) for each in kept]
         if found:
             offered = [each for known in found for each in known.get("subscriptions") or ()]
+        else:
+            kept = self._kept.read()
+            offered = list(kept.said) if kept else [subscription_as_json(each) for each in self._first]
         integration_id = self._control_plane.register(self._integration.as_json(offered))
         logger.info("registered", integration=integration_id, version=self._integration.version)
         return integration_id
 
     def _found(self) -> list[Mapping[str, Any]]:
-        """What Keptn has of this plane; more than one where an old Keptn made a double."""
-        found = self._control_plane.registered(self._integration.name, self._integration.namespace)
-        return [each for each in found if self._integration.is_described_by(each)]
+        return found(self._control_plane, self._integration)
 
     def _read(self, raw: object) -> Subscription | None:
         """A subscription that can be served; of any other, one line in the log."""
@@ -115,12 +160,27 @@ class RegisteredPlane:
         except UnsupportedSubscription as unsupported:
             if str(unsupported) not in self._ignored:
                 self._ignored.add(str(unsupported))
-                logger.warning(
-                    "a subscription is ignored: only a task's triggered event, without wildcards, can be "
-                    "polled for",
-                    event=str(unsupported),
-                )
+                logger.warning(f"a subscription is ignored: {IGNORED}", event=str(unsupported))
+                self._errors.note(LogEntry(f"The subscription to {unsupported} is ignored: {IGNORED}."))
             return None
+
+
+def leave(control_plane: ControlPlane, integration: Integration, deadline: Deadline) -> None:
+    """Unregister; nothing is asked of Keptn that could not end in time. Raises KeptnError."""
+    if deadline.remaining() >= LEAST_SECONDS:
+        for registered in found(control_plane, integration):
+            if deadline.remaining() < LEAST_SECONDS:
+                break
+            control_plane.unregister(str(registered.get("id")))
+        else:
+            return
+    logger.error("no time left to unregister")
+
+
+def found(control_plane: ControlPlane, integration: Integration) -> list[Mapping[str, Any]]:
+    """What Keptn has of a plane; more than one where an old Keptn made a double. Raises KeptnError."""
+    listed = control_plane.registered(integration.name, integration.namespace)
+    return [each for each in listed if integration.is_described_by(each)]
 
 
 def describe(shown: IntegrationSettings, environ: Mapping[str, str] = os.environ) -> Integration:

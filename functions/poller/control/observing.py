@@ -21,6 +21,7 @@ from execution_plane.telemetry import Count, count, logger
 
 FAILURES_AFTER = 30.0  # seconds a run is claimed before the failure queue is worth reading
 SETTLED_AFTER = 3.0  # seconds of an event's age by which a control plane without looks has noted its task
+LONGEST_VALUE = 64  # characters of a value that the log shows
 REMEMBERED = 10_000  # refused events that are not logged again
 
 
@@ -28,6 +29,8 @@ REMEMBERED = 10_000  # refused events that are not logged again
 class Observation:
     """What was observed at a moment; how many lists were asked for, why some failed, how much was in the
     others.
+
+    `left` has, for each event that this plane's match leaves to others, the value that was found in it.
     """
 
     at: float
@@ -35,6 +38,7 @@ class Observation:
     polls: int
     failures: Sequence[str]
     listed: int
+    left: Sequence[str]
 
 
 class Observer:
@@ -73,12 +77,17 @@ class Observer:
             for query, answer in zip(asked, answers, strict=True)
             if isinstance(answer, Listing)
         ]
+        left: list[str] = []
+        observed = self._observed(listed, active, subscriptions, now, left)
+        if left:
+            logger.debug("events are left to other planes", events=len(left), values=sorted(set(left)))
         return Observation(
             at=now,
-            observed=self._observed(listed, active, subscriptions, now),
+            observed=observed,
             polls=len(answers),
             failures=[answer for answer in answers if isinstance(answer, str)],
             listed=sum(len(listing.events) for _, listing in listed),
+            left=left,
         )
 
     def _list(self, query: Query) -> Listing | str:
@@ -96,6 +105,7 @@ class Observer:
         active: Sequence[Run],
         subscriptions: Sequence[Subscription],
         now: float,
+        left: list[str],
     ) -> Observed:
         known = {run.event.id for run in active}
         found: set[str] = set()
@@ -107,7 +117,7 @@ class Observer:
                     found.add(event_id)
                 if (
                     event_id not in known
-                    and (event := self._ours(raw, subscriptions))
+                    and (event := self._ours(raw, subscriptions, left))
                     and self._has_settled(event, listing)
                 ):
                     events[event.ref.id] = event.ref
@@ -122,8 +132,13 @@ class Observer:
         failures = self._failures.receive() if any(_is_awaited(run, now) for run in active) else {}
         return Observed(seen, events, failures, self._waiting.observe(active))
 
-    def _ours(self, raw: object, subscriptions: Sequence[Subscription]) -> TriggeredEvent | None:
-        """The event, if it can be handled and this plane is meant; a refusal is logged once."""
+    def _ours(
+        self, raw: object, subscriptions: Sequence[Subscription], left: list[str]
+    ) -> TriggeredEvent | None:
+        """The event, if it can be handled and this plane is meant; a refusal is logged once.
+
+        Where only the match says otherwise, what it found is added to `left`.
+        """
         try:
             event = read_triggered(raw)
         except RefusedEvent as refused:
@@ -134,8 +149,13 @@ class Observer:
                 logger.error("an open event can't be handled", event_id=refused.event_id, reason=str(refused))
                 self._errors.note(LogEntry.of_unreadable(raw, f"The event can't be handled: {refused}."))
             return None
-        is_meant = any(subscription.takes(event.ref) for subscription in subscriptions)
-        return event if is_meant and self._match.takes(event) else None
+        if not any(subscription.takes(event.ref) for subscription in subscriptions):
+            return None
+        if self._match.takes(event):
+            return event
+        value = self._match.value(event)
+        left.append("(no text, number or truth value)" if value is None else value[:LONGEST_VALUE])
+        return None
 
     def _has_settled(self, event: TriggeredEvent, listing: Listing) -> bool:
         """Whether the control plane has surely noted the task; one that answers looks says so itself."""

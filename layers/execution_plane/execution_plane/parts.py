@@ -12,6 +12,7 @@ from execution_plane.keptn.connecting import CONNECTIONS, SettingNames, new_sess
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.credentials import ApiToken, Together
 from execution_plane.keptn.transport import Credentials, Transport
+from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.table import Ledger
 from execution_plane.settings import Settings
 
@@ -30,6 +31,7 @@ class Parts:
     clock: Clock
     control_plane: ControlPlane
     ledger: Ledger
+    notes: Notes
 
     @classmethod
     def from_environment(cls) -> "Parts":
@@ -42,7 +44,8 @@ class Parts:
             ca_bundle_path=settings.ca_bundle_path,
             names=SettingNames(login=settings.login),
         )
-        return cls(clock, ControlPlane(transport), Ledger(aws_client("dynamodb"), settings.ledger_table))
+        dynamodb, table = aws_client("dynamodb"), settings.ledger_table
+        return cls(clock, ControlPlane(transport), Ledger(dynamodb, table), Notes(dynamodb, table))
 
 
 def _credentials(settings: Settings, clock: Clock) -> Credentials:

@@ -27,10 +27,16 @@ class InvalidSetting(Exception):
 
 @dataclass(frozen=True)
 class Match:
-    """The one JSONPath and value by which a plane takes only its own region's events."""
+    """The one JSONPath, and its values, by which a plane takes only its own region's events."""
 
     path: str
     value: str
+    """A comma list, of which one is to be found; or, with a ! before it, none."""
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The values of which one is to be found; none for a catch-all."""
+        return () if self.value.startswith("!") else _names(self.value)
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -362,6 +368,8 @@ def _match(path: str, value: str) -> Match | None:
     if is_list:
         raise InvalidSetting(f"MatchProperty is {_shown(path)}: it must lead to one value, not to several.")
     match = Match(path, value)
+    if not match.wanted and not match.others and not value.startswith("!"):
+        raise InvalidSetting(f"MatchValue is {_shown(value)}: it lists no value, as in APAC or APAC,EU.")
     if value.startswith("!") and not match.others:
         raise InvalidSetting(
             f"MatchValue is {_shown(value)}: after the ! list the values that other planes take."

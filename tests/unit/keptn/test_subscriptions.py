@@ -53,9 +53,26 @@ def event(**changes: Any) -> dict[str, Any]:
         ("$.data.sayhello.nowhere", "APAC", False),
         ("$.data.list[0]", "first", True),
         ("$.data.list[7]", "first", False),
-        ("$.data.number", "7", False),
+        ("$.data.number", "7", True),
         ("$.data.number", "7.0", False),
-        ("$.data.truth", "true", False),
+        ("$.data.number", "8", False),
+        ("$.data.whole", "7", True),
+        ("$.data.part", "1.5", True),
+        ("$.data.truth", "true", True),
+        ("$.data.truth", "True", False),
+        ("$.data.truth", "1", False),
+        ("$.data.nothing", "null", False),
+        ('$.data.sayhello.location == "APAC"', "true", True),
+        ('$.data.sayhello.location == "EU"', "true", False),
+        ('$.data.sayhello.location == "APAC"', "APAC", False),
+        ("$.data.sayhello.location", "EU, APAC", True),
+        ("$.data.sayhello.location", "EU,US", False),
+        ("$.data.sayhello.location", "!EU,US", True),
+        ("$.data.sayhello.location", "!EU,APAC", False),
+        ("$.data.number", "!7", False),
+        ("$.data.number", "!8", True),
+        ("$.data.truth", "!true", False),
+        ("$.data.nothing", "!7", True),
         ("$.data.nothing", "<nil>", False),
         ("$.data.sayhello", "map[location:APAC]", False),
         ("$.source", "shipyard", True),
@@ -63,8 +80,12 @@ def event(**changes: Any) -> dict[str, Any]:
         ("$.secret", "x", False),
     ],
 )
-def test_a_match_takes_an_event_whose_value_is_exactly_the_text(path: str, value: str, takes: bool) -> None:
-    raw = event(sayhello={"location": "APAC"}, list=["first"], number=7, truth=True, nothing=None)
+def test_a_match_takes_an_event_whose_value_is_one_of_those_that_are_wanted(
+    path: str, value: str, takes: bool
+) -> None:
+    raw = event(
+        sayhello={"location": "APAC"}, list=["first"], number=7, whole=7.0, part=1.5, truth=True, nothing=None
+    )
 
     match = EventMatch(Match(path, value))
 

@@ -1,5 +1,6 @@
 """Which events are ours: by type, project, stage, service, and one match on the event itself."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -41,6 +42,11 @@ class SubscriptionSource(Protocol):
         """The id under which Keptn knows this plane; empty while it is not registered."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why Keptn did not say the subscriptions when it was last asked; empty if it did."""
+        ...
+
     def current(self) -> Sequence[Subscription] | None:
         """The subscriptions as of now, asked for once a cycle; None while none are known."""
         ...
@@ -52,6 +58,7 @@ class FixedSubscriptions:
 
     subscriptions: Sequence[Subscription]
     integration_id: str = ""
+    trouble: str = ""
 
     def current(self) -> Sequence[Subscription]:
         """Always the same."""
@@ -73,32 +80,39 @@ class Query:
 
 
 class EventMatch:
-    """The plane's match: takes an event when the JSONPath's value is exactly the text that is wanted.
+    """The plane's match: takes an event when the JSONPath's value is one of those that are wanted.
 
-    Or, for a catch-all beside other planes, when it is none of the texts that those want.
+    Or, for a catch-all beside other planes, when it is none of those that they want.
     """
 
     def __init__(self, match: Match | None) -> None:
         self._path: jsonpath.JsonPath | None = jsonpath.compile(match.path) if match else None
-        self._wanted = match.value if match else ""
+        self._wanted = match.wanted if match else ()
         self._left_to_others = match.others if match else ()
 
     def takes(self, event: TriggeredEvent) -> bool:
-        """Whether the event is for this plane; a path that leads nowhere is no match of any text."""
+        """Whether the event is for this plane; a path that leads nowhere is no match of any value."""
         if self._path is None:
             return True
-        value = self._value(event)
-        return value not in self._left_to_others if self._left_to_others else value == self._wanted
+        value = self.value(event)
+        return value not in self._left_to_others if self._left_to_others else value in self._wanted
 
-    def _value(self, event: TriggeredEvent) -> str | None:
-        """The text at the end of the path, if there is one."""
-        assert self._path is not None
+    def value(self, event: TriggeredEvent) -> str | None:
+        """What is compared: a text, or a number or truth value as JSON writes it; None for all else."""
+        if self._path is None:
+            return None
         root: dict[str, Any] = {key: event.attributes[key] for key in ROOT_KEYS if key in event.attributes}
         try:
             value = self._path.evaluate(root)
         except jsonpath.JsonPathError:
             return None
-        return value if isinstance(value, str) else None
+        if isinstance(value, str):
+            return value
+        if isinstance(value, float) and value.is_integer():
+            return str(
+                int(value)
+            )  # Go, in which Keptn is written, has no other numbers, and writes 7 for 7.0
+        return json.dumps(value) if isinstance(value, bool | int | float) else None
 
 
 def from_settings(settings: PollerSettings) -> tuple[Subscription, ...]:

@@ -1,4 +1,4 @@
-"""The DynamoDB table of runs; the only file that talks to DynamoDB.
+"""The DynamoDB table of runs; only notes.py, for what is no run, talks to DynamoDB besides.
 
 Every write has the condition that the item still has the state and version that were read. The index of
 active runs may be stale: what it says is a hint, and the base table decides.
@@ -68,11 +68,11 @@ class Ledger:
 
         Eventually consistent. Without those of a schema that is not known.
         """
-        return list(_translated(self._active))
+        return list(translated(self._active))
 
     def get(self, event_id: str) -> Run | None:
         """The run of a triggered event, whole and as of now."""
-        answer = _translated(
+        answer = translated(
             lambda: self._client.get_item(
                 TableName=self._table, Key={"event_id": {"S": event_id}}, ConsistentRead=True
             )
@@ -150,7 +150,7 @@ class Ledger:
         The writer's mark tells that from a race.
         """
         try:
-            item: Item = _translated(call).get("Attributes", {})
+            item: Item = translated(call).get("Attributes", {})
             return item
         except _ConditionFailed as failed:
             if failed.item.get("writer") == writer:
@@ -166,7 +166,7 @@ class _ConditionFailed(Exception):
         self.item = item
 
 
-def _translated(call: Callable[[], Any]) -> Any:
+def translated(call: Callable[[], Any]) -> Any:
     """Make a call to DynamoDB; its errors become ours here and nowhere else."""
     try:
         return call()
