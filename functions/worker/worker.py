@@ -21,6 +21,7 @@ from runners.python_function import PythonFunctionRunner
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer, TaskRunner
 from runs.executor import RunExecutor
+from runs.unhandled import UnhandledEvents
 from runs.work_finder import JobConfigWorkFinder
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def build() -> tuple[Parts, RunExecutor, ErrorLog]:
             rules(settings),
             parts.clock,
             answer_unhandled_events=tasks.answer_unhandled_events,
+            unhandled=UnhandledEvents(errors),
         ),
         containers=Containers(partial(aws_client, "ecs")),
         errors=errors,

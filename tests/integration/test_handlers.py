@@ -17,6 +17,7 @@ from execution_plane.settings import InvalidSetting, variable
 from local.aws import create_table
 from local.keptn.faults import Delay
 from local.keptn.server import KeptnServer
+from local.keptn.uniform import LogQuery
 from tests.conftest import TEMPLATE
 from tests.support.world import SAYHELLO, SHIPYARD
 
@@ -112,6 +113,21 @@ def test_a_tick_and_an_invocation_say_hello(server: KeptnServer, queue: Queue, d
     assert server.keptn.received[-1]["data"]["message"] == "Hello, world from APAC!"
     assert server.keptn.received[-1]["data"]["sayhello"] == {"greeted": "APAC"}
     assert Ledger(dynamodb, "ledger").get(theirs) is None
+
+
+def test_what_no_job_config_handles_is_in_the_bridges_error_log(server: KeptnServer, queue: Queue) -> None:
+    nobody = "apiVersion: v2\nactions: [{events: [{name: other}], tasks: [{function: other}]}]\n"
+    server.keptn.add_resource("podtato", "job/config.yaml", nobody)
+    task = trigger(server, "APAC")
+    tick()
+
+    worker.handler(queue.payloads[0], Context())
+
+    (entry,) = server.keptn.uniform.logs(LogQuery())
+    assert entry["message"].startswith(
+        f"No action of job/config.yaml of project podtato handles a {SAYHELLO}: "
+    )
+    assert server.keptn.counts(task) == (0, 0)
 
 
 def test_a_doubled_invocation_does_nothing(server: KeptnServer, queue: Queue) -> None:

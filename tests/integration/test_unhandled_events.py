@@ -3,16 +3,20 @@
 import pytest
 
 from control.plan import START_AFTER
+from execution_plane.clock import Deadline
+from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.uniform import Integration
 from jobs.model import Rules
 from local.keptn.uniform import LogQuery
 from runs.actions import ActionPerformer
+from runs.unhandled import UnhandledEvents
 from runs.work_finder import JobConfigWorkFinder
 from tests.conftest import PlaneMaker
 from tests.faults.promise import check_promise
-from tests.support.job_configs import write_job_config
+from tests.support.job_configs import write, write_job_config
 from tests.support.world import SAYHELLO, Plane, World
 
+APAC = Integration("keptn-lambda-executor", "1/ap-south-1/apac", "ap-south-1", "0.1.0")
 NOBODY = """\
 apiVersion: v2
 actions:
@@ -26,7 +30,13 @@ BROKEN = NOBODY.replace("tasks:", "tasks: [{cmd: a}] #")
 
 
 def serve(
-    world: World, plane: Plane, *, answer: bool = False, queued: float = 0.0, config: str = NOBODY
+    world: World,
+    plane: Plane,
+    *,
+    answer: bool = False,
+    queued: float = 0.0,
+    config: str = NOBODY,
+    unhandled: UnhandledEvents | None = None,
 ) -> str:
     """Let the plane serve an event that its job config does not name; gives the event's id.
 
@@ -39,6 +49,7 @@ def serve(
         Rules(),
         world.clock,
         answer_unhandled_events=answer,
+        unhandled=unhandled,
     )
     write_job_config(plane, config)
     task = world.trigger("APAC")
@@ -69,6 +80,32 @@ def test_an_event_that_nobody_handles_is_logged_once(
 
     (line,) = [vars(record) for record in caplog.records if record.message == "no action handles the event"]
     assert (line["event_id"], line["type"]) == (task, SAYHELLO)
+
+
+def test_what_nobody_handles_is_a_warning_and_in_the_bridge_once_for_each_job_config_and_type(
+    world: World, plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    errors = ErrorLog(world.client())
+    unhandled = UnhandledEvents(errors)
+    for _ in range(3):
+        serve(world, plane, answer=False, unhandled=unhandled)
+    write(plane, {"job/config.yaml": NOBODY.encode()})
+    serve(world, plane, answer=False, unhandled=unhandled)
+    integration = world.keptn.uniform.register(APAC.as_json([]))[0]
+    errors.send(integration, Deadline.after(world.clock, 60))
+
+    lines = [vars(each) for each in caplog.records if each.levelname == "WARNING"]
+    assert [(line["type"], line["job_config"]) for line in lines] == [
+        (SAYHELLO, "job/config.yaml of project podtato"),
+        (SAYHELLO, "job/config.yaml of service podtato/dev/head"),
+    ]
+    assert all("AnswerUnhandledEvents=true" in line["message"] for line in lines)
+    messages = [entry["message"] for entry in world.keptn.uniform.logs(LogQuery())]
+    assert len(messages) == 2
+    assert (
+        f"No action of job/config.yaml of project podtato handles a {SAYHELLO}: if no other plane takes it, "
+        "Keptn gives up on it after ten minutes; AnswerUnhandledEvents=true ends it at once, as errored."
+    ) in messages
 
 
 def test_an_event_that_nobody_handles_is_ended_once_it_has_been_started_from_lambdas_queue(

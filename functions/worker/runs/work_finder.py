@@ -14,6 +14,7 @@ from jobs.matching import matching_actions
 from jobs.model import Action, Rules
 from runs.actions import ActionPerformer, broken_off
 from runs.retrying import RETRY_PAUSES, retry
+from runs.unhandled import UnhandledEvents
 from runs.work import Inapplicable, Unreachable, Unreadable, Work
 
 JOB_CONFIG = "job/config.yaml"
@@ -31,8 +32,13 @@ class JobConfigWorkFinder:
         clock: Clock,
         *,
         answer_unhandled_events: bool = False,
+        unhandled: UnhandledEvents | None = None,
     ) -> None:
-        """With `answer_unhandled_events`, an event that no action matches is answered as errored."""
+        """With `answer_unhandled_events`, an event that no action matches is answered as errored.
+
+        Without, `unhandled` is told of it.
+        """
+        self._unhandled = unhandled
         self._control_plane = control_plane
         self._performer = performer
         self._rules = rules
@@ -47,8 +53,12 @@ class JobConfigWorkFinder:
         """
         raw, origin = self._find(event.ref)
         actions = self._matching(raw, origin, event)
+        if not actions and self._answer_unhandled_events:
+            return _unhandled(event.ref, origin)
         if not actions:
-            return _unhandled(event.ref, origin) if self._answer_unhandled_events else None
+            if self._unhandled:
+                self._unhandled.note(event.ref, origin)
+            return None
         is_silent = all(action.silent for action in actions)
         if objections := [each for action in actions for each in action.objections]:
             reason = str(InvalidJobConfig(objections))
