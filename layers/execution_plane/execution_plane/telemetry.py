@@ -1,5 +1,6 @@
 """The one logger and the one set of metrics. Their names are an interface; docs/operations.md lists them."""
 
+import threading
 import warnings
 from enum import StrEnum
 
@@ -27,6 +28,10 @@ class Count(StrEnum):
     EVENTS_REFUSED = "EventsRefused"
 
 
+_counting = threading.Lock()
+
+
 def count(what: Count) -> None:
-    """Count one more; written out by the handler's end."""
-    metrics.add_metric(name=what, unit=MetricUnit.Count, value=1)
+    """Count one more; written out by the handler's end, or with every hundredth. Safe for threads."""
+    with _counting:  # add_metric is not: while one thread writes a hundred out, another would do so again
+        metrics.add_metric(name=what, unit=MetricUnit.Count, value=1)
