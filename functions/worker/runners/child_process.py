@@ -58,8 +58,15 @@ class Tail:
 class ChildProcess:
     """The child process and its two pipes: what it prints, and what it reports."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", report_fd: int, mark: str) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        report_fd: int,
+        mark: str,
+        scratch: "tempfile.TemporaryDirectory[str]",
+    ) -> None:
         self.process = process
+        self._scratch = scratch
         self.printed = Tail()
         self.outcome: Outcome | None = None
         self.error = ""
@@ -76,8 +83,10 @@ class ChildProcess:
     def start(cls, name: str, data: Mapping[str, Any], variables: Mapping[str, str]) -> "ChildProcess":
         """Start the child in a session of its own, with `variables` besides the worker's environment.
 
-        It gets the data as a file, which needs nobody to feed it.
+        It gets the data as a file, which needs nobody to feed it, and a temporary directory of its own.
         """
+        # What it leaves there would else be seen by the next run in this execution environment.
+        scratch = tempfile.TemporaryDirectory(prefix="task-", ignore_cleanup_errors=True)
         read_fd, write_fd = os.pipe()
         mark = uuid4().hex
         with tempfile.TemporaryFile() as stdin:
@@ -90,11 +99,17 @@ class ChildProcess:
                 stderr=subprocess.STDOUT,
                 pass_fds=(write_fd,),
                 start_new_session=True,
-                env={**os.environ, **variables, "PYTHONPATH": os.pathsep.join(sys.path), MARK: mark},
+                env={
+                    **os.environ,
+                    "TMPDIR": scratch.name,
+                    **variables,
+                    "PYTHONPATH": os.pathsep.join(sys.path),
+                    MARK: mark,
+                },
             )
         os.close(write_fd)
         os.set_blocking(read_fd, False)
-        return cls(process, read_fd, mark)
+        return cls(process, read_fd, mark, scratch)
 
     def read(self, seconds: float) -> list[str]:
         """Wait at most so long for something to read; the progress messages in it.
@@ -133,7 +148,7 @@ class ChildProcess:
         self._signal(signal.SIGTERM)
 
     def destroy(self) -> None:
-        """Leave nothing of the task: its session, and whatever it started in sessions of their own."""
+        """Leave nothing of the task: its session, what it started in sessions of their own, its files."""
         self._signal(signal.SIGKILL)
         _kill_all_marked(f"{MARK}={self._mark}".encode())
         self.process.wait()
@@ -141,6 +156,7 @@ class ChildProcess:
         os.close(self._report_fd)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        self._scratch.cleanup()
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

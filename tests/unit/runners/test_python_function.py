@@ -14,7 +14,7 @@ from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn.events import EventRef, Outcome, TriggeredEvent
 from jobs.model import Task
 from runners import python_function
-from runners.child_process import LONGEST_REPORT, TAIL
+from runners.child_process import LONGEST_REPORT, TAIL, ChildProcess
 from runners.python_function import MOST_PROGRESS, PythonFunctionRunner
 from runs.work import Performance, TaskCancelled
 from tests.support.tasks import task_folder
@@ -82,6 +82,39 @@ def test_a_task_gets_the_events_data_and_gives_an_outcome(bench: Bench) -> None:
 
     assert outcome == Outcome("warning", "succeeded", "hello", {"big": 2**60 + 1})
     assert bench.reported == ["working"]
+
+
+WRITE = """
+import tempfile
+with tempfile.NamedTemporaryFile(delete=False) as file:
+    file.write(b"of this run")
+os.mkdir(tempfile.gettempdir() + "/locked", 0o500)
+{end}
+return TaskOutcome("pass", tempfile.gettempdir(), {{"found": os.listdir(tempfile.gettempdir())}})
+"""
+
+
+@pytest.mark.parametrize("end", ["", "print(tempfile.gettempdir(), flush=True); os.kill(os.getpid(), 9)"])
+def test_what_a_task_writes_to_its_temporary_directory_is_gone_afterwards(bench: Bench, end: str) -> None:
+    outcomes = [bench.run(WRITE.format(end=end)) for _ in range(2)]
+
+    places = [outcome.message.splitlines()[-1] for outcome in outcomes]
+    assert len(set(places)) == 2
+    assert not any(Path(place).exists() for place in places)
+    if not end:
+        assert all(len(outcome.data["found"]) == 2 for outcome in outcomes)
+
+
+def test_a_task_may_have_another_temporary_directory_by_its_environment(bench: Bench, tmp_path: Path) -> None:
+    bench.write('import tempfile\nreturn TaskOutcome("pass", tempfile.gettempdir())')
+    child = ChildProcess.start("job", {}, {"TMPDIR": str(tmp_path)})
+    while child.is_alive():
+        child.read(0.1)
+    child.read(0)
+    child.destroy()
+
+    assert child.outcome is not None
+    assert child.outcome.message == str(tmp_path)
 
 
 def test_a_task_that_returns_nothing_passes(bench: Bench) -> None:
