@@ -32,7 +32,6 @@ def test_what_is_needed_is_enough() -> None:
     assert settings == Settings(
         api_url=BOTH["KEPTN_API_URL"],
         token_secret=BOTH["KEPTN_API_TOKEN_SECRET_ARN"],
-        token_parameter="KeptnApiTokenSecretArn",
         oauth_secret=None,
         ca_bundle_path=None,
         ledger_table="ledger",

@@ -51,8 +51,7 @@ class Parts:
 def _credentials(settings: Settings, clock: Clock) -> Credentials:
     parts: list[Credentials] = []
     if settings.token_secret:
-        secrets = aws_client("secretsmanager")
-        parts.append(ApiToken(secrets, settings.token_secret, settings.token_parameter))
+        parts.append(ApiToken(aws_client("secretsmanager"), settings.token_secret))
     if settings.oauth_secret:
         from execution_plane.keptn.oauth import BearerToken  # with what it imports, only where it is used
 

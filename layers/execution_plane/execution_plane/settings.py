@@ -50,17 +50,15 @@ class Settings:
 
     api_url: str
     token_secret: str | None
-    token_parameter: str
-    """The parameter that the token's secret comes from: KeptnApiTokenSecretArn or KeptnApiToken."""
     oauth_secret: str | None
     ca_bundle_path: str | None
     ledger_table: str
 
     @property
     def login(self) -> str:
-        """The parameters by which this plane logs in."""
-        used = {self.token_parameter: self.token_secret, "OauthSecretArn": self.oauth_secret}
-        return " and ".join(name for name, secret in used.items() if secret)
+        """What this plane logs in with, as errors call it."""
+        used = {"KeptnApiTokenSecretArn": self.token_secret, "OauthSecretArn": self.oauth_secret}
+        return " and ".join(f"the secret {secret} ({name})" for name, secret in used.items() if secret)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -70,7 +68,6 @@ class Settings:
             api_url=_read(environ, "KeptnApiUrl", _url),
             token_secret=_read(environ, "KeptnApiTokenSecretArn", _text, default="" if oauth_secret else None)
             or None,
-            token_parameter=environ.get("KEPTN_API_TOKEN_PARAMETER") or "KeptnApiTokenSecretArn",
             oauth_secret=oauth_secret,
             ca_bundle_path=_read(environ, "CaBundlePath", _certificates, default=""),
             ledger_table=_read(environ, "LedgerTableName", _text),

@@ -70,13 +70,6 @@ def test_a_secret_that_is_no_token_is_named_but_not_told(secrets: Any, value: di
     assert "plain text" in problem_of(ApiToken(secrets, "token"))
 
 
-def test_a_token_that_the_stack_made_a_secret_of_is_named_by_its_own_parameter(secrets: Any) -> None:
-    secrets.create_secret(Name="token", SecretString=" ")
-
-    with pytest.raises(SecretUnreadable, match=r"^KeptnApiToken: the secret token holds no token"):
-        ApiToken(secrets, "token", "KeptnApiToken").headers()
-
-
 def test_a_secret_that_is_not_there_is_named(secrets: Any) -> None:
     assert "ResourceNotFoundException" in problem_of(ApiToken(secrets, "token"))
 

@@ -24,11 +24,9 @@ class ApiToken:
     rotated.
     """
 
-    def __init__(self, client: "SecretsManagerClient", secret_id: str, parameter: str = PARAMETER) -> None:
-        """`parameter` is the template's that the secret comes from."""
+    def __init__(self, client: "SecretsManagerClient", secret_id: str) -> None:
         self._client = client
         self._secret_id = secret_id
-        self._parameter = parameter
         self._token: str | None = None
         self._lock = threading.Lock()
 
@@ -45,18 +43,18 @@ class ApiToken:
             self._token = None
 
     def _read(self) -> str:
-        token = _only_text(read_secret(self._client, self._parameter, self._secret_id).strip())
+        token = _only_text(read_secret(self._client, PARAMETER, self._secret_id).strip())
         if not token:
             raise self._unreadable(
-                "holds no token: its value must be the API token as plain text, or a JSON object in which "
-                "the token is the only value"
+                "holds no token: put Keptn's API token there as its value, in plain text or as the only value "
+                "of a JSON object; the next tick reads it again"
             )
         if not fits_a_header(token):
             raise self._unreadable(f"holds no plain text: {UNFIT}")
         return token
 
     def _unreadable(self, what: str) -> SecretUnreadable:
-        return SecretUnreadable(f"{self._parameter}: the secret {self._secret_id} {what}.")
+        return SecretUnreadable(f"{PARAMETER}: the secret {self._secret_id} {what}.")
 
 
 def _only_text(secret: str) -> str:
