@@ -4,38 +4,32 @@ The exit code is the sequence's result, so that it serves in a pipeline: 0 pass 
 could not be started or followed.
 """
 
-import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
-import requests
+import typer
+from rich.console import Console
 
+from cli.ending import NO_RESULT, PASSED, Screen, Unusable, conclude, run
+from cli.follower import Follower
 from execution_plane.clock import Clock, SystemClock
+from execution_plane.keptn.connecting import SettingNames, problem_with_certificates
 from execution_plane.keptn.transport import KeptnError, Transport
+from execution_plane.settings import base_url
 
-PASSED, FAILED, UNUSABLE = 0, 1, 2
+if TYPE_CHECKING:
+    import requests
+
 TOKEN_VARIABLE = "KEPTN_API_TOKEN"  # noqa: S105 - its name
 SOURCE = "keptn-lambda-executor/trigger"
-HELD_UP = {"paused", "waiting"}
-OVER = {"finished", "aborted", "timedOut"}
-PAUSE = 2.0  # seconds between two questions
-# Questions in a row that must find a sequence over: another stage may follow, an event come late.
-SETTLING = 3
-MOST_FAILURES = 10  # questions in a row that may fail
-MOST_UNKNOWN = 15  # questions in which Keptn may know nothing of the sequence
-PAGE = "100"  # events, the most that Keptn gives at once
-MARKS = {"triggered": "▷", "started": "▶", "changed": "·", "finished": "■"}
-COLOURS = {"pass": "32", "warning": "33", "fail": "31"}
+A_DAY = 86_400
 
-
-class Unusable(Exception):
-    """What was asked for can't be done; the text is one sentence."""
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @dataclass(frozen=True)
@@ -61,178 +55,124 @@ class Trigger:
         }
 
 
+@dataclass(frozen=True)
 class Token:
-    """An API token that is given once."""
+    """An API token that is given once, and where it was found."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    text: str
+    found_in: str
 
     def headers(self) -> Mapping[str, str]:
         """Keptn's own header."""
-        return {"x-token": self._text}
+        return {"x-token": self.text}
 
     def renew(self) -> None:
         """There is no other."""
 
 
-class Follower:
-    """Shows a sequence's events as they come, and knows how it ended."""
+@dataclass(frozen=True)
+class Surroundings:
+    """What the command works with."""
 
-    def __init__(self, keptn: Transport, clock: Clock, out: TextIO, *, in_colour: bool) -> None:
-        self._keptn = keptn
-        self._clock = clock
-        self._out = out
-        self._in_colour = in_colour
-        self._shown: set[str] = set()
-        self._results: list[str] = []
+    clock: Clock
+    console: Console
+    session: "requests.Session | None"
 
-    def follow(self, project: str, context: str) -> int:
-        """Show everything until the sequence is over in all its stages; the exit code.
 
-        Raises Unusable if Keptn never begins it, and KeptnError once Keptn has failed to answer many times in
-        a row.
-        """
-        over, failures, unknown, state = 0, 0, 0, ""
-        while True:
-            before = state
-            try:
-                state = self._state(project, context)
-                self._show_new(project, context)
-                failures = 0
-            except KeptnError:
-                failures += 1
-                if failures == MOST_FAILURES:
-                    raise
-            if state != before and state in HELD_UP:
-                print(f"The sequence is {state}.", file=self._out, flush=True)
-            unknown += not state
-            if unknown == MOST_UNKNOWN:
-                raise Unusable("Keptn does not begin it: is there such a project, stage and sequence?")
-            over = over + 1 if state in OVER and not failures else 0
-            if over == SETTLING:
-                return self._conclude(state)
-            self._clock.sleep(PAUSE)
+@app.command()
+def trigger(
+    context: typer.Context,
+    url: Annotated[str, typer.Option(help="Keptn's API, for example https://keptn.example.com/api")],
+    project: Annotated[str, typer.Option()],
+    stage: Annotated[str, typer.Option()],
+    service: Annotated[str, typer.Option()],
+    sequence: Annotated[str, typer.Option()],
+    token_env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=f"Environment variable with the API token ({TOKEN_VARIABLE})"),
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(metavar="PATH", help="File with the API token")] = None,
+    token: Annotated[
+        str | None, typer.Option(help="The API token itself; every user of this machine can see it")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Any number of them")] = None,
+    data: Annotated[str, typer.Option(metavar="JSON|@FILE", help="More of the event's data")] = "{}",
+    ca_bundle: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="PEM file with authorities to trust besides")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Show the sequence, and wait for its end")] = False,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="How long it is followed at most")
+    ] = A_DAY,
+) -> None:
+    """Trigger a Keptn sequence.
 
-    def _state(self, project: str, context: str) -> str:
-        path = f"/controlPlane/v1/sequence/{quote(project, safe='')}"
-        states = (self._keptn.get(path, {"keptnContext": context}).body or {}).get("states") or []
-        return str(states[0].get("state", "")) if states else ""
+    The exit code is 0 for pass and warning, 1 for fail, and 2 where there is no result.
+    """
+    surroundings: Surroundings = context.obj
 
-    def _show_new(self, project: str, context: str) -> None:
-        """Events come newest first, and in pages."""
-        new = [event for event in self._events(project, context) if event.get("id") not in self._shown]
-        new.reverse()
-        for event in sorted(new, key=lambda each: str(each.get("time"))):
-            self._shown.add(str(event.get("id")))
-            self._show(event)
+    def act() -> int:
+        event = Trigger(project, stage, service, sequence, _labels(label or []), _data(data)).as_event()
+        keptn = _connect(url, _token(token_env, token_file, token), ca_bundle, surroundings)
+        started = str((keptn.post("/v1/event", event).body or {}).get("keptnContext", ""))
+        if not started:
+            raise Unusable("Keptn named no context: is --url its API?")
+        surroundings.console.print(f"Keptn context {started}", highlight=False, soft_wrap=True)
+        if not follow:
+            return PASSED
+        return Follower(keptn, surroundings.clock, surroundings.console).follow(project, started, timeout)
 
-    def _events(self, project: str, context: str) -> Iterator[Mapping[str, Any]]:
-        page = {"keptnContext": context, "project": project, "pageSize": PAGE}
-        while True:
-            body = self._keptn.get("/mongodb-datastore/event", page).body or {}
-            yield from body.get("events") or []
-            key = str(body.get("nextPageKey") or "0")
-            if key == "0":
-                return
-            page["nextPageKey"] = key
-
-    def _show(self, event: Mapping[str, Any]) -> None:
-        parts = str(event.get("type")).removeprefix("sh.keptn.event.").split(".")
-        kind, data = parts[-1], event.get("data") or {}
-        name = ".".join(parts[:-1]).removesuffix(".status")
-        result = str(data.get("result") or "") if kind == "finished" else ""
-        is_sequence = kind == "finished" and len(parts) > 2
-        if is_sequence:
-            self._results.append("fail" if data.get("status") in {"aborted", "errored"} else result)
-        # A message may come from anybody, and must not steer the terminal.
-        lines = [_printable(line) for line in str(data.get("message") or "").strip().splitlines()]
-        shown = [str(event.get("time"))[11:19], MARKS.get(kind, " "), str(data.get("stage", "")), name]
-        shown += [self._coloured(result) if result else "status" if kind == "changed" else kind]
-        shown += lines[:1] if not is_sequence else []
-        print("  ".join(each for each in shown if each), file=self._out, flush=True)
-        for line in lines[1:] if not is_sequence else []:
-            print(f"{'':12}{line}", file=self._out, flush=True)
-
-    def _conclude(self, state: str) -> int:
-        results = set(self._results) if state == "finished" else {"fail"}
-        worst = next((each for each in ("fail", "warning", "pass") if each in results), "fail")
-        print(f"The sequence is {state}: {self._coloured(worst)}.", file=self._out)
-        return FAILED if worst == "fail" else PASSED
-
-    def _coloured(self, result: str) -> str:
-        colour = COLOURS.get(result)
-        return f"\033[{colour}m{result}\033[0m" if self._in_colour and colour else result
+    try:
+        raise conclude("trigger", act, KeptnError)
+    except KeyboardInterrupt:
+        print("trigger: no longer followed; the sequence goes on.", file=sys.stderr)
+        raise typer.Exit(NO_RESULT) from None
 
 
 def main(
     arguments: Sequence[str] | None = None,
     *,
     clock: Clock | None = None,
-    out: TextIO = sys.stdout,
-    session: requests.Session | None = None,
+    out: TextIO | None = None,
+    session: "requests.Session | None" = None,
 ) -> int:
     """Do what the command line says; the exit code."""
-    given = _parser().parse_args(arguments)
+    return run(app, arguments, Surroundings(clock or SystemClock(), Screen(file=out), session))
+
+
+def _connect(url: str, token: Token, ca_bundle: Path | None, surroundings: Surroundings) -> Transport:
     try:
-        trigger = Trigger(
-            given.project, given.stage, given.service, given.sequence, _labels(given.label), _data(given.data)
-        )
-        clock = clock or SystemClock()
-        keptn = Transport(
-            given.url.rstrip("/"),
-            Token(_token(given)),
-            clock,
-            session=session,
-            ca_bundle_path=given.ca_bundle,
-        )
-        context = str((keptn.post("/v1/event", trigger.as_event()).body or {}).get("keptnContext", ""))
-        if not context:
-            raise Unusable("Keptn named no context: is --url its API?")
-        print(f"Keptn context {context}", file=out, flush=True)
-        if not given.follow:
-            return PASSED
-        return Follower(keptn, clock, out, in_colour=out.isatty()).follow(given.project, context)
-    except (Unusable, KeptnError) as problem:
-        print(f"trigger: {problem}", file=sys.stderr)
-        return UNUSABLE
-    except KeyboardInterrupt:
-        print("trigger: no longer followed; the sequence goes on.", file=sys.stderr)
-        return UNUSABLE
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() or each == "\t" else "�" for each in text)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m cli.trigger", description="Trigger a Keptn sequence.")
-    parser.add_argument("--url", required=True, help="Keptn's API, for example https://keptn.example.com/api")
-    token = parser.add_mutually_exclusive_group()
-    token.add_argument(
-        "--token-env", metavar="NAME", help=f"environment variable with the API token ({TOKEN_VARIABLE})"
+        address = base_url(url)
+    except ValueError as problem:
+        raise Unusable(f"--url is {url!r}: {problem}.") from None
+    if ca_bundle and (trouble := problem_with_certificates(str(ca_bundle))):
+        raise Unusable(f"--ca-bundle {ca_bundle}: {trouble}.")
+    names = SettingNames("--url", token.found_in, "--ca-bundle", "HTTPS_PROXY", "")
+    return Transport(
+        address,
+        token,
+        surroundings.clock,
+        session=surroundings.session,
+        ca_bundle_path=str(ca_bundle) if ca_bundle else None,
+        names=names,
     )
-    token.add_argument("--token-file", metavar="PATH", type=Path, help="file with the API token")
-    token.add_argument("--token", help="the API token itself; every user of this machine can see it")
-    for name in ("project", "stage", "service", "sequence"):
-        parser.add_argument(f"--{name}", required=True)
-    parser.add_argument(
-        "--label", action="append", default=[], metavar="KEY=VALUE", help="any number of them"
-    )
-    parser.add_argument("--data", default="{}", metavar="JSON|@FILE", help="more of the event's data")
-    parser.add_argument("--ca-bundle", metavar="PATH", help="PEM file with authorities to trust besides")
-    parser.add_argument("--follow", action="store_true", help="show the sequence, and wait for its end")
-    return parser
 
 
-def _token(given: argparse.Namespace) -> str:
-    if given.token:
-        return str(given.token)
-    if given.token_file:
-        return _read(given.token_file, "--token-file").strip()
-    name = given.token_env or TOKEN_VARIABLE
-    if not (token := os.environ.get(name, "").strip()):
-        raise Unusable(f"there is no API token: set the environment variable {name}, or use --token-file.")
-    return token
+def _token(variable: str | None, file: Path | None, text: str | None) -> Token:
+    if sum(each is not None for each in (variable, file, text)) > 1:
+        raise Unusable("give one of --token-env, --token-file and --token.")
+    if text is not None:
+        found, where = text, "--token"
+    elif file is not None:
+        found, where = _read(file, "--token-file"), f"--token-file {file}"
+    else:
+        name = variable or TOKEN_VARIABLE
+        found, where = os.environ.get(name, ""), f"the environment variable {name}"
+    if not found.strip():
+        raise Unusable(
+            f"there is no API token in {where}: put it there, or into another place that --help names."
+        )
+    return Token(found.strip(), where)
 
 
 def _labels(given: Sequence[str]) -> dict[str, str]:
@@ -254,10 +194,13 @@ def _data(given: str) -> dict[str, Any]:
 
 
 def _read(path: Path, option: str) -> str:
+    """A file's text, without the mark that some editors put before it."""
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise Unusable(f"{option} {path} can't be read: {problem}.") from None
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unusable(f"{option} {path} is no text in UTF-8.") from None
+    except OSError as problem:
+        raise Unusable(f"{option} {path} can't be read: {problem.strerror}.") from None
 
 
 if __name__ == "__main__":

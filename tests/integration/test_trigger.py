@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.trigger import FAILED, PASSED, UNUSABLE, main
+from cli.ending import FAILED, NO_RESULT, PASSED
+from cli.trigger import main
 from execution_plane.keptn.events import Outcome
 from local.keptn import in_process
 from local.keptn.faults import Answer
@@ -135,8 +136,15 @@ def test_data_and_token_may_be_in_files(
         (["--data", "@/missing.json"], "--data /missing.json can't be read"),
         (["--label", "x"], "is no KEY=VALUE"),
         (["--token-file", "/missing"], "--token-file /missing can't be read"),
-        (["--token-env", "MISSING"], "set the environment variable MISSING"),
-        (["--token", "wrong"], "401 incorrect api key auth"),
+        (["--token-env", "MISSING"], "there is no API token in the environment variable MISSING"),
+        (["--token", ""], "there is no API token in --token"),
+        (["--token", "x", "--token-env", "Y"], "give one of --token-env, --token-file and --token"),
+        (["--token", "a\nb"], "no header can have; check --token\n"),
+        (["--token", "wrong"], "401 incorrect api key auth; check --token\n"),
+        (["--ca-bundle", "/missing.pem"], "--ca-bundle /missing.pem: the file can't be read (No such file"),
+        (["--ca-bundle", __file__], "the file holds no certificates in PEM form"),
+        (["--url", "keptn.test/api"], "--url is 'keptn.test/api': it must begin with https:// (or http://)"),
+        (["--url", "https:///api"], "it names no host"),
     ],
 )
 def test_what_cannot_work_is_named_in_one_line(
@@ -145,16 +153,116 @@ def test_what_cannot_work_is_named_in_one_line(
     code, shown = trigger(world, *arguments)
 
     error = capsys.readouterr().err
-    assert (code, shown) == (UNUSABLE, "")
+    assert (code, shown) == (NO_RESULT, "")
+    assert problem in error
+    assert error.count("\n") == 1
+    assert "a\nb" not in error
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "there is no API token in --token-file"),
+        (b"\xef\xbb\xbf\n", "there is no API token in --token-file"),
+        ("token".encode("utf-16"), "is no text in UTF-8"),
+    ],
+)
+def test_a_token_file_without_a_token_is_no_result(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, problem: str
+) -> None:
+    (tmp_path / "token").write_bytes(content)
+
+    code, _ = trigger(world, "--token-file", f"{tmp_path}/token")
+
+    assert code == NO_RESULT
+    error = capsys.readouterr().err
     assert problem in error
     assert error.count("\n") == 1
 
 
-def test_a_missing_argument_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--url", "http://keptn.test/api"])
+def test_the_mark_that_some_editors_put_before_a_text_is_no_part_of_a_token(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_bytes(b"\xef\xbb\xbf" + f"{world.keptn.token}\r\n".encode())
+    (tmp_path / "data").write_bytes(b"\xef\xbb\xbf{}")
 
-    assert ended.value.code == UNUSABLE
+    code, _ = trigger(world, "--token-file", f"{tmp_path}/token", "--data", f"@{tmp_path}/data")
+
+    assert code == PASSED
+
+
+def test_a_fault_of_the_commands_own_is_no_result_either(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.trigger.Follower", None)
+
+    code, _ = trigger(world, "--follow")
+
+    assert code == NO_RESULT
+    error = capsys.readouterr().err
+    assert error.startswith("Traceback")
+    assert error.endswith("trigger: this is a fault of the command's own (TypeError); please report it.\n")
+
+
+def test_nobody_who_reads_on_is_no_result(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    code = main(
+        ["--url", in_process.URL, *SEQUENCE],
+        clock=world.clock,
+        out=Closed(),
+        session=in_process.session(world.keptn),
+    )
+
+    assert code == NO_RESULT
+    assert capsys.readouterr().err == "trigger: nobody reads what is printed.\n"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [(["--stage", "nope"], "nope"), (["--sequence", "nope"], "nope")],
+)
+def test_a_stage_or_sequence_that_is_not_there_has_failed_with_keptns_own_message(
+    world: World, wrong: list[str], said: str
+) -> None:
+    code, shown = trigger(world, *wrong, "--follow")
+
+    assert code == FAILED
+    *_, reason, end = shown.splitlines()
+    assert said in reason
+    assert end.endswith(": fail.")
+
+
+def test_a_sequence_is_not_followed_for_longer_than_is_asked(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    began = world.clock.now()
+
+    code, _ = trigger(world, "--follow", "--timeout", "30")
+
+    assert code == NO_RESULT
+    assert world.clock.now() - began < 40
+    assert capsys.readouterr().err == (
+        "trigger: the sequence is started after 30 s, and no longer followed; it goes on.\n"
+    )
+
+
+def test_a_sequence_that_waits_for_its_task_is_not_taken_for_over(world: World, plane: Plane) -> None:
+    waiting = iter(range(100))
+    cycle = plane.cycle
+    plane.cycle = lambda *_: cycle() if next(waiting) > 60 else None  # type: ignore[method-assign, assignment]
+
+    with at_work(world, plane):
+        code, _ = trigger(world, *APAC, "--follow")
+
+    assert code == PASSED
+
+
+def test_a_missing_argument_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--url", "http://keptn.test/api"]) == NO_RESULT
+    assert "--project" in capsys.readouterr().err
 
 
 def test_a_sequence_that_keptn_never_begins_is_not_waited_for_for_ever(
@@ -162,7 +270,7 @@ def test_a_sequence_that_keptn_never_begins_is_not_waited_for_for_ever(
 ) -> None:
     code, _ = trigger(world, "--project", "missing", "--follow")
 
-    assert code == UNUSABLE
+    assert code == NO_RESULT
     assert "is there such a project" in capsys.readouterr().err
 
 
@@ -180,7 +288,7 @@ def test_a_keptn_that_stays_away_ends_it(world: World, capsys: pytest.CaptureFix
 
     code, _ = trigger(world, "--follow")
 
-    assert code == UNUSABLE
+    assert code == NO_RESULT
     assert "503" in capsys.readouterr().err
 
 

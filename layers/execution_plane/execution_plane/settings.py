@@ -65,7 +65,7 @@ class Settings:
         """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
         oauth_secret = environ.get(variable("OauthSecretArn"), "").strip() or None
         return cls(
-            api_url=_read(environ, "KeptnApiUrl", _url),
+            api_url=_read(environ, "KeptnApiUrl", base_url),
             token_secret=_read(environ, "KeptnApiTokenSecretArn", _text, default="" if oauth_secret else None)
             or None,
             oauth_secret=oauth_secret,
@@ -275,7 +275,8 @@ def _certificates(value: str) -> str | None:
     return value
 
 
-def _url(value: str) -> str:
+def base_url(value: str) -> str:
+    """A URL that paths can follow, without its last slash. Raises ValueError for anything else."""
     parts = urlsplit(value)
     parts.port  # noqa: B018 - raises ValueError for one that is no port
     if parts.scheme not in {"http", "https"}:

@@ -333,9 +333,7 @@ def test_certificates_of_the_environment_that_are_not_there_are_named(
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     monkeypatch.setenv(name, str(bundle))
 
-    with pytest.raises(
-        KeptnUnreachable, match=r"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE can't be read"
-    ) as failed:
+    with pytest.raises(KeptnUnreachable, match=r"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is ") as failed:
         Transport("https://127.0.0.1:9/api", NoToken(), CLOCK).get("/v1/metadata")
 
     assert str(bundle) in str(failed.value)

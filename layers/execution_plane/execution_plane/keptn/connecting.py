@@ -77,7 +77,7 @@ def trouble_of(problem: Exception, url: str, names: SettingNames) -> Trouble:
     and ProxyError say: a connection that breaks once the request is sent gives them too.
     """
     if isinstance(problem, _BundleUnreadable):
-        advice = "let the variable name a file of certificates in PEM form, or unset it"
+        advice = "let the variable name another file, or unset it"
         return Trouble(str(problem), advice)
     if isinstance(problem, InvalidProxyURL):
         return Trouble("the proxy's URL can't be used", f"check {names.proxy}")
@@ -183,8 +183,9 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        if isinstance(verify, str) and verify not in self._usable:
-            _check_bundle(verify)
+        if isinstance(verify, str) and verify not in self._usable and not Path(verify).is_dir():
+            if trouble := problem_with_certificates(verify):
+                raise _BundleUnreadable(f"{ENVIRONMENTS_BUNDLE} is {verify}: {trouble}")
             self._usable.add(verify)
         super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
@@ -195,13 +196,15 @@ class _Adapter(HTTPAdapter):
         return kwargs
 
 
-def _check_bundle(path: str) -> None:
-    """Raises _BundleUnreadable for what is neither a directory nor a file of certificates."""
+def problem_with_certificates(path: str) -> str:
+    """Why a file can't be used for its certificates; empty if it can."""
     try:
-        if not Path(path).is_dir():
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except OSError:  # SSLError is one
-        raise _BundleUnreadable(f"the certificates of {ENVIRONMENTS_BUNDLE} can't be read ({path})") from None
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        return "the file holds no certificates in PEM form"
+    except OSError as problem:
+        return f"the file can't be read ({problem.strerror})"
+    return ""
 
 
 def _use_own_connections(manager: PoolManager) -> None:

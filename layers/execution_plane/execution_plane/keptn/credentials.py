@@ -46,8 +46,8 @@ class ApiToken:
         token = _only_text(read_secret(self._client, PARAMETER, self._secret_id).strip())
         if not token:
             raise self._unreadable(
-                "holds no token: put Keptn's API token there as its value, in plain text or as the only value "
-                "of a JSON object; the next tick reads it again"
+                "holds no token: put Keptn's API token there as its value, in plain text or as the only "
+                "value of a JSON object; the next tick reads it again"
             )
         if not fits_a_header(token):
             raise self._unreadable(f"holds no plain text: {UNFIT}")
