@@ -1,50 +1,121 @@
-"""Checks job configs without deploying anything: `make lint-config FILE=job/config.yaml`."""
+"""Check job configs without deploying anything: `make lint-config FILE=job/config.yaml`.
 
-import argparse
+The exit code is 0 if there is no problem, 1 if there is one, and 2 if a file can't be read.
+"""
+
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, TextIO
 
-from jobs.config import InvalidJobConfig, Rules, read
+import typer
+
+from cli.ending import FAILED, PASSED, Screen, Unusable, conclude, run
+from cli.preview import preview, problem_with_function, read_event
+from jobs.config import InvalidJobConfig, JobConfig, Rules, read
 from jobs.images import ImageAllowlist, InvalidImagePattern
 
+KINDS = {"image": "container", "function": "Python function", "lambda": "Lambda function"}
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print one line per problem; 0 if there is none, 1 if there are some or a file can't be read."""
-    parser = argparse.ArgumentParser(
-        prog="cli.lint_config", description="Check job configs without deploying them."
-    )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a job/config.yaml")
-    parser.add_argument("--allow-privileged-jobs", action="store_true", help="accept privileged containers")
-    parser.add_argument(
-        "--allowed-images",
-        type=_allowlist,
-        default=ImageAllowlist(),
-        metavar="GLOBS",
-        help="globs of the images that tasks may use, separated by commas",
-    )
-    options = parser.parse_args(arguments)
-    rules = Rules(images=options.allowed_images, allow_privileged=options.allow_privileged_jobs)
-    problems = [problem for file in options.files for problem in _problems(file, rules)]
-    sys.stdout.writelines(f"{problem}\n" for problem in problems)
-    return 1 if problems else 0
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-def _problems(file: str, rules: Rules) -> Iterable[str]:
+@app.command()
+def lint_config(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files like job/config.yaml")],
+    event: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A triggered event, as JSON: say what would be done with it, and do nothing"
+        ),
+    ] = None,
+    allow_privileged_jobs: Annotated[
+        bool, typer.Option("--allow-privileged-jobs", help="Accept privileged containers")
+    ] = False,
+    allowed_images: Annotated[
+        str, typer.Option(metavar="GLOBS", help="Comma list of the images that tasks may use; empty for all")
+    ] = "",
+) -> None:
+    """Check job configs.
+
+    The exit code is 0 if there is no problem, 1 if there is one, and 2 if a file can't be read.
+    """
+    screen: Screen = context.obj
+
+    def act() -> int:
+        rules = Rules(images=_allowlist(allowed_images), allow_privileged=allow_privileged_jobs)
+        triggered = read_event(event) if event else None
+        problems, unreadable = 0, []
+        for file in files:
+            try:
+                content = file.read_bytes()
+            except OSError as problem:
+                unreadable.append(f"{file}: {problem.strerror}.")
+                continue
+            config, found = _check(file, content, rules)
+            for each in found:
+                _say(screen, each, "red")
+            if config and not found:
+                _say(screen, f"{file}: no problems in {_counted(config)}", "green")
+            problems += len(found)
+            if config and triggered is not None:
+                shown = preview(config, triggered)
+                for depth, line in shown.lines:
+                    _say(screen, f"{'  ' * (depth + 1)}{line}")
+                for each in shown.problems:
+                    _say(screen, f"{file}: {each}", "red")
+                problems += len(shown.problems)
+        if unreadable:
+            raise Unusable(" ".join(unreadable))
+        return FAILED if problems else PASSED
+
+    raise conclude("lint-config", act)
+
+
+def main(arguments: Sequence[str] | None = None, *, out: TextIO | None = None) -> int:
+    """Do what the command line says; the exit code."""
+    return run(app, arguments, Screen(file=out))
+
+
+def _check(file: Path, content: bytes, rules: Rules) -> tuple[JobConfig | None, list[str]]:
+    """A job config as far as it can be read, and what is wrong with it."""
     try:
-        read(Path(file).read_bytes(), origin=file, rules=rules)
-    except OSError as error:
-        return [f"{file}: {error.strerror}"]
-    except InvalidJobConfig as error:
-        return map(str, error.problems)
-    return []
+        config = read(content, origin=str(file), rules=rules)
+    except InvalidJobConfig as invalid:
+        return None, [str(problem) for problem in invalid.problems]
+    return config, [
+        f"{file}, actions[{action.index}].tasks[{task.index}].function: {trouble}"
+        for action in config.actions
+        for task in action.tasks
+        if task.kind == "function" and (trouble := problem_with_function(task.function))
+    ]
+
+
+def _counted(config: JobConfig) -> str:
+    """What a job config has, as `2 actions: 1 container, 2 Python functions`."""
+    kinds = Counter(task.kind for action in config.actions for task in action.tasks)
+    parts = [
+        _number(count, KINDS.get(kind, kind) if kind else "task without a kind")
+        for kind, count in kinds.items()
+    ]
+    return ": ".join(filter(None, (_number(len(config.actions), "action"), ", ".join(parts))))
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _allowlist(text: str) -> ImageAllowlist:
     try:
         return ImageAllowlist.parse(text)
-    except InvalidImagePattern as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    except InvalidImagePattern as problem:
+        raise Unusable(f"--allowed-images: {problem}.") from None
+
+
+def _say(screen: Screen, line: str, style: str = "") -> None:
+    screen.print(line, style=style, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

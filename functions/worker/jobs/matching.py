@@ -6,6 +6,7 @@ from execution_plane.jsonpath import JsonPathError
 from jobs import compiled
 from jobs.event_time import EventTime
 from jobs.model import Action, EventFilter, JobConfig
+from jobs.schema import shown
 
 
 def event_root(event: Mapping[str, object]) -> dict[str, object]:
@@ -37,15 +38,22 @@ def names(pattern: str, event_type: object) -> bool:
 
 
 def _matches(wanted: EventFilter, root: Mapping[str, object]) -> bool:
+    return not mismatch(wanted, root)
+
+
+def mismatch(wanted: EventFilter, root: Mapping[str, object]) -> str:
+    """Why an event, as `event_root` has it, is none that is wanted; empty if it is."""
     if not names(wanted.name, root["type"]):
-        return False
+        return f"{wanted.name} does not occur in the event's type"
     if not wanted.property:
-        return True
+        return ""
     path = compiled.path(wanted.property)
     if path.is_list:
-        return False
+        return f"{wanted.property} leads to several values, which never match"
     try:
         value = path.evaluate(root)
-    except JsonPathError:
-        return False
-    return isinstance(value, str) and value == wanted.match
+    except JsonPathError as problem:
+        return f"{wanted.property} leads nowhere: {problem}"
+    if not isinstance(value, str):
+        return f"{wanted.property} is no text"
+    return "" if value == wanted.match else f"{wanted.property} is {shown(value)}, not {shown(wanted.match)}"

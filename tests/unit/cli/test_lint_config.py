@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import lint_config
+from cli import lint_config, preview
 
 ROOT = Path(__file__).parents[3]
 
@@ -19,10 +19,23 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "config.yaml"
 
 
-def test_a_valid_file_prints_nothing_and_ends_with_0(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file.write_text(VALID)
+def test_a_valid_file_says_what_was_checked_and_ends_with_0(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(
+        VALID + "      - lambda: a\n      - function: say_hello\n      - function: say_hello\n      - {}\n"
+    )
     assert lint_config.main([str(file)]) == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == (
+        f"{file}: no problems in 1 action: 1 container, 1 Lambda function, 2 Python functions, 1 task "
+        "without a kind\n"
+    )
+
+
+def test_the_bundled_job_config_has_no_problems(capsys: pytest.CaptureFixture[str]) -> None:
+    bundled = ROOT / "functions/worker/job/config.yaml"
+    assert lint_config.main([str(bundled)]) == 0
+    assert capsys.readouterr().out == f"{bundled}: no problems in 1 action: 1 Python function\n"
 
 
 def test_every_problem_is_a_line_and_the_end_is_1(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,8 +51,22 @@ def test_every_problem_is_a_line_and_the_end_is_1(file: Path, capsys: pytest.Cap
 
 def test_all_files_are_checked(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text("")
-    assert lint_config.main([str(file), str(tmp_path / "missing.yaml")]) == 1
+    another = tmp_path / "another.yaml"
+    another.write_text("")
+    assert lint_config.main([str(file), str(another)]) == 1
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_file_that_cannot_be_read_is_no_result_and_the_others_are_checked(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("")
+    assert lint_config.main([str(tmp_path / "missing.yaml"), str(tmp_path), str(file)]) == 2
+    said = capsys.readouterr()
+    assert said.err == (
+        f"lint-config: {tmp_path}/missing.yaml: No such file or directory. {tmp_path}: Is a directory.\n"
+    )
+    assert said.out.count("\n") == 1
 
 
 def test_privileged_jobs_must_be_allowed(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,10 +83,182 @@ def test_images_are_checked_against_the_allowlist(file: Path, capsys: pytest.Cap
     assert "expected an image that this deployment allows" in capsys.readouterr().out
 
 
-def test_a_bad_allowlist_is_a_wrong_use_of_the_command(file: Path) -> None:
-    with pytest.raises(SystemExit) as caught:
-        lint_config.main([str(file), "--allowed-images", "["])
-    assert caught.value.code == 2
+def test_a_bad_allowlist_is_a_wrong_use_of_the_command(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(VALID)
+    assert lint_config.main([str(file), "--allowed-images", "["]) == 2
+    assert "--allowed-images: invalid image pattern '['" in capsys.readouterr().err
+
+
+@pytest.fixture
+def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of the user's tasks."""
+    monkeypatch.setattr(preview, "TASKS", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (None, "there is no file functions/worker/tasks/load.py"),
+        ("def other(): ...\n", "functions/worker/tasks/load.py defines no function load"),
+        ("class Load:\n    def load(self): ...\n", "defines no function load"),
+        ("def load(:\n", "can't be read as Python"),
+        ("import sys\nsys.exit('it must not be run')\ndef load(data, progress): ...\n", None),
+        ("from elsewhere import other as load\n", None),
+        ("load = lambda data, progress: None\n", None),
+    ],
+)
+def test_a_function_that_is_not_there_is_named(
+    file: Path, tasks: Path, capsys: pytest.CaptureFixture[str], source: str | None, complaint: str | None
+) -> None:
+    file.write_text(VALID.replace("image: alpine", "image: alpine\n      - function: load"))
+    if source is not None:
+        (tasks / "load.py").write_text(source)
+
+    code = lint_config.main([str(file)])
+
+    said = capsys.readouterr().out
+    if complaint is None:
+        assert code == 0
+        return
+    assert code == 1
+    assert said.startswith(f"{file}, actions[0].tasks[1].function: ")
+    assert complaint in said
+
+
+EVENT = ROOT / "events/sayhello-triggered.json"
+WITH_EVENT = """\
+apiVersion: v2
+actions:
+  - name: Load test
+    events:
+      - name: sh.keptn.event.sayhello.triggered
+        jsonpath: {property: $.data.sayhello.location, match: APAC}
+    tasks:
+      - name: Load
+        image: grafana/k6
+        cmd: [k6]
+        args: [run, /keptn/$(PLACE).js, $(PASSWORD)]
+        files: [load]
+        workingDir: /tmp
+        resources: {limits: {cpu: 700m, memory: 3Gi}}
+        maxPollDuration: 60
+        env:
+          - {name: load-test, valueFrom: secret}
+          - {name: PLACE, value: $.data.sayhello.location, valueFrom: event}
+      - function: say_hello
+        onError: warning
+  - name: Europe
+    silent: true
+    events:
+      - {name: load}
+      - {name: hello, jsonpath: {property: $.data.sayhello.location, match: EU}}
+      - {name: hello, jsonpath: {property: $.data.nowhere, match: EU}}
+      - {name: hello, jsonpath: {property: $.data.sayhello, match: EU}}
+      - {name: hello, jsonpath: {property: '$.data[?(@ == 1)]', match: EU}}
+  - name: No event
+  - silent: true
+    events: [{name: hello}]
+    tasks: [{lambda: publish}]
+"""
+PREVIEW = """\
+  action 1, Load test: matches
+    task 1, Load: image grafana/k6
+      command: ["k6", "run", "/keptn/APAC.js", "$(PASSWORD)"]
+      working directory: /tmp
+      files below /keptn: load
+      size: 1 CPU and 3072 MiB, the next larger one that Fargate has
+      PLACE=APAC
+      KEPTN_PROJECT=my-first-project
+      KEPTN_STAGE=dev
+      KEPTN_SERVICE=service1
+      LABELS_FOO=bar
+      each key of the secret load-test
+      deadline: 60 s
+    task 2: function say_hello
+      KEPTN_PROJECT=my-first-project
+      KEPTN_STAGE=dev
+      KEPTN_SERVICE=service1
+      LABELS_FOO=bar
+      deadline: as long as the worker has (WorkerTimeoutSeconds)
+      a failure is a warning
+  action 2, Europe: does not match: load does not occur in the event's type; $.data.sayhello.location is \
+'APAC', not 'EU'; $.data.nowhere leads nowhere: unknown key nowhere; $.data.sayhello is no text; \
+$.data[?(@ == 1)] leads to several values, which never match
+  action 3, No event: does not match: it names no event
+  action 4: matches, and is silent
+    task 1: lambda publish
+      deadline: as long as the worker has (WorkerTimeoutSeconds)
+"""
+
+
+def test_what_would_be_done_with_an_event_is_shown_and_nothing_is_done(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(WITH_EVENT)
+
+    assert lint_config.main([str(file), "--event", str(EVENT)]) == 0
+
+    assert capsys.readouterr().out == (
+        f"{file}: no problems in 4 actions: 1 container, 1 Python function, 1 Lambda function\n{PREVIEW}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "complaint"),
+    [
+        (
+            "{name: a, image: x, env: [{name: A, value: $.data.no, valueFrom: event}]}",
+            "could not add env with name 'A'",
+        ),
+        ("{name: a, image: x, resources: {limits: {cpu: 99}}}", "Fargate's largest size is 16 CPU"),
+        ("{name: a}", "it has no image, function or lambda"),
+    ],
+)
+def test_a_task_that_would_end_as_errored_for_an_event_is_a_problem(
+    file: Path, capsys: pytest.CaptureFixture[str], task: str, complaint: str
+) -> None:
+    file.write_text(f"apiVersion: v2\nactions: [{{events: [{{name: hello}}], tasks: [{task}]}}]\n")
+
+    assert lint_config.main([str(file), "--event", str(EVENT)]) == 1
+
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(f"{file}: task 1, a would end as errored: ")
+    assert complaint in last
+
+
+def test_an_event_that_no_action_handles_is_a_problem(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(VALID)
+
+    assert lint_config.main([str(file), "--event", str(EVENT)]) == 1
+
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"{file}: no action matches, so a sh.keptn.event.sayhello.triggered is left to others, or ends as "
+        "errored with AnswerUnhandledEvents=true"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "can't be read: No such file"),
+        ("{", "is no JSON"),
+        ("[]", "is no event"),
+        ('{"type": "x"}', "is no event"),
+    ],
+)
+def test_an_event_that_is_none_is_no_result(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, complaint: str
+) -> None:
+    file.write_text(VALID)
+    if content is not None:
+        (tmp_path / "event.json").write_text(content)
+
+    assert lint_config.main([str(file), "--event", str(tmp_path / "event.json")]) == 2
+
+    assert complaint in capsys.readouterr().err
 
 
 def test_it_runs_as_a_module(file: Path) -> None:
@@ -96,6 +295,5 @@ def test_make_runs_it_for_one_file_or_several(file: Path) -> None:
         cwd=ROOT,
     )
 
-    assert (ended.returncode, ended.stderr) == (1, "")
+    assert (ended.returncode, ended.stderr) == (2, "lint-config: missing.yaml: No such file or directory.\n")
     assert "expected v2, found 'v1'" in ended.stdout
-    assert "missing.yaml: No such file or directory" in ended.stdout
