@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import sys
 import threading
 from contextlib import ExitStack
 from ipaddress import ip_network
@@ -45,8 +46,10 @@ class StandIns:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(self.keptn)
-        self._stack.enter_context(self._aws)
+        with ExitStack() as begun:
+            begun.enter_context(self.keptn)
+            begun.enter_context(self._aws)
+            self._stack = begun.pop_all()
         create_table(self.client("dynamodb"))
         create_secret(self.client("secretsmanager"), self.keptn.token)
         create_queue(self.client("sqs"))
@@ -75,6 +78,14 @@ class StandIns:
 
 def main() -> None:
     """Serve until interrupted."""
+    try:
+        serve()
+    except OSError as problem:
+        sys.exit(f"stand-ins: {problem}; they need the ports {KEPTN_PORT} and {AWS_PORT} of {gateway()}.")
+
+
+def serve() -> None:
+    """Serve what `sam local` is told of, and say how to go on. Raises OSError if a port is taken."""
     with StandIns(KEPTN_PORT, AWS_PORT) as stand_ins:
         payload = {"schema": 1, "event_id": stand_ins.trigger("APAC"), "type": EVENT_TYPE, "project": PROJECT}
         options = "--config-env local"

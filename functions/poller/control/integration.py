@@ -138,7 +138,7 @@ class RegisteredPlane:
         An integration all of whose subscriptions were deleted in the Bridge must not get the template's
         again. Keptn would take them (reference 5.1), so it is offered those that it has.
         """
-        found = self._found()
+        found = found_in(self._control_plane, self._integration)
         if len(found) == 1 and self._integration.is_current_in(found[0]):
             return str(found[0].get("id"))
         if found:
@@ -149,9 +149,6 @@ class RegisteredPlane:
         integration_id = self._control_plane.register(self._integration.as_json(offered))
         logger.info("registered", integration=integration_id, version=self._integration.version)
         return integration_id
-
-    def _found(self) -> list[Mapping[str, Any]]:
-        return found(self._control_plane, self._integration)
 
     def _read(self, raw: object) -> Subscription | None:
         """A subscription that can be served; of any other, one line in the log."""
@@ -168,7 +165,7 @@ class RegisteredPlane:
 def leave(control_plane: ControlPlane, integration: Integration, deadline: Deadline) -> None:
     """Unregister; nothing is asked of Keptn that could not end in time. Raises KeptnError."""
     if deadline.remaining() >= LEAST_SECONDS:
-        for registered in found(control_plane, integration):
+        for registered in found_in(control_plane, integration):
             if deadline.remaining() < LEAST_SECONDS:
                 break
             control_plane.unregister(str(registered.get("id")))
@@ -177,7 +174,7 @@ def leave(control_plane: ControlPlane, integration: Integration, deadline: Deadl
     logger.error("no time left to unregister")
 
 
-def found(control_plane: ControlPlane, integration: Integration) -> list[Mapping[str, Any]]:
+def found_in(control_plane: ControlPlane, integration: Integration) -> list[Mapping[str, Any]]:
     """What Keptn has of a plane; more than one where an old Keptn made a double. Raises KeptnError."""
     listed = control_plane.registered(integration.name, integration.namespace)
     return [each for each in listed if integration.is_described_by(each)]

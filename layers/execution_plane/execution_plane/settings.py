@@ -366,7 +366,7 @@ def _match(path: str, value: str) -> Match | None:
     if is_list:
         raise InvalidSetting(f"MatchProperty is {_shown(path)}: it must lead to one value, not to several.")
     match = Match(path, value)
-    if not match.wanted and not match.others and not value.startswith("!"):
+    if not value.startswith("!") and not match.wanted:
         raise InvalidSetting(f"MatchValue is {_shown(value)}: it lists no value, as in APAC or APAC,EU.")
     if value.startswith("!") and not match.others:
         raise InvalidSetting(

@@ -77,8 +77,7 @@ def trouble_of(problem: Exception, url: str, names: SettingNames) -> Trouble:
     and ProxyError say: a connection that breaks once the request is sent gives them too.
     """
     if isinstance(problem, _BundleUnreadable):
-        advice = "let the variable name another file, or unset it"
-        return Trouble(str(problem), advice)
+        return Trouble(str(problem), "let the variable name another file, or unset it")
     if isinstance(problem, InvalidProxyURL):
         return Trouble("the proxy's URL can't be used", f"check {names.proxy}")
     reason, is_proxys = _reason(problem)
@@ -131,7 +130,8 @@ class _NotSecured(SSLError):
 
     def __init__(self, why: Exception) -> None:
         super().__init__(why)
-        self.why = why.args[0] if isinstance(why, SSLError) and isinstance(why.args[0], OSError) else why
+        wrapped = why.args[0] if isinstance(why, SSLError) and why.args else None
+        self.why = wrapped if isinstance(wrapped, OSError) else why
 
 
 class _NoTunnel(NewConnectionError):
