@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 import poller
 from execution_plane import parts
@@ -235,6 +236,13 @@ def no_table(plane: Plane) -> None:
     plane.set("LedgerTableName", "nowhere")
 
 
+def no_way_to_aws(plane: Plane) -> None:
+    plane.patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+    plane.patch.setattr(
+        parts, "AWS_CONFIG", parts.AWS_CONFIG.merge(Config(retries={"total_max_attempts": 1}))
+    )
+
+
 MISTAKES: list[tuple[Callable[[Plane], None], str]] = [
     (no_scheme, "KeptnApiUrl is '…': it must begin with https://"),
     (no_such_host, "no connection (…); check KeptnApiUrl and the way there (VpcSubnetIds, …"),
@@ -261,7 +269,8 @@ MISTAKES: list[tuple[Callable[[Plane], None], str]] = [
     (an_oauth_client_that_is_not_known, "401 invalid_client…; see OauthSecretArn"),
     (a_token_url_at_which_nobody_answers, "check the URL in OauthSecretArn"),
     (a_uniform_api_that_the_token_may_not_use, "no task is taken until Keptn says which subscriptions …"),
-    (no_table, "DynamoDB: …"),
+    (no_way_to_aws, "DynamoDB: …; check the functions' network (VpcSubnetIds, HttpsProxy, NoProxy)"),
+    (no_table, "DynamoDB: An error occurred (…"),
 ]
 
 

@@ -275,6 +275,20 @@ def test_the_token_is_asked_for_through_the_proxy(
     assert login.hosts == ["login.example.com"]
 
 
+def test_a_proxy_that_wants_another_login_is_not_the_token_urls_fault(
+    keptn: ControlPlane, login: Login, secrets: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets.put_secret_value(
+        SecretId=SECRET, SecretString=secret(login, tokenUrl="http://login.example.com/token")
+    )
+    monkeypatch.setenv("http_proxy", login.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    login.status = 407
+
+    with pytest.raises(LoginFailed, match=r"407 .*; check HttpsProxy$"):
+        keptn.open_events(LISTING, {})
+
+
 def test_the_token_url_may_have_a_certificate_of_the_users_own_authority(
     secrets: Any, clock: SimulatedClock, tmp_path: Path
 ) -> None:

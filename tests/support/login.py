@@ -30,6 +30,8 @@ class Login:
     takes_basic: bool = True
     is_discoverable: bool = True
     refuses_with: str = ""
+    status: int = 200
+    """Of what it grants."""
     suffix: str = ""
     """Of each token."""
     valid: set[str] = field(default_factory=set)
@@ -62,7 +64,9 @@ class Login:
         token = f"token-{len(self.grants)}{self.suffix}"
         self.valid.add(token)
         granted: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "scope": "other"}
-        return jsonify(granted if self.lifetime is None else granted | {"expires_in": self.lifetime}), 200
+        return jsonify(
+            granted if self.lifetime is None else granted | {"expires_in": self.lifetime}
+        ), self.status
 
     def configuration(self) -> Response:
         """The discovery document."""

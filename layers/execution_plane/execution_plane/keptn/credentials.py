@@ -100,5 +100,6 @@ def read_secret(client: "SecretsManagerClient", parameter: str, secret_id: str) 
         ) from None
     except BotoCoreError as problem:
         raise SecretUnreadable(
-            f"{parameter}: Secrets Manager can't be reached ({problem}): check the functions' network."
+            f"{parameter}: Secrets Manager can't be reached ({problem}): check the functions' network "
+            "(VpcSubnetIds, HttpsProxy, NoProxy)."
         ) from None

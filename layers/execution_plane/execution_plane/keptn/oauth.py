@@ -128,7 +128,7 @@ class BearerToken:
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
-            return self._session.request(
+            response = self._session.request(
                 method, url, data=body, headers=headers, auth=basic, timeout=SECONDS, allow_redirects=False
             )
         except requests.RequestException as problem:
@@ -136,6 +136,9 @@ class BearerToken:
             raise LoginFailed(
                 method, url, trouble.what, advice=trouble.advice or f"see {PARAMETER}"
             ) from None
+        if response.status_code == requests.codes.proxy_authentication_required:
+            raise LoginFailed(method, url, response.reason, response.status_code, f"check {NAMES.proxy}")
+        return response
 
 
 def read_client(client: "SecretsManagerClient", secret_id: str) -> OauthClient:

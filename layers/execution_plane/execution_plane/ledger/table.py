@@ -10,7 +10,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnected
 
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.ledger.runs import ContainerStep, Run, State, TaskDone
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+WAY_ADVICE = "; check the functions' network (VpcSubnetIds, HttpsProxy, NoProxy)"
 SCHEMA = 1  # what is merely added to an item needs no other: code that does not know it leaves it out
 APART = frozenset({"event", "outcome", "earlier", "state", "version"})
 SMALL = tuple(each.name for each in fields(Run) if each.name not in APART)
@@ -175,7 +177,8 @@ def translated(call: Callable[[], Any]) -> Any:
             raise _ConditionFailed(problem.response.get("Item", {})) from None  # type: ignore[arg-type]
         raise LedgerUnavailable(f"DynamoDB: {problem}") from problem
     except BotoCoreError as problem:
-        raise LedgerUnavailable(f"DynamoDB: {problem}") from problem
+        is_way = isinstance(problem, NotConnected | HTTPClientError)
+        raise LedgerUnavailable(f"DynamoDB: {problem}{WAY_ADVICE if is_way else ''}") from problem
 
 
 def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
