@@ -166,6 +166,8 @@ def _preview_environment(task: Task, made: Environment, shown: Preview) -> None:
 
 
 def _deadline(task: Task) -> str:
-    if task.kind == "image" or "maxPollDuration" in task.given:
+    if "maxPollDuration" in task.given:
         return f"{task.max_poll_duration} s"
+    if task.kind == "image":
+        return "as ContainerMaxPollDurationSeconds says"
     return "as long as the worker has (WorkerTimeoutSeconds)"

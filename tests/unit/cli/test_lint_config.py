@@ -206,6 +206,16 @@ def test_what_would_be_done_with_an_event_is_shown_and_nothing_is_done(
     )
 
 
+def test_a_containers_deadline_is_the_planes_where_its_task_has_none(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("apiVersion: v2\nactions: [{events: [{name: hello}], tasks: [{image: alpine}]}]\n")
+
+    assert lint_config.main([str(file), "--event", str(EVENT)]) == 0
+
+    assert "deadline: as ContainerMaxPollDurationSeconds says\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("task", "complaint"),
     [
