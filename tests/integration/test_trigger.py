@@ -10,7 +10,7 @@ from cli.ending import FAILED, NO_RESULT, PASSED
 from cli.trigger import main
 from execution_plane.keptn.events import Outcome
 from local.keptn import in_process
-from local.keptn.faults import Answer
+from local.keptn.faults import Answer, LoseEvent
 from tests.support.world import SAYHELLO, Plane, World
 
 SEQUENCE = ["--project", "podtato", "--stage", "dev", "--service", "head", "--sequence", "sequence1"]
@@ -268,7 +268,9 @@ def test_a_missing_argument_is_a_wrong_usage(capsys: pytest.CaptureFixture[str])
 def test_a_sequence_that_keptn_never_begins_is_not_waited_for_for_ever(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, _ = trigger(world, "--project", "missing", "--follow")
+    world.keptn.faults.add(LoseEvent(), "/v1/event", "POST")
+
+    code, _ = trigger(world, "--follow")
 
     assert code == NO_RESULT
     assert "is there such a project" in capsys.readouterr().err
