@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import Map
 
 from local.keptn.answers import gin_not_found, openapi, openapi_error, refusal
 from local.keptn.authorization import Authorization
@@ -23,16 +25,38 @@ _DENIED_RESOURCES = re.compile(
     r"/v1/project(/[^/]+(/stage(/[^/]+(/service(/[^/]+)?)?)?)?)?|/v1/project/[^/]+/service/[^/]+/resource.*"
 )
 
+_rules: dict[tuple[str, tuple[str, ...]], Map] = {}
+"""By prefix and resource services: to compile them takes as long as all else of a short test."""
+
 
 class Gateway(Flask):
-    """A Flask application that handles one request at a time: all state is behind Keptn's one lock."""
+    """A Flask application that handles one request at a time: all state is behind Keptn's one lock.
 
-    def __init__(self, keptn: Keptn) -> None:
+    With `rules` of an earlier one it has those, and only its views are new.
+    """
+
+    def __init__(self, keptn: Keptn, rules: Map | None = None) -> None:
         super().__init__("local.keptn", template_folder="templates", static_folder=None)
         self._lock = keptn.lock
+        self._has_rules = rules is not None
+        self.url_map = rules or self.url_map
         self.url_map.strict_slashes = True
         self.url_map.merge_slashes = False
         self.config["PROPAGATE_EXCEPTIONS"] = True
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Callable[..., Any] | None = None,
+        *arguments: Any,
+        **options: Any,
+    ) -> None:
+        """Add a rule with its view."""
+        if self._has_rules and endpoint and view_func:
+            self.view_functions[endpoint] = view_func
+        else:
+            super().add_url_rule(rule, endpoint, view_func, *arguments, **options)
 
     def full_dispatch_request(self) -> Response:
         """Dispatch under the lock."""
@@ -45,7 +69,8 @@ def create_app(keptn: Keptn, prefix: str = "/api", sleep: Callable[[float], obje
 
     Raises ConnectionDropped from its WSGI call where a fault rule wants no answer.
     """
-    app = Gateway(keptn)
+    made_for = (prefix, keptn.release.resource_paths)
+    app = Gateway(keptn, _rules.get(made_for))
     app.register_blueprint(ApiRoutes(keptn).blueprint(), url_prefix=f"{prefix}/v1")
     for routes in (ShipyardRoutes(keptn), ProjectRoutes(keptn), UniformRoutes(keptn)):
         app.register_blueprint(routes.blueprint(), url_prefix=f"{prefix}/controlPlane/v1")
@@ -65,10 +90,11 @@ def create_app(keptn: Keptn, prefix: str = "/api", sleep: Callable[[float], obje
     def no_route(error: HTTPException) -> Response:
         return _no_route(error, prefix, built_with_gin)
 
-    @app.get("/nginx-health")
+    @app.get("/nginx-health", endpoint="health")
     def health() -> Response:
         return Response("OK", content_type="text/plain")
 
+    _rules[made_for] = app.url_map
     app.wsgi_app = Front(app.wsgi_app, keptn, sleep or keptn.clock.sleep)  # type: ignore[method-assign]
     return app
 
