@@ -1,6 +1,7 @@
 """AWS on a laptop: what the functions need of it, made as the template defines it."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,10 @@ def _short_form(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str
 _TemplateLoader.add_multi_constructor("!", _short_form)
 
 
-def read_template(path: Path = TEMPLATE) -> dict[str, Any]:
-    """The template as JSON would have it."""
-    template: dict[str, Any] = yaml.load(path.read_text(), _TemplateLoader)
+@cache
+def read_template(path: Path = TEMPLATE) -> Mapping[str, Any]:
+    """The template as JSON would have it; read once, so nobody may change it."""
+    template: Mapping[str, Any] = yaml.load(path.read_text(), _TemplateLoader)
     return template
 
 
