@@ -18,11 +18,11 @@ ENVIRONMENT = {
 os.environ.update(ENVIRONMENT)  # before the handlers are imported, which read some of it
 
 import boto3  # noqa: E402
-from moto import mock_aws  # noqa: E402
 
 from execution_plane.ledger.table import Ledger  # noqa: E402
 from execution_plane.settings import Match  # noqa: E402
 from local.aws import create_table, read_template  # noqa: E402
+from tests.support.aws import aws_in_memory  # noqa: E402
 from tests.support.world import Plane, World  # noqa: E402
 
 TEMPLATE = read_template()
@@ -39,7 +39,7 @@ def _environment() -> Iterator[None]:
 @pytest.fixture
 def aws() -> Iterator[None]:
     """AWS in memory, by moto."""
-    with mock_aws():
+    with aws_in_memory():
         yield
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from control.plan import Action, Step, plan
 from tests.faults import test_containers_matrix, test_matrix
 from tests.faults.theatre import Theatre
+from tests.support.aws import aws_in_memory
 
 SHOWS: list[tuple[type[Theatre], Callable[[Any], None]]] = [
     *((test_matrix.Stage, scenario) for scenario in test_matrix.SCENARIOS),
@@ -26,7 +26,7 @@ def test_every_action_of_the_plan_is_in_a_scenario(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("control.controller.plan", noting)
     for stage, scenario in SHOWS:
-        with mock_aws():
+        with aws_in_memory():
             scenario(stage())
 
     assert planned == set(Action)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from tests.conftest import FAULTS_COUNTED
 from tests.faults.injection import Call, Fault, Injector, Killed
 from tests.faults.promise import bring_to_rest, check_promise
+from tests.support.aws import aws_in_memory
 from tests.support.sqs import given_up
 from tests.support.world import Plane, World
 
@@ -121,7 +121,7 @@ def matrix(
     """A test for each scenario and fault: the scenario is played for each call that can have the fault."""
 
     def play(scenario: Callable[[Any], None], point: int | None, fault: Fault | None) -> list[Call]:
-        with mock_aws():
+        with aws_in_memory():
             theatre = new_theatre(point, fault)
             scenario(theatre)
             theatre.come_to_rest()

@@ -11,7 +11,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from execution_plane.keptn.credentials import ApiToken, Together
 from execution_plane.keptn.oauth import read_client
@@ -28,6 +27,7 @@ from tests.faults.test_matrix import TABLE, client
 from tests.faults.test_scenarios import SHOWS
 from tests.faults.theatre import Theatre
 from tests.support.asking import HERE, LIFECYCLE, POLLER, WORKER, Asking, noted, secret_arn
+from tests.support.aws import aws_in_memory
 from tests.support.container_runs import ONE, end
 from tests.support.deletion import delete_stack
 from tests.support.ecs import CLUSTER
@@ -206,9 +206,9 @@ def asked() -> Asking:
     """What the functions ask for in all that they can do, with nothing going wrong."""
     with noted() as asking:
         for stage, scenario in (*((STAGES[stage], scenario) for stage, scenario in SHOWS), *MORE):
-            with mock_aws():
+            with aws_in_memory():
                 scenario(stage())
-        with mock_aws():
+        with aws_in_memory():
             other_tasks(asking)
     for function in FUNCTIONS:
         asking.of[function] |= by_lambda_itself(function)
@@ -262,7 +262,7 @@ def test_containers_are_seen_and_stopped_even_where_they_were_switched_off(
 
 def test_runs_come_to_an_end_whose_containers_run_when_they_are_switched_off() -> None:
     """Of one container, the end is lost with the rule; the other goes on until its deadline."""
-    with mock_aws(), noted() as asking:
+    with aws_in_memory(), noted() as asking:
         stage = ContainersStage()
         stage.trigger()
         stage.play(2)
