@@ -7,7 +7,7 @@ from execution_plane.ledger.runs import PREPARE_LEASE
 from runs.work import Work
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Fault, Killed
-from tests.faults.theatre import Theatre, matrix
+from tests.faults.simulation import Simulation, matrix
 from tests.support.container_runs import THREE
 from tests.support.ecs import FORGOTTEN_AFTER, FakeEcs
 from tests.support.job_configs import use_job_config
@@ -15,7 +15,7 @@ from tests.support.sqs import FakeSqs
 from tests.support.world import Plane
 
 
-class Stage(Theatre):
+class ContainerSimulation(Simulation):
     """A plane whose job config has two containers and a function between them."""
 
     def __init__(self, point: int | None = None, fault: Fault | None = None) -> None:
@@ -51,80 +51,82 @@ class Stage(Theatre):
         assert all(number == 1 for number in begun.values()), f"begun more than once: {begun}"
 
 
-def containers_end(stage: Stage) -> None:
-    stage.play(2)
-    stage.end()
-    stage.play(2)
-    stage.end()
-    stage.play(3)
+def containers_end(simulation: ContainerSimulation) -> None:
+    simulation.cycles(2)
+    simulation.end()
+    simulation.cycles(2)
+    simulation.end()
+    simulation.cycles(3)
 
 
-def ends_are_lost(stage: Stage) -> None:
-    stage.play(2)
-    stage.end(times=0)
-    stage.play(3)
-    stage.end(times=0)
-    stage.play(4)
+def ends_are_lost(simulation: ContainerSimulation) -> None:
+    simulation.cycles(2)
+    simulation.end(times=0)
+    simulation.cycles(3)
+    simulation.end(times=0)
+    simulation.cycles(4)
 
 
-def ends_come_twice(stage: Stage) -> None:
-    stage.play(2)
-    stage.end(times=2)
-    stage.play(2)
-    stage.end(times=2, exit_code=1)
-    stage.play(3)
+def ends_come_twice(simulation: ContainerSimulation) -> None:
+    simulation.cycles(2)
+    simulation.end(times=2)
+    simulation.cycles(2)
+    simulation.end(times=2, exit_code=1)
+    simulation.cycles(3)
 
 
-def ends_are_lost_and_forgotten(stage: Stage) -> None:
+def ends_are_lost_and_forgotten(simulation: ContainerSimulation) -> None:
     """Nobody polls for two hours, and a fault may have kept the started from Keptn."""
-    stage.keptn_may_time_out = True
-    stage.play(2)
-    stage.end(times=0)
-    stage.world.clock.advance(2 * FORGOTTEN_AFTER)
-    stage.play(4)
+    simulation.keptn_may_time_out = True
+    simulation.cycles(2)
+    simulation.end(times=0)
+    simulation.world.clock.advance(2 * FORGOTTEN_AFTER)
+    simulation.cycles(4)
 
 
-def aborted_while_a_container_runs(stage: Stage) -> None:
-    stage.injector.others = stage.abort
-    stage.play(2)
-    stage.abort()
-    stage.play(10)
+def aborted_while_a_container_runs(simulation: ContainerSimulation) -> None:
+    simulation.injector.others = simulation.abort
+    simulation.cycles(2)
+    simulation.abort()
+    simulation.cycles(10)
 
 
-def a_container_past_its_deadline(stage: Stage) -> None:
-    stage.play(2)
-    stage.world.clock.advance(300)
-    stage.play(12)
+def a_container_past_its_deadline(simulation: ContainerSimulation) -> None:
+    simulation.cycles(2)
+    simulation.world.clock.advance(300)
+    simulation.cycles(12)
 
 
-def a_worker_that_dies_at_a_containers_end(stage: Stage) -> None:
-    stage.play(2)
-    stage.end()
-    work_finder, stage.plane.work_finder = stage.plane.work_finder, Deadly()
-    stage.play(1)
-    stage.plane.work_finder = work_finder
-    stage.world.clock.advance(PREPARE_LEASE)
-    stage.play(3)
-    stage.end()
-    stage.play(3)
+def a_worker_that_dies_at_a_containers_end(simulation: ContainerSimulation) -> None:
+    simulation.cycles(2)
+    simulation.end()
+    work_finder, simulation.plane.work_finder = simulation.plane.work_finder, Deadly()
+    simulation.cycles(1)
+    simulation.plane.work_finder = work_finder
+    simulation.world.clock.advance(PREPARE_LEASE)
+    simulation.cycles(3)
+    simulation.end()
+    simulation.cycles(3)
 
 
-def a_worker_that_can_not_be_imported_at_a_containers_end(stage: Stage) -> None:
-    stage.play(2)
-    stage.end()
-    stage.is_broken = True
-    stage.play(10, seconds=60.0)
+def a_worker_that_can_not_be_imported_at_a_containers_end(simulation: ContainerSimulation) -> None:
+    simulation.cycles(2)
+    simulation.end()
+    simulation.is_broken = True
+    simulation.cycles(10, seconds=60.0)
 
 
-def a_worker_that_can_not_be_imported_for_a_while_at_a_containers_end(stage: Stage) -> None:
-    stage.play(2)
-    stage.end()
-    stage.is_broken = True
-    stage.play(3)
-    stage.is_broken = False
-    stage.play(8)
-    stage.end()
-    stage.play(3)
+def a_worker_that_can_not_be_imported_for_a_while_at_a_containers_end(
+    simulation: ContainerSimulation,
+) -> None:
+    simulation.cycles(2)
+    simulation.end()
+    simulation.is_broken = True
+    simulation.cycles(3)
+    simulation.is_broken = False
+    simulation.cycles(8)
+    simulation.end()
+    simulation.cycles(3)
 
 
 class Deadly:
@@ -134,11 +136,11 @@ class Deadly:
         raise Killed
 
 
-def no_place_for_a_container(stage: Stage) -> None:
-    stage.ecs.refusals = ["Capacity is unavailable at this time."] * 2
-    stage.play(10)
-    stage.end()
-    stage.play(3)
+def no_place_for_a_container(simulation: ContainerSimulation) -> None:
+    simulation.ecs.refusals = ["Capacity is unavailable at this time."] * 2
+    simulation.cycles(10)
+    simulation.end()
+    simulation.cycles(3)
 
 
 SCENARIOS = (
@@ -153,4 +155,4 @@ SCENARIOS = (
     a_worker_that_can_not_be_imported_for_a_while_at_a_containers_end,
     no_place_for_a_container,
 )
-test_the_promise_is_kept_with_containers = matrix(Stage, *SCENARIOS)
+test_the_invariants_hold_with_containers = matrix(ContainerSimulation, *SCENARIOS)

@@ -1,4 +1,4 @@
-"""Any interleaving of what users, AWS and Keptn can do, then rest: the promise holds."""
+"""Any interleaving of what users, AWS and Keptn can do, then rest: the invariants hold."""
 
 import os
 from collections import Counter
@@ -14,7 +14,7 @@ from execution_plane.ledger.table import LedgerUnavailable
 from runs.work import Performance, TaskCancelled
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Fault, Injector, Killed, Trouble, troubles
-from tests.faults.promise import bring_to_rest, check_promise, replies_to
+from tests.faults.invariants import bring_to_rest, check_invariants, replies_to
 from tests.support.sqs import FakeSqs, given_up
 from tests.support.world import Plane, World
 
@@ -164,7 +164,7 @@ class Interleaving(RuleBasedStateMachine):
         self.injector.is_armed = False
         self.ledger.memory.stale = None
         bring_to_rest(self.world)
-        check_promise(
+        check_invariants(
             self.world,
             self.tasks,
             keptn_lost_nothing=self.injector.keptn_lost_nothing,

@@ -16,7 +16,7 @@ from local.aws import create_table, read_template
 from local.keptn.faults import Answer, LoseEvent
 from runs.work import Performance, TaskCancelled
 from tests.faults.injection import Killed
-from tests.faults.theatre import Theatre, matrix
+from tests.faults.simulation import Simulation, matrix
 from tests.support.world import Plane
 
 TABLE = "ledger"
@@ -32,7 +32,7 @@ def client(service: str, whose: str) -> Any:
     return boto3.client(service)  # type: ignore[call-overload]
 
 
-class Stage(Theatre):
+class MotoSimulation(Simulation):
     """A plane with moto's table, queue and secret."""
 
     def new_plane(self, **more: Any) -> Plane:
@@ -66,181 +66,181 @@ class Stage(Theatre):
                 client("dynamodb", "test").delete_item(TableName=TABLE, Key=key)
 
 
-class RegisteredStage(Stage):
+class RegisteredSimulation(MotoSimulation):
     """A plane that is in the Bridge, and whose subscriptions are there."""
 
     def new_plane(self, **more: Any) -> Plane:
         return super().new_plane(integration=INTEGRATION, **more)
 
 
-def one_task(stage: Stage) -> None:
-    stage.trigger()
-    stage.play(6)
+def one_task(simulation: MotoSimulation) -> None:
+    simulation.trigger()
+    simulation.cycles(6)
 
 
-def two_tasks_and_two_pollers(stage: Stage) -> None:
-    stage.trigger()
-    stage.play(1, pollers=2)
-    stage.trigger()
-    stage.play(5, pollers=2)
+def two_tasks_and_two_pollers(simulation: MotoSimulation) -> None:
+    simulation.trigger()
+    simulation.cycles(1, pollers=2)
+    simulation.trigger()
+    simulation.cycles(5, pollers=2)
 
 
-def aborted_while_it_runs(stage: Stage) -> None:
-    stage.injector.others = stage.abort
-    stage.plane.tasks.does = lambda performance: _abort_and_watch(stage, performance)
-    stage.trigger()
-    stage.play(6)
+def aborted_while_it_runs(simulation: MotoSimulation) -> None:
+    simulation.injector.others = simulation.abort
+    simulation.plane.tasks.does = lambda performance: _abort_and_watch(simulation, performance)
+    simulation.trigger()
+    simulation.cycles(6)
 
 
-def _abort_and_watch(stage: Stage, performance: Performance) -> Outcome:
+def _abort_and_watch(simulation: MotoSimulation, performance: Performance) -> Outcome:
     """A task in whose middle the sequence is aborted; it goes on until it is unwanted."""
-    stage.control("abort")
+    simulation.control("abort")
     for _ in range(6):
-        stage.world.clock.advance(10.0)
-        stage.poll()
+        simulation.world.clock.advance(10.0)
+        simulation.poll()
         if not performance.still_wanted():
             raise TaskCancelled
     return Outcome("pass", "succeeded", "done all the same")
 
 
-def a_worker_that_dies(stage: Stage) -> None:
-    stage.plane.tasks.does = _die
-    stage.trigger()
-    stage.play(4)
-    stage.play(16, seconds=60.0)
-    stage.play(3)
+def a_worker_that_dies(simulation: MotoSimulation) -> None:
+    simulation.plane.tasks.does = _die
+    simulation.trigger()
+    simulation.cycles(4)
+    simulation.cycles(16, seconds=60.0)
+    simulation.cycles(3)
 
 
-def a_worker_that_dies_before_its_task(stage: Stage) -> None:
-    stage.plane.tasks.find = _die  # type: ignore[method-assign, assignment]
-    stage.trigger()
-    stage.play(2)
-    del stage.plane.tasks.find
-    stage.world.clock.advance(130)
-    stage.play(3)
+def a_worker_that_dies_before_its_task(simulation: MotoSimulation) -> None:
+    simulation.plane.tasks.find = _die  # type: ignore[method-assign, assignment]
+    simulation.trigger()
+    simulation.cycles(2)
+    del simulation.plane.tasks.find
+    simulation.world.clock.advance(130)
+    simulation.cycles(3)
 
 
 def _die(_: object) -> Outcome:
     raise Killed
 
 
-def a_worker_that_can_not_be_imported(stage: Stage) -> None:
-    stage.trigger()
-    stage.poll()
-    stage.world.clock.advance(10.0)
-    stage.poll()
-    for payload in stage.plane.queue.invocations:
-        stage.give_up(payload, ImportError("No module named 'yaml'"))
-    stage.plane.queue.invocations.clear()
-    stage.world.clock.advance(20.0)
-    stage.wait(4, 10.0)
+def a_worker_that_can_not_be_imported(simulation: MotoSimulation) -> None:
+    simulation.trigger()
+    simulation.poll()
+    simulation.world.clock.advance(10.0)
+    simulation.poll()
+    for payload in simulation.plane.queue.invocations:
+        simulation.give_up(payload, ImportError("No module named 'yaml'"))
+    simulation.plane.queue.invocations.clear()
+    simulation.world.clock.advance(20.0)
+    simulation.wait(4, 10.0)
 
 
-def five_minutes_in_lambdas_queue(stage: Stage) -> None:
-    stage.trigger()
-    stage.wait(5, 75.0)
-    stage.play(3)
+def five_minutes_in_lambdas_queue(simulation: MotoSimulation) -> None:
+    simulation.trigger()
+    simulation.wait(5, 75.0)
+    simulation.cycles(3)
 
 
-def five_minutes_in_lambdas_queue_and_then_nothing_handles_it(stage: Stage) -> None:
-    stage.keptn_may_time_out = True
-    stage.trigger(work="none")
-    stage.wait(5, 75.0)
-    stage.play(3)
+def five_minutes_in_lambdas_queue_and_then_nothing_handles_it(simulation: MotoSimulation) -> None:
+    simulation.keptn_may_time_out = True
+    simulation.trigger(work="none")
+    simulation.wait(5, 75.0)
+    simulation.cycles(3)
 
 
-def five_minutes_in_lambdas_queue_and_then_the_work_is_silent(stage: Stage) -> None:
-    stage.keptn_may_time_out = True
-    stage.trigger(work="silent")
-    stage.wait(5, 75.0)
-    stage.play(3)
+def five_minutes_in_lambdas_queue_and_then_the_work_is_silent(simulation: MotoSimulation) -> None:
+    simulation.keptn_may_time_out = True
+    simulation.trigger(work="silent")
+    simulation.wait(5, 75.0)
+    simulation.cycles(3)
 
 
-def silent_work(stage: Stage) -> None:
-    _send_nothing(stage, "silent")
+def silent_work(simulation: MotoSimulation) -> None:
+    _send_nothing(simulation, "silent")
 
 
-def nothing_handles_the_event(stage: Stage) -> None:
-    _send_nothing(stage, "none")
+def nothing_handles_the_event(simulation: MotoSimulation) -> None:
+    _send_nothing(simulation, "none")
 
 
-def _send_nothing(stage: Stage, work: str) -> None:
+def _send_nothing(simulation: MotoSimulation, work: str) -> None:
     """No reply is sent, but where AWS gave up on the invocation before anybody knew what the work is."""
-    stage.keptn_may_time_out = True
-    stage.trigger(work=work)
-    stage.play(6)
-    sent = [event for event in stage.world.keptn.received if event.get("triggeredid")]
+    simulation.keptn_may_time_out = True
+    simulation.trigger(work=work)
+    simulation.cycles(6)
+    sent = [event for event in simulation.world.keptn.received if event.get("triggeredid")]
     assert not sent or any(event["data"].get("status") == "errored" for event in sent)
 
 
-def a_task_that_takes_its_time(stage: Stage) -> None:
+def a_task_that_takes_its_time(simulation: MotoSimulation) -> None:
     def take_time(performance: Performance) -> Outcome:
         for step in range(4):
             performance.report(f"step {step}")
-            stage.world.clock.advance(45)
-            stage.poll()
+            simulation.world.clock.advance(45)
+            simulation.poll()
         return Outcome("warning", "succeeded", "slow", {"steps": 4})
 
-    stage.plane.tasks.does = take_time
-    stage.trigger()
-    stage.play(5)
+    simulation.plane.tasks.does = take_time
+    simulation.trigger()
+    simulation.cycles(5)
 
 
-def keptn_refuses_the_finished_for_a_while(stage: Stage) -> None:
-    stage.world.keptn.faults.add(Answer(429), "/v1/event", "POST", body=r"\.finished")
-    stage.trigger()
-    stage.play(3)
-    stage.world.keptn.faults.clear()
-    stage.wait(3, 45.0)
+def keptn_refuses_the_finished_for_a_while(simulation: MotoSimulation) -> None:
+    simulation.world.keptn.faults.add(Answer(429), "/v1/event", "POST", body=r"\.finished")
+    simulation.trigger()
+    simulation.cycles(3)
+    simulation.world.keptn.faults.clear()
+    simulation.wait(3, 45.0)
 
 
-def keptn_loses_the_started(stage: Stage) -> None:
-    _lose_a_reply(stage, "started")
+def keptn_loses_the_started(simulation: MotoSimulation) -> None:
+    _lose_a_reply(simulation, "started")
 
 
-def keptn_loses_the_finished(stage: Stage) -> None:
-    _lose_a_reply(stage, "finished")
+def keptn_loses_the_finished(simulation: MotoSimulation) -> None:
+    _lose_a_reply(simulation, "finished")
 
 
-def _lose_a_reply(stage: Stage, kind: str) -> None:
-    stage.keptn_loses = True
-    stage.world.keptn.faults.add(LoseEvent(), "/v1/event", "POST", body=rf"\.{kind}", times=1)
-    stage.trigger()
-    stage.play(3)
-    stage.wait(5, 65.0)
-    stage.play(2)
+def _lose_a_reply(simulation: MotoSimulation, kind: str) -> None:
+    simulation.keptn_loses = True
+    simulation.world.keptn.faults.add(LoseEvent(), "/v1/event", "POST", body=rf"\.{kind}", times=1)
+    simulation.trigger()
+    simulation.cycles(3)
+    simulation.wait(5, 65.0)
+    simulation.cycles(2)
 
 
-def paused_before_it_begins_and_resumed(stage: Stage) -> None:
-    stage.trigger()
-    stage.control("pause")
-    stage.play(2)
-    stage.control("resume")
-    stage.world.clock.advance(30.0)
-    stage.play(4)
+def paused_before_it_begins_and_resumed(simulation: MotoSimulation) -> None:
+    simulation.trigger()
+    simulation.control("pause")
+    simulation.cycles(2)
+    simulation.control("resume")
+    simulation.world.clock.advance(30.0)
+    simulation.cycles(4)
 
 
-def a_ledger_lost_while_the_task_runs(stage: Stage) -> None:
+def a_ledger_lost_while_the_task_runs(simulation: MotoSimulation) -> None:
     def be_forgotten(_: Performance) -> Outcome:
-        stage.lose_the_ledger()
-        stage.poll()
+        simulation.lose_the_ledger()
+        simulation.poll()
         return Outcome("pass", "succeeded", "done")
 
-    stage.plane.tasks.does = be_forgotten
-    stage.trigger()
-    stage.play(5)
+    simulation.plane.tasks.does = be_forgotten
+    simulation.trigger()
+    simulation.cycles(5)
 
 
-def forgotten_by_keptn_for_a_moment_and_for_some_minutes(stage: Stage) -> None:
-    stage.trigger()
-    stage.wait(2, 5.0)
+def forgotten_by_keptn_for_a_moment_and_for_some_minutes(simulation: MotoSimulation) -> None:
+    simulation.trigger()
+    simulation.wait(2, 5.0)
     for cycles in (1, 3):
-        stage.world.keptn.faults.add(NO_EVENTS, "event/triggered")
-        stage.world.keptn.faults.add(NO_EXECUTIONS, "sequence-execution")
-        stage.wait(cycles, ABSENT)
-        stage.world.keptn.faults.clear()
-        stage.wait(1, 5.0)
-    stage.play(4)
+        simulation.world.keptn.faults.add(NO_EVENTS, "event/triggered")
+        simulation.world.keptn.faults.add(NO_EXECUTIONS, "sequence-execution")
+        simulation.wait(cycles, ABSENT)
+        simulation.world.keptn.faults.clear()
+        simulation.wait(1, 5.0)
+    simulation.cycles(4)
 
 
 SCENARIOS = (
@@ -263,5 +263,5 @@ SCENARIOS = (
     a_ledger_lost_while_the_task_runs,
     forgotten_by_keptn_for_a_moment_and_for_some_minutes,
 )
-test_the_promise_is_kept = matrix(Stage, *SCENARIOS)
-test_the_promise_is_kept_by_a_registered_plane = matrix(RegisteredStage, one_task)
+test_the_invariants_hold = matrix(MotoSimulation, *SCENARIOS)
+test_the_invariants_hold_by_a_registered_plane = matrix(RegisteredSimulation, one_task)

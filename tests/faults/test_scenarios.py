@@ -7,12 +7,15 @@ import pytest
 
 from control.plan import Action, Step, plan
 from tests.faults import test_containers_matrix, test_matrix
-from tests.faults.theatre import Theatre
+from tests.faults.simulation import Simulation
 from tests.support.aws import aws_in_memory
 
-SHOWS: list[tuple[type[Theatre], Callable[[Any], None]]] = [
-    *((test_matrix.Stage, scenario) for scenario in test_matrix.SCENARIOS),
-    *((test_containers_matrix.Stage, scenario) for scenario in test_containers_matrix.SCENARIOS),
+SIMULATED: list[tuple[type[Simulation], Callable[[Any], None]]] = [
+    *((test_matrix.MotoSimulation, scenario) for scenario in test_matrix.SCENARIOS),
+    *(
+        (test_containers_matrix.ContainerSimulation, scenario)
+        for scenario in test_containers_matrix.SCENARIOS
+    ),
 ]
 
 
@@ -25,8 +28,8 @@ def test_every_action_of_the_plan_is_in_a_scenario(monkeypatch: pytest.MonkeyPat
         return steps
 
     monkeypatch.setattr("control.controller.plan", noting)
-    for stage, scenario in SHOWS:
+    for simulation, scenario in SIMULATED:
         with aws_in_memory():
-            scenario(stage())
+            scenario(simulation())
 
     assert planned == set(Action)

@@ -10,7 +10,7 @@ from local.keptn.release import RELEASE_0_16, RELEASE_1_4, Release
 from runs.work import Performance
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Killed
-from tests.faults.promise import bring_to_rest, check_promise
+from tests.faults.invariants import bring_to_rest, check_invariants
 from tests.support.job_configs import use_job_config
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import Plane, World
@@ -49,7 +49,7 @@ class TestAKeptnWithAnotherTime:
             assert world.clock.now() - begun <= 6
         bring_to_rest(world)
 
-        check_promise(world, [task])
+        check_invariants(world, [task])
 
     def test_gets_one_finished_of_a_worker_that_was_lost(self, world: World, plane: Plane) -> None:
         def die(_: Performance) -> Outcome:
@@ -66,7 +66,7 @@ class TestAKeptnWithAnotherTime:
 
         bring_to_rest(world)
 
-        check_promise(world, [task])
+        check_invariants(world, [task])
 
     def test_gets_a_finished_once_that_it_refused_for_ten_minutes(self, world: World, plane: Plane) -> None:
         task = world.trigger()
@@ -76,7 +76,7 @@ class TestAKeptnWithAnotherTime:
 
         bring_to_rest(world)
 
-        check_promise(world, [task])
+        check_invariants(world, [task])
 
 
 @pytest.mark.parametrize("ahead", MINUTES)
@@ -93,7 +93,7 @@ def test_a_started_that_the_poller_sends_comes_before_keptns_own_timeout(ahead: 
 
     assert world.keptn.counts(task) == (1, 0)
     bring_to_rest(world)
-    check_promise(world, [task])
+    check_invariants(world, [task])
 
 
 @pytest.mark.parametrize(("waited", "left"), [(0, 300), (250, 50)])

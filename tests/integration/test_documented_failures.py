@@ -15,7 +15,7 @@ from local.keptn.faults import Action, Answer, DropConnection
 from runs.work import Performance
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Killed
-from tests.faults.promise import bring_to_rest, check_promise
+from tests.faults.invariants import bring_to_rest, check_invariants
 from tests.support.world import SAYHELLO, Plane, World
 
 DONE = Outcome("pass", "succeeded", "done")
@@ -47,7 +47,7 @@ def test_restart_with_open_events_sends_no_second_started(world: World, new_plan
     plane.poller = plane.new_poller()
     bring_to_rest(world)
 
-    check_promise(world, [claimed, running, done])
+    check_invariants(world, [claimed, running, done])
     assert sorted(plane.tasks.begun) == sorted([claimed, running, done])
 
 
@@ -63,7 +63,7 @@ def test_a_crash_between_started_and_finished_ends_the_task_as_errored(world: Wo
 
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert plane.tasks.begun == [task]
     (finished,) = [event for event in world.keptn.received if event["type"].endswith("sayhello.finished")]
     assert (finished["data"]["result"], finished["data"]["status"]) == ("fail", "errored")
@@ -85,7 +85,7 @@ def test_two_replicas_do_a_task_once(world: World, plane: Plane) -> None:
         world.clock.advance(10)
     bring_to_rest(world)
 
-    check_promise(world, tasks)
+    check_invariants(world, tasks)
     assert sorted(plane.tasks.begun) == sorted(tasks)
 
 
@@ -103,7 +103,7 @@ def test_a_finished_that_can_not_be_delivered_for_ten_minutes_is_delivered_then(
     world.keptn.faults.clear()
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     (finished,) = [event for event in world.keptn.received if event["type"].endswith("sayhello.finished")]
     assert (finished["data"]["message"], finished["data"]["sayhello"]) == ("as it was", {"kept": True})
 
@@ -116,7 +116,7 @@ def test_more_than_20_open_events_are_all_seen_at_once(world: World, plane: Plan
     plane.work_all()
     bring_to_rest(world)
 
-    check_promise(world, tasks)
+    check_invariants(world, tasks)
 
 
 def test_overlapping_subscriptions_do_a_task_once(world: World, plane: Plane) -> None:
@@ -133,7 +133,7 @@ def test_overlapping_subscriptions_do_a_task_once(world: World, plane: Plane) ->
     assert (report.polls, len(plane.queue.invocations)) == (1, 1)
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert plane.tasks.begun == [task]
 
 
@@ -154,7 +154,7 @@ def test_an_event_id_shorter_than_24_characters_is_handled_like_any_other(
 
     bring_to_rest(short)
 
-    check_promise(short, [task])
+    check_invariants(short, [task])
     assert plane.tasks.begun == [task]
 
 
@@ -167,7 +167,7 @@ def test_a_message_over_the_limit_is_cut_and_delivered(world: World, plane: Plan
 
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     (finished,) = [event for event in world.keptn.received if event["type"].endswith("sayhello.finished")]
     message = finished["data"]["message"]
     assert len(message) == LONGEST_TEXT

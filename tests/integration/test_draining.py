@@ -8,7 +8,7 @@ import pytest
 from control.plan import PAUSE_BETWEEN_LOOKS
 from local.keptn.faults import Answer
 from local.keptn.release import RELEASE_0_16, RELEASE_1_4, Release
-from tests.faults.promise import bring_to_rest
+from tests.faults.invariants import bring_to_rest
 from tests.support.container_runs import ONE
 from tests.support.job_configs import use_job_config
 from tests.support.memory_ledger import MemoryLedger

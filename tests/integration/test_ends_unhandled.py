@@ -10,7 +10,7 @@ import pytest
 from execution_plane.ledger.runs import State
 from local.keptn.faults import Answer
 from tests.faults.injection import Killed
-from tests.faults.promise import check_promise
+from tests.faults.invariants import check_invariants
 from tests.support.container_runs import ONE, begin, counts, message
 from tests.support.ecs import refusal
 from tests.support.job_configs import use_job_config
@@ -104,7 +104,7 @@ def test_a_container_of_a_run_that_is_given_up_is_stopped_if_ecs_will(
         live(world, plane, 1)
 
     assert counts(world, task) == (1, 1)
-    check_promise(world, [task])
+    check_invariants(world, [task])
 
 
 def test_an_end_whose_job_config_keptn_can_not_read_for_an_hour_fails_the_task_with_its_reason(

@@ -14,7 +14,7 @@ from execution_plane.ledger.runs import MOST_ATTEMPTS, State
 from runs.work import Work
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Fault, Injector, Killed
-from tests.faults.promise import bring_to_rest, check_promise
+from tests.faults.invariants import bring_to_rest, check_invariants
 from tests.support.container_runs import ONE, begin
 from tests.support.job_configs import use_job_config
 from tests.support.world import Plane, World
@@ -82,7 +82,7 @@ def test_a_worker_that_can_not_be_imported_shows_in_keptn_within_minutes(
         assert (data["status"], data["result"]) == ("errored", "fail")
         assert IMPORT_ERROR in data["message"]
     bring_to_rest(world)
-    check_promise(world, tasks)
+    check_invariants(world, tasks)
     assert plane.tasks.begun == []
 
 
@@ -148,7 +148,7 @@ def test_a_started_whose_sender_is_lost_while_the_run_is_queued_is_repaired_in_t
     assert world.keptn.counts(task) == (1, 0)
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert world.finished(task)["result"] == "pass"
 
 
@@ -169,7 +169,7 @@ def test_an_invocation_that_aws_gives_up_on_ends_its_run_with_awss_reason(
 
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert "EventAgeExceeded" in world.finished(task)["message"]
     assert plane.tasks.begun == []
 
@@ -192,7 +192,7 @@ def test_a_run_that_waits_five_minutes_in_lambdas_queue_gets_its_started_from_th
     assert len(plane.queue.invocations) > 1
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert plane.tasks.begun == [task]
     assert world.finished(task)["result"] == "pass"
 
@@ -234,7 +234,7 @@ def test_a_task_that_crashes_the_worker_each_time_is_taken_three_times_and_then_
     assert "lost 3 times" in world.finished(task)["message"]
     assert "signal: killed" in world.finished(task)["message"]
     bring_to_rest(world)
-    check_promise(world, [task])
+    check_invariants(world, [task])
 
 
 def test_a_worker_that_crashes_once_before_its_task_is_replaced(
@@ -247,7 +247,7 @@ def test_a_worker_that_crashes_once_before_its_task_is_replaced(
     live(world, plane, given, minutes=5)
 
     assert poisoned.acquired == [task] * 2
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert world.finished(task)["result"] == "pass"
 
 

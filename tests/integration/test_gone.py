@@ -13,7 +13,7 @@ from local.keptn.faults import Answer, LoseEvent
 from local.keptn.release import RELEASE_0_16
 from runs.work import Performance, TaskCancelled
 from tests.conftest import PlaneMaker
-from tests.faults.promise import bring_to_rest, check_containers, check_promise
+from tests.faults.invariants import bring_to_rest, check_containers, check_invariants
 from tests.support.job_configs import use_job_config
 from tests.support.world import Plane, World
 
@@ -63,7 +63,7 @@ def test_a_lost_ledger_begins_no_task_again(world: World, plane: Plane) -> None:
     plane.work_all()
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert plane.tasks.begun == [task]
     (finished,) = [event for event in replies(world, task) if event["type"].endswith("finished")]
     assert finished["data"]["status"] == "errored"
@@ -130,7 +130,7 @@ def test_an_event_that_is_open_again_is_taken_up_where_its_run_was_closed(
 
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert plane.tasks.begun == [task]
     errored = [event["data"].get("status") for event in replies(world, task)].count("errored")
     assert errored == (state is State.RUNNING)
@@ -159,7 +159,7 @@ def test_a_listing_that_lacks_an_event_proves_nothing(world: World, plane: Plane
     assert plane.run(task).state is State.CLAIMED
     world.keptn.faults.clear()
     bring_to_rest(world)
-    check_promise(world, [task])
+    check_invariants(world, [task])
 
 
 def test_one_empty_listing_of_the_event_itself_proves_nothing(world: World, plane: Plane) -> None:
@@ -193,7 +193,7 @@ def test_two_empty_listings_with_the_event_listed_between_them_prove_nothing(
         world.clock.advance(ABSENT / 2)
 
     bring_to_rest(world)
-    check_promise(world, [task])
+    check_invariants(world, [task])
 
 
 def test_a_project_that_is_deleted_cancels_its_task(world: World, plane: Plane) -> None:

@@ -27,7 +27,7 @@ from local.keptn.faults import (
 from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_0, RELEASE_1_4, Release
 from runs.work import Performance
 from tests.conftest import PlaneMaker
-from tests.faults.promise import bring_to_rest, check_promise
+from tests.faults.invariants import bring_to_rest, check_invariants
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import SAYHELLO, Plane, World
 
@@ -121,7 +121,7 @@ def test_nothing_is_lost_when_the_trouble_is_over(
     world.keptn.faults.clear()
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert plane.tasks.begun == [task]
 
 
@@ -137,7 +137,7 @@ def test_a_reply_in_trouble_is_counted_once_in_the_end(
     world.keptn.faults.clear()
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
 
 
 def test_a_task_that_is_done_while_keptn_is_down_is_not_done_again(world: World, plane: Plane) -> None:
@@ -245,7 +245,7 @@ def test_an_odd_id_is_handled_like_any_other(prefix: str) -> None:
     bring_to_rest(world)
 
     assert task.startswith(prefix)
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert plane.tasks.begun == [task]
 
 
@@ -262,7 +262,7 @@ def test_a_large_event_is_handled_like_any_other(world: World, plane: Plane) -> 
 
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert seen == [payload]
     assert all(len(json.dumps(event)) < 2000 for event in world.keptn.received if event.get("triggeredid"))
 
@@ -280,7 +280,7 @@ def test_a_paused_sequence_waits_and_goes_on_after_resume(world: World, plane: P
 
     world.keptn.control("podtato", context, "resume")
     bring_to_rest(world)
-    check_promise(world, [task])
+    check_invariants(world, [task])
 
 
 def test_work_under_way_goes_on_while_its_sequence_is_paused(world: World, plane: Plane) -> None:
@@ -351,7 +351,7 @@ class TestOtherControlPlanes:
 
         bring_to_rest(world)
 
-        check_promise(world, tasks)
+        check_invariants(world, tasks)
         assert sorted(plane.tasks.begun) == sorted(tasks)
         for task in tasks:
             state = world.keptn.sequence_state(world.contexts[task])
@@ -367,7 +367,7 @@ class TestOtherControlPlanes:
 
         world.keptn.control("podtato", world.contexts[task], "resume")
         bring_to_rest(world)
-        check_promise(world, [task])
+        check_invariants(world, [task])
 
     def test_notices_an_abort(self, world: World, plane: Plane) -> None:
         task = world.trigger()
@@ -388,7 +388,7 @@ class TestOtherControlPlanes:
 
         bring_to_rest(world)
 
-        check_promise(world, [task])
+        check_invariants(world, [task])
 
 
 def overlap(plane: Plane, pollers: list[Controller]) -> None:
@@ -415,7 +415,7 @@ def test_overlapping_ticks_and_doubled_invocations_are_harmless(
         world.clock.advance(30)
     bring_to_rest(world)
 
-    check_promise(world, tasks)
+    check_invariants(world, tasks)
     assert sorted(plane.tasks.begun) == sorted(tasks)
 
 
@@ -474,7 +474,7 @@ def test_looks_are_taken_again_once_keptn_answers_one(world: World, plane: Plane
     tasks.append(world.trigger())
     bring_to_rest(world)
 
-    check_promise(world, tasks)
+    check_invariants(world, tasks)
     assert plane.tasks.begun == tasks
 
 

@@ -23,9 +23,9 @@ from runs.actions import ActionPerformer
 from runs.work_finder import JobConfigWorkFinder
 from tests.faults import test_containers_matrix, test_matrix
 from tests.faults.injection import Fault
+from tests.faults.simulation import Simulation
 from tests.faults.test_matrix import TABLE, client
-from tests.faults.test_scenarios import SHOWS
-from tests.faults.theatre import Theatre
+from tests.faults.test_scenarios import SIMULATED
 from tests.support.asking import HERE, LIFECYCLE, POLLER, WORKER, Asking, noted, secret_arn
 from tests.support.aws import aws_in_memory
 from tests.support.container_runs import ONE, end
@@ -101,7 +101,7 @@ class OauthSecret:
         pass
 
 
-class Stage(test_matrix.Stage):
+class BothCredentials(test_matrix.MotoSimulation):
     """A plane with both kinds of credentials."""
 
     def new_plane(self, **more: Any) -> Plane:
@@ -113,7 +113,7 @@ class Stage(test_matrix.Stage):
         return plane
 
 
-class ContainersStage(test_containers_matrix.Stage):
+class LedgeredContainers(test_containers_matrix.ContainerSimulation):
     """A plane with containers and a real ledger."""
 
     def new_plane(self) -> Plane:
@@ -124,42 +124,42 @@ class ContainersStage(test_containers_matrix.Stage):
         return plane
 
 
-STAGES: Mapping[type[Theatre], type[Theatre]] = {
-    test_matrix.Stage: Stage,
-    test_containers_matrix.Stage: ContainersStage,
+SIMULATIONS: Mapping[type[Simulation], type[Simulation]] = {
+    test_matrix.MotoSimulation: BothCredentials,
+    test_containers_matrix.ContainerSimulation: LedgeredContainers,
 }
 
 
-def deleted_with_a_task(stage: Stage) -> None:
-    stage.trigger()
-    stage.wait(2, 10.0)
-    assert delete_stack(stage.plane) == 1
+def deleted_with_a_task(simulation: BothCredentials) -> None:
+    simulation.trigger()
+    simulation.wait(2, 10.0)
+    assert delete_stack(simulation.plane) == 1
 
 
-def deleted_with_a_container(stage: ContainersStage) -> None:
-    stage.play(2)
-    assert delete_stack(stage.plane) == 1
+def deleted_with_a_container(simulation: LedgeredContainers) -> None:
+    simulation.cycles(2)
+    assert delete_stack(simulation.plane) == 1
 
 
-def deleted_while_a_container_is_submitted(stage: ContainersStage) -> None:
-    stage.injector.ambush = ("RunTask", 0, Fault.KILLED_AFTER)
-    stage.play(2)
-    assert delete_stack(stage.plane) == 1
+def deleted_while_a_container_is_submitted(simulation: LedgeredContainers) -> None:
+    simulation.injector.ambush = ("RunTask", 0, Fault.KILLED_AFTER)
+    simulation.cycles(2)
+    assert delete_stack(simulation.plane) == 1
 
 
-def drained(stage: Stage) -> None:
-    stage.plane.drain()
-    stage.trigger()
-    stage.wait(2, 10.0)
+def drained(simulation: BothCredentials) -> None:
+    simulation.plane.drain()
+    simulation.trigger()
+    simulation.wait(2, 10.0)
 
 
-def aborted_while_a_container_is_submitted(stage: ContainersStage) -> None:
-    stage.injector.others = stage.abort
-    stage.injector.ambush = ("RunTask", 0, Fault.FOLLOWED)
-    stage.play(2)
+def aborted_while_a_container_is_submitted(simulation: LedgeredContainers) -> None:
+    simulation.injector.others = simulation.abort
+    simulation.injector.ambush = ("RunTask", 0, Fault.FOLLOWED)
+    simulation.cycles(2)
 
 
-def a_container_with_everything(stage: Stage) -> None:
+def a_container_with_everything(simulation: BothCredentials) -> None:
     """Files, secrets, and a role of its own; then its log."""
     secrets, s3 = client("secretsmanager", "test"), client("s3", "test")
     secrets.create_secret(Name="keptn/db", SecretString='{"PASSWORD": "s3cr3t!"}')
@@ -171,12 +171,12 @@ def a_container_with_everything(stage: Stage) -> None:
     )
     for more in ("", "        serviceAccount: deployer\n"):
         use_job_config(
-            stage.plane, config + more, s3=s3, secrets=secrets, SECRET_PREFIX=PARAMETERS["SecretPrefix"]
+            simulation.plane, config + more, s3=s3, secrets=secrets, SECRET_PREFIX=PARAMETERS["SecretPrefix"]
         )
-        write(stage.plane, {"run.sh": b"true"})
-        stage.trigger()
-        stage.play(2)
-        end(stage.plane, "done")
+        write(simulation.plane, {"run.sh": b"true"})
+        simulation.trigger()
+        simulation.cycles(2)
+        end(simulation.plane, "done")
 
 
 def other_tasks(asking: Asking) -> None:
@@ -191,13 +191,13 @@ def other_tasks(asking: Asking) -> None:
     assert secret.values == {"USER": "u"}
 
 
-MORE: tuple[tuple[type[Theatre], Callable[[Any], None]], ...] = (
-    (Stage, deleted_with_a_task),
-    (Stage, drained),
-    (ContainersStage, deleted_with_a_container),
-    (ContainersStage, deleted_while_a_container_is_submitted),
-    (ContainersStage, aborted_while_a_container_is_submitted),
-    (Stage, a_container_with_everything),
+MORE: tuple[tuple[type[Simulation], Callable[[Any], None]], ...] = (
+    (BothCredentials, deleted_with_a_task),
+    (BothCredentials, drained),
+    (LedgeredContainers, deleted_with_a_container),
+    (LedgeredContainers, deleted_while_a_container_is_submitted),
+    (LedgeredContainers, aborted_while_a_container_is_submitted),
+    (BothCredentials, a_container_with_everything),
 )
 
 
@@ -205,9 +205,12 @@ MORE: tuple[tuple[type[Theatre], Callable[[Any], None]], ...] = (
 def asked() -> Asking:
     """What the functions ask for in all that they can do, with nothing going wrong."""
     with noted() as asking:
-        for stage, scenario in (*((STAGES[stage], scenario) for stage, scenario in SHOWS), *MORE):
+        for simulation, scenario in (
+            *((SIMULATIONS[simulation], scenario) for simulation, scenario in SIMULATED),
+            *MORE,
+        ):
             with aws_in_memory():
-                scenario(stage())
+                scenario(simulation())
         with aws_in_memory():
             other_tasks(asking)
     for function in FUNCTIONS:
@@ -263,22 +266,22 @@ def test_containers_are_seen_and_stopped_even_where_they_were_switched_off(
 def test_runs_come_to_an_end_whose_containers_run_when_they_are_switched_off() -> None:
     """Of one container, the end is lost with the rule; the other goes on until its deadline."""
     with aws_in_memory(), noted() as asking:
-        stage = ContainersStage()
-        stage.trigger()
-        stage.play(2)
-        control_plane, clock = stage.world.client(), stage.world.aws_clock
-        stage.plane.work_finder = JobConfigWorkFinder(
+        simulation = LedgeredContainers()
+        simulation.trigger()
+        simulation.cycles(2)
+        control_plane, clock = simulation.world.client(), simulation.world.aws_clock
+        simulation.plane.work_finder = JobConfigWorkFinder(
             control_plane, ActionPerformer({}, clock), Rules(), clock
         )
         asking.of.clear()
 
-        stage.ecs.end(stage.ecs.running[0].arn)
-        stage.play(3)
-        stage.world.clock.advance(900.0)
-        stage.come_to_rest()
+        simulation.ecs.end(simulation.ecs.running[0].arn)
+        simulation.cycles(3)
+        simulation.world.clock.advance(900.0)
+        simulation.come_to_rest()
 
-        for task in stage.tasks:
-            assert "This plane runs no containers" in stage.world.finished(task)["message"]
+        for task in simulation.tasks:
+            assert "This plane runs no containers" in simulation.world.finished(task)["message"]
     missing = not_granted(asking, WORKER, roles(Containers="disabled"))
     assert not missing, "\n".join(missing)
 

@@ -12,7 +12,7 @@ from runs.actions import ActionPerformer
 from runs.unhandled import UnhandledEvents
 from runs.work_finder import JobConfigWorkFinder
 from tests.conftest import PlaneMaker
-from tests.faults.promise import check_promise
+from tests.faults.invariants import check_invariants
 from tests.support.job_configs import write, write_job_config
 from tests.support.world import SAYHELLO, Plane, World
 
@@ -117,7 +117,7 @@ def test_an_event_that_nobody_handles_is_ended_once_it_has_been_started_from_lam
     data = world.finished(task)
     assert (data["status"], data["result"]) == ("succeeded", "warning")
     assert data["message"] == "Nothing was done: no action handles the event."
-    check_promise(world, [task])
+    check_invariants(world, [task])
 
 
 def test_silent_work_is_ended_aloud_once_it_has_been_started_from_lambdas_queue(
@@ -129,7 +129,7 @@ def test_silent_work_is_ended_aloud_once_it_has_been_started_from_lambdas_queue(
     world.cycles(5)
 
     assert world.finished(task)["result"] == "pass"
-    check_promise(world, [task])
+    check_invariants(world, [task])
 
 
 def test_a_deployment_may_answer_an_event_that_nobody_handles(world: World, plane: Plane) -> None:
@@ -177,4 +177,4 @@ def test_an_invalid_job_config_ends_an_event_that_was_started_from_lambdas_queue
     world.cycles(2)
 
     assert world.finished(task)["message"] == "Nothing was done: no action handles the event."
-    check_promise(world, [task])
+    check_invariants(world, [task])

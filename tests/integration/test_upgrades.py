@@ -10,7 +10,7 @@ from execution_plane.ledger.runs import State
 from execution_plane.ledger.table import SCHEMA, LedgerUnavailable
 from local.keptn.faults import Answer
 from tests.conftest import PlaneMaker
-from tests.faults.promise import bring_to_rest, check_containers, check_promise
+from tests.faults.invariants import bring_to_rest, check_containers, check_invariants
 from tests.support.job_configs import use_job_config
 from tests.support.world import Plane, World
 
@@ -83,7 +83,7 @@ def test_a_claimed_run_survives_a_deployment(world: World, plane: Plane, change:
     deploy(plane, task, change)
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert plane.tasks.begun == [task]
 
 
@@ -100,7 +100,7 @@ def test_a_run_whose_finished_is_owed_survives_a_deployment(
     deploy(plane, task, change)
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert world.keptn.received[-1]["data"]["message"] == "done"
 
 
@@ -144,7 +144,7 @@ def test_an_invocation_in_lambdas_queue_survives_a_deployment(
     plane.work(change(payload))
     bring_to_rest(world)
 
-    check_promise(world, [task])
+    check_invariants(world, [task])
     assert plane.tasks.begun == [task]
 
 
@@ -172,5 +172,5 @@ def test_a_run_of_a_schema_that_is_not_known_is_left_to_the_code_that_knows_it(
     assert item_of(plane, task) == unknown
     put(plane, task, known)
     bring_to_rest(world)
-    check_promise(world, [task, other])
+    check_invariants(world, [task, other])
     assert sorted(plane.tasks.begun) == sorted([task, other])

@@ -1,4 +1,4 @@
-"""A stage for fault matrices: a scenario is played once for each call in it, with a fault in that call."""
+"""A simulation for fault matrices: a scenario goes once for each call in it, with a fault in that call."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import FAULTS_COUNTED
 from tests.faults.injection import Call, Fault, Injector, Killed
-from tests.faults.promise import bring_to_rest, check_promise
+from tests.faults.invariants import bring_to_rest, check_invariants
 from tests.support.aws import aws_in_memory
 from tests.support.sqs import given_up
 from tests.support.world import Plane, World
@@ -15,7 +15,7 @@ from tests.support.world import Plane, World
 MOST_SECONDS = 1800  # for all the points of one scenario and fault
 
 
-class Theatre:
+class Simulation:
     """A world with one plane, in which a fault strikes one call of the functions."""
 
     sqs: Any
@@ -60,7 +60,7 @@ class Theatre:
         """One cycle of a poller, which may die and is then replaced."""
         self.survive(self.plane.cycle)
 
-    def play(self, cycles: int = 1, pollers: int = 1, seconds: float = 10.0) -> None:
+    def cycles(self, cycles: int = 1, pollers: int = 1, seconds: float = 10.0) -> None:
         """Cycles so many seconds apart, each with the invocations that it makes."""
         for _ in range(cycles):
             for _ in range(pollers):
@@ -104,10 +104,10 @@ class Theatre:
                 self.plane.poller = self.plane.new_poller()
 
     def come_to_rest(self) -> None:
-        """No more faults: everything must come to rest, with the promise kept."""
+        """No more faults: everything must come to rest, and the invariants hold."""
         self.injector.is_armed = False
         bring_to_rest(self.world)
-        check_promise(
+        check_invariants(
             self.world,
             self.tasks,
             keptn_lost_nothing=not self.keptn_loses and self.injector.keptn_lost_nothing,
@@ -116,28 +116,28 @@ class Theatre:
 
 
 def matrix(
-    new_theatre: Callable[[int | None, Fault | None], Theatre], *scenarios: Callable[[Any], None]
+    new_theatre: Callable[[int | None, Fault | None], Simulation], *scenarios: Callable[[Any], None]
 ) -> Callable[..., None]:
-    """A test for each scenario and fault: the scenario is played for each call that can have the fault."""
+    """A test for each scenario and fault: the scenario goes once for each call that can have the fault."""
 
-    def play(scenario: Callable[[Any], None], point: int | None, fault: Fault | None) -> list[Call]:
+    def simulate(scenario: Callable[[Any], None], point: int | None, fault: Fault | None) -> list[Call]:
         with aws_in_memory():
-            theatre = new_theatre(point, fault)
-            scenario(theatre)
-            theatre.come_to_rest()
-            return theatre.injector.calls
+            simulation = new_theatre(point, fault)
+            scenario(simulation)
+            simulation.come_to_rest()
+            return simulation.injector.calls
 
     @pytest.mark.timeout(MOST_SECONDS)
     @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
     @pytest.mark.parametrize("scenario", scenarios, ids=lambda scenario: scenario.__name__)
-    def the_promise_is_kept(
+    def the_invariants_hold(
         scenario: Callable[[Any], None], fault: Fault, record_property: Callable[[str, object], None]
     ) -> None:
-        points = [index for index, call in enumerate(play(scenario, None, None)) if call.suffers(fault)]
+        points = [index for index, call in enumerate(simulate(scenario, None, None)) if call.suffers(fault)]
         broken = []
         for point in points:
             try:
-                play(scenario, point, fault)
+                simulate(scenario, point, fault)
             except AssertionError as failure:
                 broken.append(f"{point}: {failure}")
         for name, number in zip(FAULTS_COUNTED, (len(points), len(points) - len(broken)), strict=True):
@@ -145,5 +145,5 @@ def matrix(
         assert points
         assert not broken, "\n".join(broken)
 
-    test: Callable[..., None] = the_promise_is_kept
+    test: Callable[..., None] = the_invariants_hold
     return test

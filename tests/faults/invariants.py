@@ -1,4 +1,4 @@
-"""The promise, as checks on a control plane and the planes around it, once they are at rest."""
+"""What always holds of a control plane and the planes around it, once they are at rest."""
 
 from collections import Counter
 from collections.abc import Container, Iterator
@@ -36,7 +36,7 @@ def is_at_rest(world: World) -> bool:
     return not queued and not active and not world.keptn.open_events(SAYHELLO)
 
 
-def check_promise(
+def check_invariants(
     world: World,
     tasks: list[str],
     *,
