@@ -23,11 +23,10 @@ from execution_plane.ledger.table import Ledger  # noqa: E402
 from execution_plane.settings import Match  # noqa: E402
 from local.aws import create_table, read_template  # noqa: E402
 from tests.support.aws import aws_in_memory  # noqa: E402
+from tests.support.sample import SLOW, Extent, summary  # noqa: E402
 from tests.support.world import Plane, World  # noqa: E402
 
 TEMPLATE = read_template()
-FAULTS_COUNTED = ("faults tried", "faults survived")
-"""What the tests of a fault matrix record."""
 
 
 @pytest.fixture(autouse=True)
@@ -82,10 +81,28 @@ def plane(new_plane: PlaneMaker) -> Plane:
     return new_plane()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end how many faults were tried and survived."""
-    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
-    noted = [dict(report.user_properties) for report in reports if report.when == "call"]
-    tried, survived = (sum(each.get(name, 0) for each in noted) for name in FAULTS_COUNTED)
-    if tried:
-        terminalreporter.write_line(f"fault matrix: {tried} faults tried, {survived} survived")
+@pytest.fixture
+def extent(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Extent:
+    """How much of what takes long is to be done."""
+    return Extent(request.config.getoption("sample"), record_property)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sample", action="store_true", help="a sample of what takes long: tests/support/sample.py"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what is slow, if a sample is wanted."""
+    for item in items:
+        if config.getoption("sample") and item.get_closest_marker(SLOW):
+            item.add_marker(pytest.mark.skip(reason="it is slow: make test-all"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say at the end how many faults were tried and survived, and what a sample leaves out."""
+    stats = terminalreporter.stats.values()
+    reports = [report for kind in stats for report in kind if isinstance(report, pytest.TestReport)]
+    for line in summary(reports, is_sample=config.getoption("sample")):
+        terminalreporter.write_line(line)

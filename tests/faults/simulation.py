@@ -1,18 +1,12 @@
-"""A simulation for fault matrices: a scenario goes once for each call in it, with a fault in that call."""
+"""A simulation of a plane, in which a fault strikes one call; scenarios say what goes on in it."""
 
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from tests.conftest import FAULTS_COUNTED
-from tests.faults.injection import Call, Fault, Injector, Killed
+from tests.faults.injection import Fault, Injector, Killed
 from tests.faults.invariants import bring_to_rest, check_invariants
-from tests.support.aws import aws_in_memory
 from tests.support.sqs import given_up
 from tests.support.world import Plane, World
-
-MOST_SECONDS = 1800  # for all the points of one scenario and fault
 
 
 class Simulation:
@@ -113,37 +107,3 @@ class Simulation:
             keptn_lost_nothing=not self.keptn_loses and self.injector.keptn_lost_nothing,
             may_time_out=self.keptn_may_time_out,
         )
-
-
-def matrix(
-    new_theatre: Callable[[int | None, Fault | None], Simulation], *scenarios: Callable[[Any], None]
-) -> Callable[..., None]:
-    """A test for each scenario and fault: the scenario goes once for each call that can have the fault."""
-
-    def simulate(scenario: Callable[[Any], None], point: int | None, fault: Fault | None) -> list[Call]:
-        with aws_in_memory():
-            simulation = new_theatre(point, fault)
-            scenario(simulation)
-            simulation.come_to_rest()
-            return simulation.injector.calls
-
-    @pytest.mark.timeout(MOST_SECONDS)
-    @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
-    @pytest.mark.parametrize("scenario", scenarios, ids=lambda scenario: scenario.__name__)
-    def the_invariants_hold(
-        scenario: Callable[[Any], None], fault: Fault, record_property: Callable[[str, object], None]
-    ) -> None:
-        points = [index for index, call in enumerate(simulate(scenario, None, None)) if call.suffers(fault)]
-        broken = []
-        for point in points:
-            try:
-                simulate(scenario, point, fault)
-            except AssertionError as failure:
-                broken.append(f"{point}: {failure}")
-        for name, number in zip(FAULTS_COUNTED, (len(points), len(points) - len(broken)), strict=True):
-            record_property(name, number)
-        assert points
-        assert not broken, "\n".join(broken)
-
-    test: Callable[..., None] = the_invariants_hold
-    return test

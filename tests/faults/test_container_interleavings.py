@@ -1,18 +1,17 @@
 """Any interleaving with containers besides: they end, their ends are lost or doubled, ECS fails."""
 
-import os
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from tests.faults.injection import Fault, Trouble, troubles
-from tests.faults.test_interleavings import FAULTS, WORKS, Interleaving
+from tests.faults.test_interleavings import FAULTS, WORKS, Interleaving, try_interleavings
 from tests.support.container_runs import BY_WORK
 from tests.support.ecs import FakeEcs
 from tests.support.job_configs import use_job_config
+from tests.support.sample import Extent
 
 OPERATIONS = [
     "DescribeTaskDefinition",
@@ -75,12 +74,5 @@ class ContainerInterleaving(Interleaving):
             assert len(self.functions.begun) == len(set(self.functions.begun))
 
 
-ContainerInterleaving.TestCase.settings = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "2000")),
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-    derandomize=True,
-)
-TestContainerInterleavings = ContainerInterleaving.TestCase
+def test_the_invariants_hold_in_any_order_with_containers(extent: Extent) -> None:
+    try_interleavings(ContainerInterleaving, extent)

@@ -7,7 +7,8 @@ from execution_plane.ledger.runs import PREPARE_LEASE
 from runs.work import Work
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Fault, Killed
-from tests.faults.simulation import Simulation, matrix
+from tests.faults.matrix import matrix
+from tests.faults.simulation import Simulation
 from tests.support.container_runs import THREE
 from tests.support.ecs import FORGOTTEN_AFTER, FakeEcs
 from tests.support.job_configs import use_job_config

@@ -1,13 +1,18 @@
 """Any interleaving of what users, AWS and Keptn can do, then rest: the invariants hold."""
 
-import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from execution_plane.keptn.events import Outcome
 from execution_plane.ledger.table import LedgerUnavailable
@@ -15,6 +20,7 @@ from runs.work import Performance, TaskCancelled
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Fault, Injector, Killed, Trouble, troubles
 from tests.faults.invariants import bring_to_rest, check_invariants, replies_to
+from tests.support.sample import Extent
 from tests.support.sqs import FakeSqs, given_up
 from tests.support.world import Plane, World
 
@@ -210,12 +216,20 @@ class Interleaving(RuleBasedStateMachine):
             pass
 
 
-Interleaving.TestCase.settings = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "2000")),
-    stateful_step_count=30,
-    deadline=None,
-    derandomize=True,  # the same examples each time: a change is judged by itself
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-)
-TestInterleavings = Interleaving.TestCase
+def try_interleavings(machine: type[Interleaving], extent: Extent) -> None:
+    """As many as there are to be tried."""
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=extent.interleavings(),
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,  # the same examples each time: a change is judged by itself
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+
+
+def test_the_invariants_hold_in_any_order(extent: Extent) -> None:
+    try_interleavings(Interleaving, extent)

@@ -16,7 +16,8 @@ from local.aws import create_table, read_template
 from local.keptn.faults import Answer, LoseEvent
 from runs.work import Performance, TaskCancelled
 from tests.faults.injection import Killed
-from tests.faults.simulation import Simulation, matrix
+from tests.faults.matrix import matrix
+from tests.faults.simulation import Simulation
 from tests.support.world import Plane
 
 TABLE = "ledger"
