@@ -8,7 +8,7 @@ LOCKS = $(wildcard requirements/*.txt) layers/execution_plane/requirements.txt f
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stand-ins trigger lint-config test test-sam bench lint typecheck validate audit lock update clean
+.PHONY: help demo stand-ins trigger lint-config test test-all test-sam check bench lint typecheck validate audit lock update clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,13 @@ FILE ?= functions/worker/job/config.yaml
 lint-config: .venv/ready  ## Check job configs: FILE=job/config.yaml; ARGS=--help says more
 	$(RUN) cli.lint_config $(FILE) $(ARGS)
 
-test: .venv/ready  ## Run all tests but those with the SAM CLI
-	.venv/bin/pytest -n auto --dist worksteal --ignore=tests/sam $(PYTEST)
+PYTEST_ALL = .venv/bin/pytest -n auto --dist worksteal --ignore=tests/sam
+
+test: .venv/ready  ## Run the tests, with a sample of the fault matrix; PYTEST=tests/unit runs those
+	$(PYTEST_ALL) --sample $(PYTEST)
+
+test-all: .venv/ready  ## Run all tests but those with the SAM CLI
+	$(PYTEST_ALL) $(PYTEST)
 
 test-sam: .venv/ready .venv-sam/ready  ## Run the functions in containers, by the SAM CLI
 	.venv/bin/pytest tests/sam $(PYTEST)
@@ -45,6 +50,9 @@ typecheck: .venv/ready  ## Check types
 validate: .venv-sam/ready .venv-checkov/ready  ## Check the template
 	.venv-sam/bin/sam validate --lint
 	.venv-checkov/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
+
+check:  ## Run all that CI runs
+	.ci/run
 
 audit: .venv-audit/ready  ## Look all locks up in the security advisories (needs the network)
 	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes $(addprefix --requirement ,$(LOCKS))

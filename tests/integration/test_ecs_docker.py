@@ -18,6 +18,8 @@ from tests.unit.local_ecs.rig import CLUSTER, GROUP, Rig, rig, shell
 
 REF = EventRef("event", "sh.keptn.event.load.triggered", "context", "podtato", "dev", "head")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def ecs(aws: None, docker_image: str) -> Iterator[Rig]:

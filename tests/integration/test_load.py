@@ -144,6 +144,7 @@ def server() -> Iterator[KeptnServer]:
         yield listening
 
 
+@pytest.mark.slow
 def test_five_hundred_tasks_at_once_are_each_started_and_finished_once(
     server: KeptnServer, ledger: Ledger
 ) -> None:
