@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sample import ALL_EXAMPLES, EXAMPLES
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
 DOCUMENTED = 8
@@ -48,3 +50,8 @@ def test_every_file_that_the_page_names_is_there() -> None:
 
     assert named
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_page_says_how_many_interleavings_there_are_and_how_many_in_a_sample() -> None:
+    assert f"lets Hypothesis choose {ALL_EXAMPLES:,} orders" in PAGE
+    assert f"`make test` has the first {EXAMPLES} of each" in PAGE
