@@ -14,7 +14,7 @@ from local.ecs.docker_engine import LABEL, DockerEngine
 from runners.container_spec import container_spec
 from runners.fargate import Size
 from tests.support.job_configs import ENVIRON
-from tests.unit.local_ecs.rig import CLUSTER, GROUP, Rig, rig, shell
+from tests.unit.local_ecs.harness import CLUSTER, GROUP, Harness, harness, shell
 
 REF = EventRef("event", "sh.keptn.event.load.triggered", "context", "podtato", "dev", "head")
 
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def ecs(aws: None, docker_image: str) -> Iterator[Rig]:
-    with rig(DockerEngine()) as running:
+def ecs(aws: None, docker_image: str) -> Iterator[Harness]:
+    with harness(DockerEngine()) as running:
         yield running
 
 
-def test_entry_point_command_directory_and_environment_are_the_containers(ecs: Rig) -> None:
+def test_entry_point_command_directory_and_environment_are_the_containers(ecs: Harness) -> None:
     container = shell(
         "main",
         'pwd; echo "$GREETING, $0"; id -u; ls -d /.dockerenv',
@@ -43,7 +43,7 @@ def test_entry_point_command_directory_and_environment_are_the_containers(ecs: R
     assert ecs.logs("main", arn) == ["/tmp", "hello, world", "1000", "/.dockerenv"]
 
 
-def test_an_init_container_fills_the_volume_that_the_other_reads(ecs: Rig) -> None:
+def test_an_init_container_fills_the_volume_that_the_other_reads(ecs: Harness) -> None:
     mounts = [{"sourceVolume": "keptn", "containerPath": "/keptn"}]
     init = shell("init", "echo hello > /keptn/greeting", essential=False, mountPoints=mounts)
     after = [{"containerName": "init", "condition": "SUCCESS"}]
@@ -55,14 +55,16 @@ def test_an_init_container_fills_the_volume_that_the_other_reads(ecs: Rig) -> No
     assert ecs.logs("main", arn) == ["hello"]
 
 
-def test_a_read_only_root_can_not_be_written(ecs: Rig) -> None:
+def test_a_read_only_root_can_not_be_written(ecs: Harness) -> None:
     arn = ecs.run(ecs.register(shell("main", "echo x > /tmp/x", readonlyRootFilesystem=True)))["taskArn"]
 
     assert ecs.end()["containers"][0]["exitCode"] == 1
     assert "Read-only file system" in ecs.logs("main", arn)[0]
 
 
-def test_a_restricted_container_is_not_root_and_writes_to_its_folder_alone(ecs: Rig, init_image: str) -> None:
+def test_a_restricted_container_is_not_root_and_writes_to_its_folder_alone(
+    ecs: Harness, init_image: str
+) -> None:
     settings = ContainerSettings.from_environment(
         {
             **ENVIRON,
@@ -87,7 +89,7 @@ def test_a_restricted_container_is_not_root_and_writes_to_its_folder_alone(ecs: 
     assert "Read-only file system" in can_not
 
 
-def test_an_image_that_can_not_be_pulled_fails_the_task_with_ecss_reason(ecs: Rig) -> None:
+def test_an_image_that_can_not_be_pulled_fails_the_task_with_ecss_reason(ecs: Harness) -> None:
     ecs.run(ecs.register({"name": "main", "image": "127.0.0.1:1/none:1", "command": ["true"]}))
 
     end = ecs.end()
@@ -98,7 +100,7 @@ def test_an_image_that_can_not_be_pulled_fails_the_task_with_ecss_reason(ecs: Ri
 
 
 def test_a_program_that_is_not_in_the_image_fails_the_task_with_ecss_reason(
-    ecs: Rig, docker_image: str
+    ecs: Harness, docker_image: str
 ) -> None:
     ecs.run(ecs.register({"name": "main", "image": docker_image, "entryPoint": ["/no/such/program"]}))
 
@@ -108,7 +110,7 @@ def test_a_program_that_is_not_in_the_image_fails_the_task_with_ecss_reason(
     assert end["stoppedReason"].startswith("CannotStartContainerError: ")
 
 
-def test_too_much_memory_kills_the_container(ecs: Rig) -> None:
+def test_too_much_memory_kills_the_container(ecs: Harness) -> None:
     ecs.run(ecs.register(shell("main", "tail /dev/zero")))
 
     container = ecs.end()["containers"][0]
@@ -116,7 +118,7 @@ def test_too_much_memory_kills_the_container(ecs: Rig) -> None:
     assert (container["exitCode"], container["reason"][:16]) == (137, "OutOfMemoryError")
 
 
-def test_a_stopped_task_leaves_nothing_behind(ecs: Rig) -> None:
+def test_a_stopped_task_leaves_nothing_behind(ecs: Harness) -> None:
     arn = ecs.run(ecs.register(shell("main", "trap 'exit 7' TERM; while :; do sleep 0.1; done")))["taskArn"]
     while ecs.shown(arn)["lastStatus"] != "RUNNING":
         pass

@@ -12,7 +12,7 @@ from local.containers import CLUSTER, LOG_GROUP, LocalContainers
 from local.ecs.host_engine import HostEngine
 from runners.files import archive
 from runners.unpack import UNPACK
-from tests.unit.local_ecs.rig import NETWORK, ROLE, WAIT_SECONDS
+from tests.unit.local_ecs.harness import NETWORK, ROLE, WAIT_SECONDS
 
 BUCKET = "files"
 

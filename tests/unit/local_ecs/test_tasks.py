@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from local.ecs.host_engine import HostEngine
-from tests.unit.local_ecs.rig import CLUSTER, NETWORK, Rig, client, rig, shell
+from tests.unit.local_ecs.harness import CLUSTER, NETWORK, Harness, client, harness, shell
 
 
 @pytest.fixture
-def ecs(aws: None) -> Iterator[Rig]:
-    with rig(HostEngine()) as running:
+def ecs(aws: None) -> Iterator[Harness]:
+    with harness(HostEngine()) as running:
         yield running
 
 
-def test_a_task_runs_to_its_end_and_its_log_is_kept(ecs: Rig) -> None:
+def test_a_task_runs_to_its_end_and_its_log_is_kept(ecs: Harness) -> None:
     task = ecs.run(
         ecs.register({"name": "main", "image": "alpine", "entryPoint": ["echo"], "command": ["hi"]})
     )
@@ -30,7 +30,7 @@ def test_a_task_runs_to_its_end_and_its_log_is_kept(ecs: Rig) -> None:
     assert ecs.logs("main", task["taskArn"]) == ["hi"]
 
 
-def test_the_end_is_told_as_eventbridge_tells_it(ecs: Rig) -> None:
+def test_the_end_is_told_as_eventbridge_tells_it(ecs: Harness) -> None:
     task = ecs.run(
         ecs.register(shell("main", "exit 3")), startedBy="run-1", tags=[{"key": "a", "value": "b"}]
     )
@@ -46,7 +46,7 @@ def test_the_end_is_told_as_eventbridge_tells_it(ecs: Rig) -> None:
     assert json.loads(json.dumps(event)) == event
 
 
-def test_while_it_runs_it_is_running(ecs: Rig) -> None:
+def test_while_it_runs_it_is_running(ecs: Harness) -> None:
     task = ecs.run(ecs.register(shell("main", "while :; do sleep 0.1; done")), startedBy="us")
     arn = task["taskArn"]
 
@@ -63,7 +63,7 @@ def test_while_it_runs_it_is_running(ecs: Rig) -> None:
     assert ecs.client.list_tasks(cluster=CLUSTER, desiredStatus="STOPPED")["taskArns"] == [arn]
 
 
-def test_what_ignores_the_request_to_stop_is_killed(ecs: Rig) -> None:
+def test_what_ignores_the_request_to_stop_is_killed(ecs: Harness) -> None:
     script = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
     arn = ecs.run(ecs.register(shell("main", script, stopTimeout=1)))["taskArn"]
     while ecs.shown(arn)["lastStatus"] != "RUNNING" or not ecs.logs("main", arn):
@@ -74,7 +74,7 @@ def test_what_ignores_the_request_to_stop_is_killed(ecs: Rig) -> None:
     assert ecs.end()["containers"][0]["exitCode"] == 137
 
 
-def test_the_same_token_starts_one_task(ecs: Rig) -> None:
+def test_the_same_token_starts_one_task(ecs: Harness) -> None:
     definition = ecs.register(shell("main", "true"))
 
     first, second = (ecs.run(definition, clientToken="token") for _ in range(2))
@@ -84,7 +84,7 @@ def test_the_same_token_starts_one_task(ecs: Rig) -> None:
         ecs.run(definition, clientToken="token", startedBy="somebody else")
 
 
-def test_overrides_replace_the_command_and_add_to_the_environment(ecs: Rig) -> None:
+def test_overrides_replace_the_command_and_add_to_the_environment(ecs: Harness) -> None:
     definition = ecs.register(shell("main", "false", environment=[{"name": "A", "value": "a"}]))
     override = {"name": "main", "command": ["echo $A $B"], "environment": [{"name": "B", "value": "b"}]}
 
@@ -94,14 +94,14 @@ def test_overrides_replace_the_command_and_add_to_the_environment(ecs: Rig) -> N
     assert ecs.logs("main", arn) == ["a b"]
 
 
-def test_overrides_that_ecs_would_not_take_are_refused(ecs: Rig) -> None:
+def test_overrides_that_ecs_would_not_take_are_refused(ecs: Harness) -> None:
     override = {"name": "main", "command": ["x" * 8192]}
 
     with pytest.raises(ecs.client.exceptions.InvalidParameterException, match="8192"):
         ecs.run(ecs.register(shell("main", "true")), overrides={"containerOverrides": [override]})
 
 
-def test_an_init_container_fills_the_volume_that_the_other_reads(ecs: Rig) -> None:
+def test_an_init_container_fills_the_volume_that_the_other_reads(ecs: Harness) -> None:
     mounts = [{"sourceVolume": "keptn", "containerPath": "/keptn"}]
     init = shell("init", "echo hello > /keptn/greeting", essential=False, mountPoints=mounts)
     after = [{"containerName": "init", "condition": "SUCCESS"}]
@@ -113,7 +113,7 @@ def test_an_init_container_fills_the_volume_that_the_other_reads(ecs: Rig) -> No
     assert ecs.logs("main", arn) == ["hello"]
 
 
-def test_a_failed_init_container_starts_nothing_else(ecs: Rig) -> None:
+def test_a_failed_init_container_starts_nothing_else(ecs: Harness) -> None:
     init = shell("init", "echo no such archive; exit 4", essential=False)
     main = shell("main", "echo never", dependsOn=[{"containerName": "init", "condition": "SUCCESS"}])
 
@@ -126,7 +126,7 @@ def test_a_failed_init_container_starts_nothing_else(ecs: Rig) -> None:
     assert ecs.logs("main", arn) == []
 
 
-def test_what_cannot_be_started_fails_at_once_with_a_reason(ecs: Rig) -> None:
+def test_what_cannot_be_started_fails_at_once_with_a_reason(ecs: Harness) -> None:
     ecs.run(ecs.register({"name": "main", "image": "alpine", "entryPoint": ["/no/such/program"]}))
 
     end = ecs.end()
@@ -137,7 +137,7 @@ def test_what_cannot_be_started_fails_at_once_with_a_reason(ecs: Rig) -> None:
     assert "exitCode" not in end["containers"][0]
 
 
-def test_without_a_log_group_a_task_does_not_start(ecs: Rig) -> None:
+def test_without_a_log_group_a_task_does_not_start(ecs: Harness) -> None:
     definition = ecs.register(shell("main", "true"))
     client("logs").delete_log_group(logGroupName="containers")
 
@@ -146,7 +146,7 @@ def test_without_a_log_group_a_task_does_not_start(ecs: Rig) -> None:
     assert "ResourceNotFoundException" in ecs.end()["stoppedReason"]
 
 
-def test_secrets_become_variables(ecs: Rig) -> None:
+def test_secrets_become_variables(ecs: Harness) -> None:
     arn = client("secretsmanager").create_secret(Name="s", SecretString='{"USER": "u", "PASSWORD": "p"}')[
         "ARN"
     ]
@@ -160,7 +160,7 @@ def test_secrets_become_variables(ecs: Rig) -> None:
     assert ecs.logs("main", task["taskArn"]) == ["p k"]
 
 
-def test_a_secret_that_is_not_there_keeps_the_task_from_starting(ecs: Rig) -> None:
+def test_a_secret_that_is_not_there_keeps_the_task_from_starting(ecs: Harness) -> None:
     arn = client("secretsmanager").create_secret(Name="s", SecretString='{"USER": "u"}')["ARN"]
 
     ecs.run(ecs.register(shell("main", "true", secrets=[{"name": "P", "valueFrom": f"{arn}:PASSWORD::"}])))
@@ -168,7 +168,7 @@ def test_a_secret_that_is_not_there_keeps_the_task_from_starting(ecs: Rig) -> No
     assert ecs.end()["stoppedReason"].startswith("ResourceInitializationError: unable to pull secrets")
 
 
-def test_a_long_log_of_any_bytes_is_kept_line_by_line(ecs: Rig, tmp_path: Path) -> None:
+def test_a_long_log_of_any_bytes_is_kept_line_by_line(ecs: Harness, tmp_path: Path) -> None:
     long_line = b"x" * 300_000
     (tmp_path / "output").write_bytes(b"first\n\xff\xfe\n" + long_line + b"\n" + b"y\n" * 20_000 + b"last")
 
@@ -190,7 +190,7 @@ def test_a_long_log_of_any_bytes_is_kept_line_by_line(ecs: Rig, tmp_path: Path) 
     assert lines.count("y") == 20_000
 
 
-def test_ecs_may_have_no_capacity(ecs: Rig) -> None:
+def test_ecs_may_have_no_capacity(ecs: Harness) -> None:
     ecs.ecs.refuse_next("RESOURCE:FARGATE")
 
     answer = ecs.client.run_task(
@@ -200,18 +200,18 @@ def test_ecs_may_have_no_capacity(ecs: Rig) -> None:
     assert (answer["tasks"], answer["failures"]) == ([], [{"reason": "RESOURCE:FARGATE"}])
 
 
-def test_a_task_that_is_not_there_is_missing(ecs: Rig) -> None:
+def test_a_task_that_is_not_there_is_missing(ecs: Harness) -> None:
     answer = ecs.client.describe_tasks(cluster=CLUSTER, tasks=["nobody"])
 
     assert answer["failures"] == [{"arn": "nobody", "reason": "MISSING"}]
 
 
-def test_another_cluster_is_not_found(ecs: Rig) -> None:
+def test_another_cluster_is_not_found(ecs: Harness) -> None:
     with pytest.raises(ecs.client.exceptions.ClusterNotFoundException):
         ecs.client.list_tasks(cluster="another")
 
 
-def test_nothing_of_a_task_is_left_behind(ecs: Rig, tmp_path: Path) -> None:
+def test_nothing_of_a_task_is_left_behind(ecs: Harness, tmp_path: Path) -> None:
     note = tmp_path / "home"
     ecs.run(ecs.register(shell("main", f"sleep 1000 & pwd > {note}")))
     ecs.end()
@@ -230,13 +230,13 @@ def test_nothing_of_a_task_is_left_behind(ecs: Rig, tmp_path: Path) -> None:
     ],
 )
 def test_a_definition_that_fargate_does_not_take_is_refused(
-    ecs: Rig, changes: dict[str, Any], message: str
+    ecs: Harness, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ecs.client.exceptions.ClientException, match=message):
         ecs.register(shell("main", "true"), **changes)
 
 
-def test_definitions_are_found_again_by_family(ecs: Rig) -> None:
+def test_definitions_are_found_again_by_family(ecs: Harness) -> None:
     first, second = (ecs.register(shell("main", "true"), tags=[{"key": "k", "value": "v"}]) for _ in range(2))
 
     assert ecs.client.list_task_definitions(familyPrefix="keptn")["taskDefinitionArns"] == [first, second]

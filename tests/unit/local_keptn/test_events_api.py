@@ -6,23 +6,23 @@ from typing import Any
 import pytest
 
 from local.keptn.release import RELEASE_0_18
-from tests.unit.local_keptn.rig import Rig
+from tests.unit.local_keptn.harness import Harness
 
 CONTEXT = "0b0c7e0e-2a53-4a9f-8a3c-6f1f3c5f8f00"
 EVENT = {"type": "sh.keptn.event.test.started", "source": "executor", "data": {"project": "podtato"}}
 
 
 def test_the_id_and_time_of_an_event_are_replaced() -> None:
-    rig = Rig()
-    answer = rig.send(**EVENT, id="mine", time="2001-01-01T00:00:00Z", shkeptncontext=CONTEXT)
-    (event,) = rig.keptn.received
+    harness = Harness()
+    answer = harness.send(**EVENT, id="mine", time="2001-01-01T00:00:00Z", shkeptncontext=CONTEXT)
+    (event,) = harness.keptn.received
     assert answer.json() == {"keptnContext": CONTEXT}
     assert event["id"] != "mine"
     assert event["time"] == "2023-11-14T22:13:20Z"
 
 
 def test_only_what_keptns_model_knows_is_kept() -> None:
-    rig = Rig()
+    harness = Harness()
     sent = {
         "triggeredid": "t",
         "gitcommitid": "c",
@@ -30,17 +30,17 @@ def test_only_what_keptns_model_knows_is_kept() -> None:
         "shkeptnspecversion": "0.2.4",
         "subject": "s",
     }
-    rig.send(**EVENT, **sent)
-    (event,) = rig.keptn.received
+    harness.send(**EVENT, **sent)
+    (event,) = harness.keptn.received
     assert (event["triggeredid"], event["gitcommitid"]) == ("t", "c")
     assert {"datacontenttype", "shkeptnspecversion", "subject"}.isdisjoint(event)
     assert event["contenttype"] == "application/json"
 
 
 def test_a_context_that_is_no_uuid_becomes_one_made_of_its_first_16_bytes() -> None:
-    rig = Rig()
+    harness = Harness()
     contexts = [
-        rig.send(**EVENT, shkeptncontext=given).json()["keptnContext"]
+        harness.send(**EVENT, shkeptncontext=given).json()["keptnContext"]
         for given in ("my-own-context-1", "my-own-context-1 and more", "short")
     ]
     assert contexts[0] == contexts[1] != contexts[2]
@@ -50,7 +50,7 @@ def test_a_context_that_is_no_uuid_becomes_one_made_of_its_first_16_bytes() -> N
 @pytest.mark.parametrize("missing", ["data", "source", "type"])
 def test_a_missing_attribute_is_refused_with_a_code_of_its_own(missing: str) -> None:
     event = {key: value for key, value in EVENT.items() if key != missing}
-    answer = Rig().call("POST", "/v1/event", json=event)
+    answer = Harness().call("POST", "/v1/event", json=event)
     assert answer.status_code == 422
     assert answer.json() == {"code": 602, "message": f"{missing} in body is required"}
 
@@ -71,7 +71,7 @@ def test_a_missing_attribute_is_refused_with_a_code_of_its_own(missing: str) -> 
     ],
 )
 def test_a_body_that_cannot_be_used_is_refused(body: bytes, content_type: str, status: int) -> None:
-    answer = Rig().call("POST", "/v1/event", data=body, headers={"Content-Type": content_type})
+    answer = Harness().call("POST", "/v1/event", data=body, headers={"Content-Type": content_type})
     assert answer.status_code == status
 
 
@@ -96,14 +96,14 @@ SCOPE = {"project": "podtato", "stage": "dev", "service": "hello"}
 )
 def test_validation_goes_by_the_number_of_dots(event_type: str, data: dict[str, Any], status: int) -> None:
     event = {"type": event_type, "source": "executor", "triggeredid": "t", "data": data}
-    assert Rig(validate_events=True).send(**event).status_code == status
-    assert Rig().send(**event).status_code == 200
+    assert Harness(validate_events=True).send(**event).status_code == status
+    assert Harness().send(**event).status_code == 200
 
 
 def test_validation_wants_a_triggered_id() -> None:
-    answer = Rig(validate_events=True).send(type="sh.keptn.event.test.started", source="x", data=SCOPE)
+    answer = Harness(validate_events=True).send(type="sh.keptn.event.test.started", source="x", data=SCOPE)
     assert answer.status_code == 400
 
 
 def test_validation_came_with_0_19() -> None:
-    assert Rig(RELEASE_0_18, validate_events=True).send(**EVENT).status_code == 200
+    assert Harness(RELEASE_0_18, validate_events=True).send(**EVENT).status_code == 200

@@ -4,17 +4,17 @@ import pytest
 import requests
 
 from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_0, RELEASE_1_4, Release
-from tests.unit.local_keptn.rig import Rig
+from tests.unit.local_keptn.harness import Harness
 
 OPEN = "/controlPlane/v1/event/triggered/sh.keptn.event.deployment.triggered"
 
 
 def _as_stranger(
-    rig: Rig, path: str = OPEN, token: str | None = "wrong", **options: object
+    harness: Harness, path: str = OPEN, token: str | None = "wrong", **options: object
 ) -> requests.Response:
-    rig.http.headers.pop("x-token", None)
+    harness.http.headers.pop("x-token", None)
     headers = {"x-token": token} if token else {}
-    return rig.call("GET", path, headers=headers, **options)
+    return harness.call("GET", path, headers=headers, **options)
 
 
 @pytest.mark.parametrize(
@@ -27,32 +27,32 @@ def _as_stranger(
     ],
 )
 def test_a_bad_token_is_refused_in_the_words_of_the_release(release: Release, content_type: str) -> None:
-    answer = _as_stranger(Rig(release))
+    answer = _as_stranger(Harness(release))
     assert answer.status_code == 401
     assert answer.headers["content-type"].startswith(content_type)
 
 
 @pytest.mark.parametrize(("release", "status"), [(RELEASE_0_18, 500), (RELEASE_1_0, 500), (RELEASE_1_4, 429)])
 def test_a_third_bad_token_within_a_second_meets_the_rate_limiter(release: Release, status: int) -> None:
-    rig = Rig(release)
-    assert [_as_stranger(rig).status_code for _ in range(3)] == [401, 401, status]
-    rig.after(1)
-    assert _as_stranger(rig).status_code == 401
+    harness = Harness(release)
+    assert [_as_stranger(harness).status_code for _ in range(3)] == [401, 401, status]
+    harness.after(1)
+    assert _as_stranger(harness).status_code == 401
 
 
 def test_a_valid_token_is_never_limited() -> None:
-    rig = Rig()
-    assert {rig.get(OPEN).status_code for _ in range(20)} == {200}
+    harness = Harness()
+    assert {harness.get(OPEN).status_code for _ in range(20)} == {200}
 
 
 def test_the_limiter_counts_by_the_address_that_the_client_claims() -> None:
-    rig = Rig()
+    harness = Harness()
     for _ in range(3):
-        _as_stranger(rig)
-    rig.http.headers["x-token"] = "secret"
-    assert rig.get(OPEN).status_code == 429
-    rig.http.headers["X-Forwarded-For"] = "10.0.0.1"
-    assert rig.get(OPEN).status_code == 200
+        _as_stranger(harness)
+    harness.http.headers["x-token"] = "secret"
+    assert harness.get(OPEN).status_code == 429
+    harness.http.headers["X-Forwarded-For"] = "10.0.0.1"
+    assert harness.get(OPEN).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -60,33 +60,33 @@ def test_the_limiter_counts_by_the_address_that_the_client_claims() -> None:
     [("wrong", "incorrect api key auth"), (None, "unauthenticated for invalid credentials")],
 )
 def test_the_api_checks_the_token_itself_and_has_no_limit(token: str | None, message: str) -> None:
-    rig = Rig()
-    answers = [_as_stranger(rig, "/v1/metadata", token) for _ in range(5)]
+    harness = Harness()
+    answers = [_as_stranger(harness, "/v1/metadata", token) for _ in range(5)]
     assert {answer.status_code for answer in answers} == {401}
     assert answers[0].json() == {"code": 401, "message": message}
 
 
 def test_getting_an_event_is_not_allowed_and_that_is_decided_before_auth() -> None:
-    answer = _as_stranger(Rig(), "/v1/event")
+    answer = _as_stranger(Harness(), "/v1/event")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
     assert answer.json()["message"] == "method GET is not allowed, but [POST] are"
 
 
 def test_a_body_that_is_not_json_looks_like_too_many_requests() -> None:
-    answer = Rig().call("POST", "/controlPlane/v1/log", data="x", headers={"Content-Type": "text/plain"})
+    answer = Harness().call("POST", "/controlPlane/v1/log", data="x", headers={"Content-Type": "text/plain"})
     assert answer.status_code == 429
 
 
 def test_an_accept_header_without_json_looks_like_too_many_requests() -> None:
-    rig = Rig()
-    assert rig.call("GET", OPEN, headers={"Accept": "text/html"}).status_code == 429
-    assert rig.call("GET", OPEN, headers={"Accept": "application/*;q=0.5"}).status_code == 200
+    harness = Harness()
+    assert harness.call("GET", OPEN, headers={"Accept": "text/html"}).status_code == 429
+    assert harness.call("GET", OPEN, headers={"Accept": "application/*;q=0.5"}).status_code == 200
 
 
 def test_a_body_over_5_mib_is_refused_before_auth() -> None:
-    rig = Rig()
-    rig.http.headers.pop("x-token")
-    answer = rig.call("POST", "/v1/event", data=b"x" * (5 * 1024 * 1024 + 1))
+    harness = Harness()
+    harness.http.headers.pop("x-token")
+    answer = harness.call("POST", "/v1/event", data=b"x" * (5 * 1024 * 1024 + 1))
     assert (answer.status_code, answer.headers["content-type"]) == (413, "text/html")
 
 
@@ -102,36 +102,36 @@ def test_a_body_over_5_mib_is_refused_before_auth() -> None:
     ],
 )
 def test_some_ways_in_are_closed(method: str, path: str) -> None:
-    answer = Rig().call(method, path)
+    answer = Harness().call(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html")
 
 
 def test_the_configuration_service_is_gone_since_0_19() -> None:
     path = "/configuration-service/v1/project/podtato/resource"
-    assert Rig(RELEASE_0_18).get(path).status_code == 200
-    answer = Rig().get(path)
+    assert Harness(RELEASE_0_18).get(path).status_code == 200
+    answer = Harness().get(path)
     assert answer.status_code == 404
     assert answer.json()["message"] == f"path {path} was not found"
 
 
 def test_the_resource_service_is_not_public_before_0_18() -> None:
     path = "/resource-service/v1/project/podtato/resource"
-    assert Rig(RELEASE_0_18).get(path).status_code == 200
-    assert Rig(RELEASE_0_16).get(path).status_code == 404
+    assert Harness(RELEASE_0_18).get(path).status_code == 200
+    assert Harness(RELEASE_0_16).get(path).status_code == 404
 
 
 def test_a_trailing_slash_is_redirected_to_a_place_that_is_not_there() -> None:
-    answer = Rig().call("GET", "/controlPlane/v1/project/", allow_redirects=False)
+    answer = Harness().call("GET", "/controlPlane/v1/project/", allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"]) == (301, "/v1/project")
 
 
 def test_doubled_slashes_are_merged() -> None:
-    assert Rig().get("//v1//metadata").status_code == 200
+    assert Harness().get("//v1//metadata").status_code == 200
 
 
 def test_metadata_names_the_release() -> None:
-    assert Rig(RELEASE_0_16).get("/v1/metadata").json()["keptnversion"] == "0.16.1"
+    assert Harness(RELEASE_0_16).get("/v1/metadata").json()["keptnversion"] == "0.16.1"
 
 
 def test_answers_are_dated_by_the_control_planes_clock() -> None:
-    assert Rig().get("/v1/metadata").headers["Date"] == "Tue, 14 Nov 2023 22:13:20 GMT"
+    assert Harness().get("/v1/metadata").headers["Date"] == "Tue, 14 Nov 2023 22:13:20 GMT"

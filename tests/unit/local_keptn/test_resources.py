@@ -3,27 +3,27 @@ import base64
 import pytest
 
 from local.keptn.resources import NO_CREDENTIALS, NO_UPSTREAM, Place
-from tests.unit.local_keptn.rig import Rig
+from tests.unit.local_keptn.harness import Harness
 
 STAGE = "/resource-service/v1/project/podtato/stage/dev"
 
 
 def test_a_nested_resource_is_found_only_if_its_uri_is_encoded_twice() -> None:
-    rig = Rig()
-    rig.keptn.add_resource("podtato", "job/config.yaml", "actions", stage="dev")
-    found = rig.get(f"{STAGE}/resource/job%252Fconfig.yaml")
+    harness = Harness()
+    harness.keptn.add_resource("podtato", "job/config.yaml", "actions", stage="dev")
+    found = harness.get(f"{STAGE}/resource/job%252Fconfig.yaml")
     assert base64.b64decode(found.json()["resourceContent"]) == b"actions"
     assert found.json()["resourceURI"] == "job%2Fconfig.yaml"
-    lost = rig.get(f"{STAGE}/resource/job%2Fconfig.yaml")
+    lost = harness.get(f"{STAGE}/resource/job%2Fconfig.yaml")
     assert (lost.status_code, lost.text) == (404, "404 page not found")
 
 
 @pytest.mark.parametrize(("uri", "status"), [("a%252Bb", 200), ("a%2Bb", 404), ("a+b", 404), ("c%20d", 200)])
 def test_a_plus_means_a_space_unless_it_is_encoded_twice(uri: str, status: int) -> None:
-    rig = Rig()
+    harness = Harness()
     for name in ("a+b", "c d"):
-        rig.keptn.add_resource("podtato", name, "x", stage="dev")
-    assert rig.get(f"{STAGE}/resource/{uri}").status_code == status
+        harness.keptn.add_resource("podtato", name, "x", stage="dev")
+    assert harness.get(f"{STAGE}/resource/{uri}").status_code == status
 
 
 @pytest.mark.parametrize(
@@ -36,84 +36,86 @@ def test_a_plus_means_a_space_unless_it_is_encoded_twice(uri: str, status: int) 
     ],
 )
 def test_what_is_not_there_is_named(path: str, message: str) -> None:
-    answer = Rig().get(path)
+    answer = Harness().get(path)
     assert (answer.status_code, answer.json()) == (404, {"code": 404, "message": message})
 
 
 @pytest.mark.parametrize("message", [NO_CREDENTIALS, NO_UPSTREAM])
 @pytest.mark.parametrize("path", [f"{STAGE}/resource/a", f"{STAGE}/resource"])
 def test_a_repository_that_is_out_of_reach_is_a_404_that_says_so(path: str, message: str) -> None:
-    rig = Rig()
-    rig.keptn.add_resource("podtato", "a", "x", stage="dev")
-    rig.keptn.resources.lose_upstream("podtato", message)
-    answer = rig.get(path)
+    harness = Harness()
+    harness.keptn.add_resource("podtato", "a", "x", stage="dev")
+    harness.keptn.resources.lose_upstream("podtato", message)
+    answer = harness.get(path)
     assert (answer.status_code, answer.json()) == (404, {"code": 404, "message": message})
-    rig.keptn.resources.find_upstream("podtato")
-    assert rig.get(path).status_code == 200
+    harness.keptn.resources.find_upstream("podtato")
+    assert harness.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(("uri", "status"), [("a..b", 400), ("~a", 400), ("hello", 500)])
 def test_odd_uris_and_directories_are_errors(uri: str, status: int) -> None:
-    assert Rig().get(f"{STAGE}/resource/{uri}").status_code == status
+    assert Harness().get(f"{STAGE}/resource/{uri}").status_code == status
 
 
 def test_a_resource_can_be_read_as_it_was_at_a_commit() -> None:
-    rig = Rig()
-    old = rig.keptn.add_resource("podtato", "a", "old", stage="dev")
-    new = rig.keptn.add_resource("podtato", "a", "new", stage="dev")
-    then = rig.get(f"{STAGE}/resource/a", gitCommitID=old).json()
-    now = rig.get(f"{STAGE}/resource/a", gitCommitID='""').json()
+    harness = Harness()
+    old = harness.keptn.add_resource("podtato", "a", "old", stage="dev")
+    new = harness.keptn.add_resource("podtato", "a", "new", stage="dev")
+    then = harness.get(f"{STAGE}/resource/a", gitCommitID=old).json()
+    now = harness.get(f"{STAGE}/resource/a", gitCommitID='""').json()
     assert (base64.b64decode(then["resourceContent"]), then["metadata"]["version"]) == (b"old", old)
     assert (base64.b64decode(now["resourceContent"]), now["metadata"]["version"]) == (b"new", new)
     assert len(old) == 40
 
 
 def test_an_unknown_commit_is_a_server_error_and_a_file_not_yet_in_it_is_not_found() -> None:
-    rig = Rig()
-    before = rig.keptn.resources.head("podtato", "dev")
-    rig.keptn.add_resource("podtato", "a", "x", stage="dev")
-    assert rig.get(f"{STAGE}/resource/a", gitCommitID="0" * 40).status_code == 500
-    assert rig.get(f"{STAGE}/resource/a", gitCommitID=before).status_code == 404
+    harness = Harness()
+    before = harness.keptn.resources.head("podtato", "dev")
+    harness.keptn.add_resource("podtato", "a", "x", stage="dev")
+    assert harness.get(f"{STAGE}/resource/a", gitCommitID="0" * 40).status_code == 500
+    assert harness.get(f"{STAGE}/resource/a", gitCommitID=before).status_code == 404
 
 
 def test_a_list_has_leading_slashes_services_and_no_git_files_and_ignores_the_commit() -> None:
-    rig = Rig()
+    harness = Harness()
     for uri in ("helm/chart.yaml", ".gitignore", "a"):
-        rig.keptn.add_resource("podtato", uri, "x", stage="dev")
-    answer = rig.get(f"{STAGE}/resource", gitCommitID="0" * 40).json()
+        harness.keptn.add_resource("podtato", uri, "x", stage="dev")
+    answer = harness.get(f"{STAGE}/resource", gitCommitID="0" * 40).json()
     uris = [resource["resourceURI"] for resource in answer["resources"]]
     assert uris == ["/a", "/hello/metadata.yaml", "/helm/chart.yaml", "/metadata.yaml"]
     assert (answer["nextPageKey"], answer["totalCount"]) == ("0", 4)
 
 
 def test_lists_of_resources_are_paged_properly() -> None:
-    rig = Rig()
+    harness = Harness()
     for number in range(5):
-        rig.keptn.add_resource("podtato", f"{number}", "x", stage="dev", service="hello")
+        harness.keptn.add_resource("podtato", f"{number}", "x", stage="dev", service="hello")
     path = f"{STAGE}/service/hello/resource"
-    first = rig.get(path, pageSize=4).json()
-    rest = rig.get(path, pageSize=4, nextPageKey=first["nextPageKey"]).json()
+    first = harness.get(path, pageSize=4).json()
+    rest = harness.get(path, pageSize=4, nextPageKey=first["nextPageKey"]).json()
     uris = [resource["resourceURI"] for page in (first, rest) for resource in page["resources"]]
     assert uris == ["/0", "/1", "/2", "/3", "/4", "/metadata.yaml"]
     assert rest["nextPageKey"] == "0"
-    assert rig.get(path, pageSize="x").status_code == 400
+    assert harness.get(path, pageSize="x").status_code == 400
 
 
 def test_resources_are_uploaded_in_base64() -> None:
-    rig = Rig()
+    harness = Harness()
     content = base64.b64encode(b"x").decode()
     path = f"{STAGE}/service/hello/resource"
-    added = rig.call("POST", path, json={"resources": [{"resourceURI": "a/b", "resourceContent": content}]})
+    added = harness.call(
+        "POST", path, json={"resources": [{"resourceURI": "a/b", "resourceContent": content}]}
+    )
     assert added.status_code == 201
-    assert rig.keptn.resources.read(Place("podtato", "dev", "hello"), "a%2Fb") == (
+    assert harness.keptn.resources.read(Place("podtato", "dev", "hello"), "a%2Fb") == (
         b"x",
         added.json()["commitID"],
     )
-    refused = rig.call("PUT", f"{path}/a", json={"resourceContent": "not base64!"})
+    refused = harness.call("PUT", f"{path}/a", json={"resourceContent": "not base64!"})
     assert refused.status_code == 400
 
 
 def test_the_shipyard_lies_in_the_project_and_not_in_its_stages() -> None:
-    rig = Rig()
-    assert rig.get("/resource-service/v1/project/podtato/resource/shipyard.yaml").status_code == 200
-    assert rig.get(f"{STAGE}/resource/shipyard.yaml").status_code == 404
+    harness = Harness()
+    assert harness.get("/resource-service/v1/project/podtato/resource/shipyard.yaml").status_code == 200
+    assert harness.get(f"{STAGE}/resource/shipyard.yaml").status_code == 404

@@ -8,7 +8,7 @@ import requests
 
 from local.keptn.faults import Delay, DropConnection, HandleThenDrop, HugeBody
 from local.keptn.server import KeptnServer
-from tests.unit.local_keptn.rig import SHIPYARD
+from tests.unit.local_keptn.harness import SHIPYARD
 
 DEPLOYMENT = "sh.keptn.event.deployment.triggered"
 

@@ -1,7 +1,7 @@
 import pytest
 
 from local.keptn import shipyard
-from tests.unit.local_keptn.rig import SHIPYARD
+from tests.unit.local_keptn.harness import SHIPYARD
 
 HEAD = "apiVersion: spec.keptn.sh/0.2.2\nkind: Shipyard\nmetadata: {name: s}\n"
 

@@ -23,7 +23,7 @@ def client(service: str) -> Any:
     return boto3.client(service, region_name="us-east-1")  # type: ignore[call-overload]
 
 
-class Rig:
+class Harness:
     """What tests do with ECS."""
 
     def __init__(self, ecs: Ecs, url: str, events: "queue.Queue[dict[str, Any]]") -> None:
@@ -89,13 +89,13 @@ class Rig:
 
 
 @contextmanager
-def rig(engine: Engine) -> Iterator[Rig]:
+def harness(engine: Engine) -> Iterator[Harness]:
     """A cluster with a log group."""
     client("logs").create_log_group(logGroupName=GROUP)
     events: queue.Queue[dict[str, Any]] = queue.Queue()
     ecs = Ecs(engine, client, events.put, cluster=CLUSTER)
     with closing(engine), EcsServer(ecs) as server:
-        yield Rig(ecs, server.url, events)
+        yield Harness(ecs, server.url, events)
 
 
 def shell(name: str, script: str, **more: Any) -> dict[str, Any]:

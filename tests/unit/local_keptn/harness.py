@@ -53,7 +53,7 @@ class SimulatedClock:
         self.at += seconds
 
 
-class Rig:
+class Harness:
     """A control plane with the project `podtato`, whose service is `hello`, and a session on its gateway."""
 
     def __init__(self, release: Release = RELEASE_1_4, **options: Any) -> None:
