@@ -39,7 +39,7 @@ class Gateway(Flask):
         super().__init__("local.keptn", template_folder="templates", static_folder=None)
         self._lock = keptn.lock
         self._has_rules = rules is not None
-        self.url_map = rules or self.url_map
+        self.url_map = self.url_map if rules is None else rules
         self.url_map.strict_slashes = True
         self.url_map.merge_slashes = False
         self.config["PROPAGATE_EXCEPTIONS"] = True

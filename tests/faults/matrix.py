@@ -9,7 +9,7 @@ import pytest
 from tests.faults.injection import Call, Fault
 from tests.faults.simulation import Simulation
 from tests.support.aws import aws_in_memory
-from tests.support.sample import Extent, strikes
+from tests.support.sample import STRIKES, Extent, strikes
 
 MOST_SECONDS = 1800  # for all the calls of one scenario and fault
 FAULTS = list(Fault)
@@ -17,9 +17,14 @@ Scenario = Callable[[Any], None]
 
 
 def matrix(
-    new_simulation: Callable[[int | None, Fault | None], Simulation], *scenarios: Scenario
+    new_simulation: Callable[[int | None, Fault | None], Simulation],
+    *scenarios: Scenario,
+    sampled_strikes: int = STRIKES,
 ) -> Callable[..., None]:
-    """A test for each scenario and fault: the scenario goes once for each call that is to have the fault."""
+    """A test for each scenario and fault: the scenario goes once for each call that is to have the fault.
+
+    In a sample, at most `sampled_strikes` of its calls have it.
+    """
 
     def simulate(scenario: Scenario, point: int | None, fault: Fault | None) -> list[Call]:
         with aws_in_memory():
@@ -34,7 +39,7 @@ def matrix(
 
     @cache
     def sample() -> dict[tuple[int, Fault], list[int]]:
-        return strikes([calls_of(scenario) for scenario in scenarios], FAULTS, Call.suffers)
+        return strikes([calls_of(scenario) for scenario in scenarios], FAULTS, Call.suffers, sampled_strikes)
 
     @pytest.mark.timeout(MOST_SECONDS)
     @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.lower())

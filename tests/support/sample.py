@@ -2,8 +2,9 @@
 
 - **Tests that are marked `slow`** are skipped: those that take seconds by their nature, since processes
   serve as AWS Lambda, containers run in Docker, or tasks come by the hundred.
-- **Of a fault matrix**, each scenario suffers each kind of fault, but at STRIKES of its calls: of those kinds
-  of call (an operation, and what it sends to Keptn) that the fault has struck least in the scenarios before.
+- **Of a fault matrix**, each scenario suffers each kind of fault, but at STRIKES of its calls, or as many as
+  the matrix says: of those kinds (an operation, and what it sends to Keptn) that the fault has struck least in
+  the scenarios before.
 - **Of the interleavings** that Hypothesis chooses, the first EXAMPLES.
 
 These are rules, not lists: a new scenario, fault or call is sampled as the others are. The end of a run says
@@ -19,7 +20,7 @@ from typing import TypeVar
 
 import pytest
 
-STRIKES = 2
+STRIKES = 3
 EXAMPLES, ALL_EXAMPLES = 150, 2000
 
 SLOW = "slow"
@@ -35,7 +36,10 @@ F = TypeVar("F", bound=Hashable)
 
 
 def strikes(
-    scenarios: Sequence[Sequence[C]], faults: Sequence[F], suffers: Callable[[C, F], bool]
+    scenarios: Sequence[Sequence[C]],
+    faults: Sequence[F],
+    suffers: Callable[[C, F], bool],
+    number_of_strikes: int = STRIKES,
 ) -> dict[tuple[int, F], list[int]]:
     """Which of a scenario's calls suffer a fault in a sample, by the scenario's number and the fault."""
     struck: Counter[object] = Counter()
@@ -44,7 +48,7 @@ def strikes(
         kinds = [kind for kind in dict.fromkeys(calls) if suffers(kind, fault)]
         kinds.sort(key=lambda kind: (struck[kind, fault], struck[number, kind]))
         chosen[number, fault] = []
-        for kind in kinds[:STRIKES]:
+        for kind in kinds[:number_of_strikes]:
             alike = [index for index, call in enumerate(calls) if call == kind]
             chosen[number, fault].append(alike[(struck[kind, fault] + turn) % len(alike)])
             struck.update([(kind, fault), (number, kind)])

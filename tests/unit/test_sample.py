@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.sample import STRIKES, Extent, strikes, summary
+from tests.support.sample import Extent, strikes, summary
 
 FAULTS = ["failed", "late", "lost"]
 SCENARIOS = [
@@ -21,7 +21,8 @@ def suffers(call: str, fault: str) -> bool:
     return call != "get" or fault == "failed"
 
 
-SAMPLE = strikes(SCENARIOS, FAULTS, suffers)
+STRIKES = 2
+SAMPLE = strikes(SCENARIOS, FAULTS, suffers, STRIKES)
 
 
 def test_each_scenario_suffers_each_fault_at_so_many_kinds_of_call() -> None:
@@ -54,7 +55,7 @@ def test_calls_of_one_kind_take_turns() -> None:
 
 
 def test_a_new_scenario_at_the_end_changes_nothing_of_the_others() -> None:
-    more = strikes([*SCENARIOS, ["get", "patch"]], FAULTS, suffers)
+    more = strikes([*SCENARIOS, ["get", "patch"]], FAULTS, suffers, STRIKES)
 
     assert {place: points for place, points in more.items() if place in SAMPLE} == SAMPLE
     assert {len(more[len(SCENARIOS), fault]) for fault in FAULTS} == {1, 2}
