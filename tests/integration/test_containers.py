@@ -592,6 +592,23 @@ def test_secrets_are_referred_to_and_masked(plane: Plane, world: World, task: st
     assert world.finished(task)["sayhello"] == {"said": "***"}
 
 
+def test_a_single_key_of_a_secret_is_all_that_a_container_gets_of_it(
+    plane: Plane, world: World, task: str, aws: None
+) -> None:
+    secrets = boto3.client("secretsmanager")
+    content = json.dumps({"password": "s3cr3t!", "user": "somebody"})
+    arn = secrets.create_secret(Name="keptn/db", SecretString=content)["ARN"]
+    env = "env: [{name: DB_PASSWORD, value: db/password, valueFrom: secretKey}, {"
+    use_job_config(plane, ONE.replace("env: [{", env), secrets=secrets, SECRET_PREFIX="keptn/")
+    begin(plane)
+
+    (started,) = plane.ecs.running
+    (container,) = plane.ecs.definitions[started.request["taskDefinition"]]["containerDefinitions"]
+    assert container["secrets"] == [{"name": "DB_PASSWORD", "valueFrom": f"{arn}:password::"}]
+    end(plane, "somebody used s3cr3t!")
+    assert message(world, task) == "somebody used ***"
+
+
 def test_what_does_not_fit_the_overrides_gets_a_definition_of_its_own(plane: Plane, task: str) -> None:
     use_job_config(plane, ONE.replace("Hello, $(WHERE)", "x" * 9000))
 

@@ -22,6 +22,7 @@ from jobs.model import (
     OnError,
     Resources,
     Rules,
+    SecretKey,
     SecurityContext,
     Task,
     ValueFrom,
@@ -182,6 +183,9 @@ def _env(reading: Reading, env: Struct) -> Env:
             f"expected {_either(_SOURCES)}, found {shown(value_from)}",
         )
     elif value_from == "event" and (complaint := path_problem(value)):
+        reading.objection(env.line_of("value"), (*env.path, "value"), complaint)
+    elif value_from == "secretKey" and SecretKey.parse(value) is None:
+        complaint = f"expected SECRET/KEY, as in db/password, found {shown(value)}"
         reading.objection(env.line_of("value"), (*env.path, "value"), complaint)
     return Env(env.values.get("name", ""), value, value_from, rendering=env.values.get("as", ""))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from execution_plane.jsonpath import InvalidJsonPath, JsonPathError
 from execution_plane.jsonpath.go_text import go_text
@@ -10,7 +11,7 @@ from jobs.expansion import expand
 from jobs.go_json import go_json
 from jobs.go_yaml import go_yaml
 from jobs.matching import event_root
-from jobs.model import Env, Task
+from jobs.model import Env, SecretKey, Task
 
 Secrets = Callable[[str], Mapping[str, str]]
 """A secret's keys and values by its name; raises KeyError if there is no such secret."""
@@ -22,11 +23,11 @@ class InvalidEnvironment(Exception):
 
 @dataclass(frozen=True)
 class Variable:
-    """One environment variable. `secret` names the secret it comes from, in which its key is `name`."""
+    """One environment variable, and the key of the secret that it comes from, if it does."""
 
     name: str
     value: str
-    secret: str | None = None
+    secret: SecretKey | None = None
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ def environment(
 
     They are the task's own in file order, then KEPTN_PROJECT, KEPTN_STAGE and KEPTN_SERVICE, then LABELS_*;
     of several with one name the last one counts. Values other than secrets' are expanded with the variables
-    defined before them. `secrets` is asked once per secret entry. Raises InvalidEnvironment.
+    defined before them. `secrets` is asked once for each secret. Raises InvalidEnvironment.
     """
     variables: dict[str, Variable] = {}
-    for variable in _unexpanded(task, event_root(event), secrets):
+    for variable in _unexpanded(task, event_root(event), cache(secrets)):
         if variable.secret is None:
             where = f"the variable {variable.name}"
             value = _expanded(variable.value, variables, allow_secret_references, where)
@@ -81,6 +82,8 @@ def _unexpanded(task: Task, root: Mapping[str, object], secrets: Secrets) -> Ite
                 yield Variable(env.name, env.value)
             case "secret":
                 yield from _from_secret(env, secrets)
+            case "secretKey":
+                yield _from_secret_key(env, secrets)
     data = root["data"]
     attributes = data if isinstance(data, dict) else {}
     for name in ("project", "stage", "service"):
@@ -109,14 +112,31 @@ def _from_event(env: Env, root: Mapping[str, object]) -> str:
 
 
 def _from_secret(env: Env, secrets: Secrets) -> Iterator[Variable]:
+    for key, value in _content(env, env.name, secrets).items():
+        yield Variable(key, value, SecretKey(env.name, key))
+
+
+def _from_secret_key(env: Env, secrets: Secrets) -> Variable:
+    wanted = SecretKey.parse(env.value)
+    if wanted is None:
+        raise InvalidEnvironment(f"could not add env with name {env.name}: {env.value!r} is not SECRET/KEY")
+    content = _content(env, wanted.secret, secrets)
+    if wanted.key not in content:
+        raise InvalidEnvironment(
+            f"could not add env with name {env.name}, valueFrom secretKey: "
+            f'the secret "{wanted.secret}" has no key "{wanted.key}"'
+        )
+    return Variable(env.name, content[wanted.key], wanted)
+
+
+def _content(env: Env, secret: str, secrets: Secrets) -> Mapping[str, str]:
     try:
-        content = secrets(env.name)
+        return secrets(secret)
     except KeyError:
         raise InvalidEnvironment(
-            f'could not add env with name {env.name}, valueFrom secret: secrets "{env.name}" not found'
+            f"could not add env with name {env.name}, valueFrom {env.value_from}: "
+            f'secrets "{secret}" not found'
         ) from None
-    for key, value in content.items():
-        yield Variable(key, value, secret=env.name)
 
 
 def _text(value: object) -> str:
@@ -139,9 +159,9 @@ def _expanded(text: str, variables: Mapping[str, Variable], allow_secret_referen
             return None
         if variable.secret is not None and not allow_secret_references:
             raise InvalidEnvironment(
-                f"$({name}) in {where} names a variable of the secret {variable.secret}: its value would "
-                "stand in plain text in task definitions and logs. Let the program read the variable itself, "
-                "or allow it with the parameter AllowSecretReferences"
+                f"$({name}) in {where} names a variable of the secret {variable.secret.secret}: its value "
+                "would stand in plain text in task definitions and logs. Let the program read the variable "
+                "itself, or allow it with the parameter AllowSecretReferences"
             )
         return variable.value
 

@@ -11,7 +11,7 @@ from jobs.schema import Problem
 DEFAULT_MAX_POLL_DURATION: Final = 300
 """Seconds that a task may take unless it says otherwise."""
 
-ValueFrom = Literal["event", "string", "secret"]
+ValueFrom = Literal["event", "string", "secret", "secretKey"]
 Kind = Literal["image", "function", "lambda"]
 OnError = Literal["fail", "warning"]
 
@@ -34,8 +34,26 @@ class EventFilter:
 
 
 @dataclass(frozen=True)
+class SecretKey:
+    """One key of a secret, written `SECRET/KEY`; the secret's name may have slashes as well."""
+
+    secret: str
+    key: str
+
+    @classmethod
+    def parse(cls, text: str) -> "SecretKey | None":
+        """Read the text; None for one that names no secret, or no key."""
+        secret, _, key = text.rpartition("/")
+        return cls(secret, key) if secret and key else None
+
+
+@dataclass(frozen=True)
 class Env:
-    """One entry of a task's `env`. For a secret, `name` is the secret's and every key becomes a variable."""
+    """One entry of a task's `env`.
+
+    For a secret, `name` is the secret's and every key becomes a variable; for a secret's key, `value` is
+    `SECRET/KEY`, as `SecretKey` reads it.
+    """
 
     name: str
     value: str

@@ -1,7 +1,5 @@
 """Runs a task's image as a container on ECS with Fargate: makes it ready, submits it, and reads its end."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +16,7 @@ from execution_plane.telemetry import logger
 from jobs.environment import Environment, InvalidEnvironment, environment
 from jobs.model import Task
 from runners.container_logs import LogsUnreadable, Written, joined, read_log
+from runners.container_secrets import given_to, named_by, references, versions
 from runners.container_spec import ContainerSpec, container_spec, meaningless
 from runners.ecs_errors import is_later, is_refusal
 from runners.fargate import Size, fitting, wanted
@@ -76,7 +75,7 @@ class FargateRunner:
                 task,
                 self._size(task),
                 variables,
-                _references(variables, secrets),
+                references(variables, secrets),
                 self._settings,
                 region=self._ecs.meta.region_name,
                 ref=ref,
@@ -91,8 +90,8 @@ class FargateRunner:
         try:
             self._define(spec)
         except NoCapacity as trouble:
-            return Prepared(partial(_put_off, trouble), _versions(secrets))
-        return Prepared(partial(self._submit, spec, token), _versions(secrets))
+            return Prepared(partial(_put_off, trouble), versions(secrets))
+        return Prepared(partial(self._submit, spec, token), versions(secrets))
 
     def collect(self, task: Task, step: ContainerStep, end: ContainerEnd) -> Outcome:
         """What the container came to: its log, and how it ended where it did not end well."""
@@ -230,30 +229,13 @@ class FargateRunner:
 
     def _secret_values(self, task: Task, step: ContainerStep) -> Mapping[str, str]:
         """All values that the task's container was given from secrets. Raises SecretUnusable."""
-        names = {env.name for env in task.env if env.value_from == "secret"}
         try:
-            found = {name: self._secrets.find(name) for name in names}
+            found = {name: self._secrets.find(name) for name in named_by(task)}
         except KeyError as gone:
             raise SecretUnusable(f"the secret {gone.args[0]} was deleted while its container ran") from None
-        if step.secrets and step.secrets != _versions(found):
+        if step.secrets and step.secrets != versions(found):
             raise SecretUnusable("a secret of the task was changed while its container ran")
-        values = (value for secret in found.values() for value in secret.values.values())
-        return {str(number): value for number, value in enumerate(values)}
-
-
-def _references(made: Environment, secrets: Mapping[str, TaskSecret]) -> Mapping[str, str]:
-    """By variable, where ECS finds the values of those that come from secrets."""
-    return {
-        name: secrets[each.secret].references[name]
-        for name, each in made.variables.items()
-        if each.secret is not None
-    }
-
-
-def _versions(secrets: Mapping[str, TaskSecret]) -> str:
-    """The same for the same versions of the same secrets; empty for none."""
-    versions = json.dumps({name: each.version for name, each in secrets.items()}, sort_keys=True)
-    return hashlib.sha256(versions.encode()).hexdigest()[:32] if secrets else ""
+        return given_to(task, found)
 
 
 def _known_by_token(problem: ClientError) -> str:

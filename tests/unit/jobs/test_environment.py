@@ -1,5 +1,6 @@
 """A task's environment."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,10 +8,12 @@ import pytest
 
 from jobs.config import Env, Task, ValueFrom
 from jobs.environment import Environment, InvalidEnvironment, Variable, environment
+from jobs.model import SecretKey
 
 SECRETS: Mapping[str, Mapping[str, str]] = {
     "db": {"USER": "admin", "PASSWORD": "p$(A)$$"},
     "other": {"PASSWORD": "second"},
+    "team/hooks": {"token": "t0ken"},
 }
 
 
@@ -56,15 +59,55 @@ def test_the_last_of_several_variables_with_one_name_counts() -> None:
     )
     values = values_of(built)
     assert (values["KEPTN_STAGE"], values["A"], values["LABELS_A_B"]) == ("dev", "2", "2")
-    assert built.variables["PASSWORD"] == Variable("PASSWORD", "second", secret="other")
+    assert built.variables["PASSWORD"] == Variable("PASSWORD", "second", SecretKey("other", "PASSWORD"))
     assert built.variables["USER"] == Variable("USER", "plain", secret=None)
 
 
 def test_every_key_of_a_secret_becomes_a_variable_that_knows_its_secret() -> None:
     built = environment_of(entry("db", "ignored", "secret", "json"))
-    assert built.variables["USER"] == Variable("USER", "admin", secret="db")
-    assert built.variables["PASSWORD"] == Variable("PASSWORD", "p$(A)$$", secret="db")
+    assert built.variables["USER"] == Variable("USER", "admin", SecretKey("db", "USER"))
+    assert built.variables["PASSWORD"] == Variable("PASSWORD", "p$(A)$$", SecretKey("db", "PASSWORD"))
     assert "db" not in built.variables
+
+
+def test_a_single_key_of_a_secret_has_the_variables_own_name() -> None:
+    built = environment_of(
+        entry("DB_PASSWORD", "db/PASSWORD", "secretKey"), entry("TOKEN", "team/hooks/token", "secretKey")
+    )
+
+    assert built.variables["DB_PASSWORD"] == Variable("DB_PASSWORD", "p$(A)$$", SecretKey("db", "PASSWORD"))
+    assert built.variables["TOKEN"] == Variable("TOKEN", "t0ken", SecretKey("team/hooks", "token"))
+    assert not {"USER", "PASSWORD", "token"} & built.variables.keys()
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("nope/PASSWORD", 'valueFrom secretKey: secrets "nope" not found'),
+        ("db/HOST", 'valueFrom secretKey: the secret "db" has no key "HOST"'),
+        ("db", "'db' is not SECRET/KEY"),
+    ],
+)
+def test_a_key_that_is_not_there_is_named(value: str, reason: str) -> None:
+    with pytest.raises(InvalidEnvironment, match=f"could not add env with name P.*{re.escape(reason)}"):
+        environment_of(entry("P", value, "secretKey"))
+
+
+def test_a_secret_is_read_once_however_many_of_its_keys_are_wanted() -> None:
+    asked: list[str] = []
+
+    def secrets(name: str) -> Mapping[str, str]:
+        asked.append(name)
+        return SECRETS[name]
+
+    env = (
+        entry("A", "db/USER", "secretKey"),
+        entry("B", "db/PASSWORD", "secretKey"),
+        entry("db", "", "secret"),
+    )
+    environment(Task(0, env=env), triggered(), secrets, allow_secret_references=False)
+
+    assert asked == ["db"]
 
 
 def test_a_secret_that_is_not_there_is_named() -> None:
@@ -195,6 +238,11 @@ def test_an_event_can_not_lure_a_secret_into_a_variable() -> None:
     env = (entry("db", value_from="secret"), entry("TEXT", "$.data.text", "event"))
     with pytest.raises(InvalidEnvironment, match="names a variable of the secret db"):
         environment_of(*env, text="$(PASSWORD)")
+
+
+def test_a_key_in_a_command_is_refused_like_a_whole_secret() -> None:
+    with pytest.raises(InvalidEnvironment, match=r"\$\(P\) in .* names a variable of the secret db"):
+        environment_of(entry("P", "db/PASSWORD", "secretKey")).expand("login $(P)")
 
 
 def test_a_reference_that_is_escaped_or_comes_before_the_secret_is_no_reference() -> None:

@@ -87,7 +87,14 @@ def test_a_value_that_is_no_path_is_fine_for_a_string_or_a_secret() -> None:
 )
 def test_an_unknown_source_of_a_variable_is_refused(entry: str) -> None:
     problem = problem_of(f"tasks: [{{env: [{entry}]}}]")
-    assert "actions[0].tasks[0].env[0].valueFrom: expected event, string or secret, found " in problem
+    expected = "expected event, string, secret or secretKey, found "
+    assert f"actions[0].tasks[0].env[0].valueFrom: {expected}" in problem
+
+
+@pytest.mark.parametrize("value", ["db", "/password", "db/", ""])
+def test_what_is_no_key_of_a_secret_is_refused(value: str) -> None:
+    problem = problem_of(f'tasks: [{{env: [{{name: A, valueFrom: secretKey, value: "{value}"}}]}}]')
+    assert "actions[0].tasks[0].env[0].value: expected SECRET/KEY, as in db/password, found " in problem
 
 
 @pytest.mark.parametrize(

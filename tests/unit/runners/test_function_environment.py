@@ -88,6 +88,17 @@ def test_a_secrets_values_stand_in_nothing_that_a_function_says(
     assert line["tail"] == "printed ***\n"
 
 
+def test_a_single_key_of_a_secret_is_masked_like_a_whole_one(run: Run) -> None:
+    outcome = run(
+        """
+        return TaskOutcome("pass", f"{os.environ['DB']} {os.environ.get('PASSWORD')} somebody")
+        """,
+        Env("DB", "load/PASSWORD", "secretKey"),
+    )
+
+    assert outcome.message == "*** None somebody"
+
+
 def test_a_secret_is_masked_where_a_failure_is_told(run: Run) -> None:
     outcome = run(
         """
