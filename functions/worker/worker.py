@@ -11,13 +11,16 @@ from execution_plane.containers import STOPPED, Containers, read_end
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.ledger.replies import Replies
 from execution_plane.parts import Parts, aws_client
-from execution_plane.settings import ContainerSettings, InvalidSetting, TaskSettings
+from execution_plane.settings import ContainerSettings, InvalidSetting, Settings, TaskSettings
 from execution_plane.telemetry import logger, metrics
 from jobs.images import ImageAllowlist, InvalidImagePattern
 from jobs.model import Rules
 from runners.container import FargateRunner
+from runners.http import HttpRunner
+from runners.http_exchange import HttpExchange
 from runners.lambda_function import LambdaFunctionRunner
 from runners.python_function import PythonFunctionRunner
+from runners.reachable import AllowedHosts
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer, TaskRunner
 from runs.executor import RunExecutor
@@ -91,6 +94,12 @@ def build() -> tuple[Parts, RunExecutor, ErrorLog]:
     runners: dict[str, TaskRunner] = {
         "function": PythonFunctionRunner(secrets, allow_secret_references=settings.allow_secret_references),
         "lambda": LambdaFunctionRunner(tasks.allowed_lambdas, _lambda_client),
+        "http": HttpRunner(
+            AllowedHosts(tasks.allowed_hosts),
+            HttpExchange(ca_bundle_path=Settings.from_environment().ca_bundle_path),
+            secrets,
+            allow_secret_references=settings.allow_secret_references,
+        ),
     }
     performer = ActionPerformer(runners, parts.clock, containers if settings.are_on else None)
     errors = ErrorLog(parts.control_plane)

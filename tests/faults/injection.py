@@ -57,11 +57,13 @@ READS = frozenset(
     }
 )
 """Calls that change nothing: doubled or late they are the same call, and without an answer they failed."""
-LOSABLE = frozenset({"DeleteMessageBatch", "Invoke", "ReceiveMessage"})
+HTTP_CALL = "Call"
+"""The operation of a task's own call, to whomever."""
+LOSABLE = frozenset({"DeleteMessageBatch", "Invoke", "ReceiveMessage", HTTP_CALL})
 """Calls that may be answered and come to nothing, besides the events that Keptn is sent.
 
-Lambda loses an invocation, SQS finds none of its messages or deletes none. All else that is answered is done:
-by DynamoDB, by ECS, and by Keptn where it is sent no event.
+Lambda loses an invocation, SQS finds none of its messages or deletes none, and whom a task calls may do as it
+likes. All else that is answered is done: by DynamoDB, by ECS, and by Keptn where it is sent no event.
 """
 
 

@@ -1,6 +1,8 @@
 """The real handlers, over real HTTP, with moto's AWS: the main job, and what a bad parameter says."""
 
 import json
+import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +18,12 @@ from execution_plane.ledger.table import Ledger, LedgerUnavailable
 from execution_plane.settings import InvalidSetting, variable
 from local.aws import create_table
 from local.keptn.faults import Delay
+from local.keptn.resources import Place
 from local.keptn.server import KeptnServer
 from local.keptn.uniform import LogQuery
+from runners import http_exchange
 from tests.conftest import TEMPLATE
+from tests.support.http_target import LedNetwork, Listener, read_request
 from tests.support.world import SAYHELLO, SHIPYARD
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -128,6 +133,62 @@ def test_what_no_job_config_handles_is_in_the_bridges_error_log(server: KeptnSer
         f"No action of job/config.yaml of project podtato handles a {SAYHELLO}: "
     )
     assert server.keptn.counts(task) == (0, 0)
+
+
+CALL = """\
+apiVersion: v2
+actions:
+  - events: [{name: sayhello}]
+    tasks:
+      - name: Tell
+        http: {url: "http://localhost:PORT/$(WHERE)", body: "{}", headers: {X-Token: $(TOKEN)}}
+        env:
+          - {name: WHERE, value: $.data.sayhello.location, valueFrom: event}
+          - {name: TOKEN, value: hooks/token, valueFrom: secretKey}
+"""
+
+
+def call(server: KeptnServer, queue: Queue, monkeypatch: pytest.MonkeyPatch, listener: Listener) -> str:
+    """The message of a task that calls the listener, whose host is allowed and is this machine."""
+    boto3.client("secretsmanager").create_secret(Name="keptn/hooks", SecretString='{"token": "s3cr3t!"}')
+    monkeypatch.setenv("ALLOWED_HOSTS", f"localhost:{listener.port}")
+    monkeypatch.setenv("SECRET_PREFIX", "keptn/")
+    config = CALL.replace("PORT", str(listener.port)).encode()
+    server.keptn.resources.write(Place("podtato", "dev", "head"), {"job/config.yaml": config})
+    trigger(server, "APAC")
+    tick()
+    worker.handler(queue.payloads[0], Context())
+    finished = [each for each in server.keptn.received if each["type"].endswith(".sayhello.finished")]
+    return str(finished[0]["data"]["message"])
+
+
+def test_a_task_that_is_a_call_is_finished_with_its_answer(
+    server: KeptnServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        requests.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nheard of s3cr3t!")
+
+    with Listener(answer) as listener:
+        monkeypatch.setattr(http_exchange, "MachinesNetwork", lambda: LedNetwork(listener.port))
+        message = call(server, queue, monkeypatch, listener)
+
+    assert message == f"POST http://localhost:{listener.port}/APAC was answered with 200 OK:\nheard of ***"
+    assert b"\r\nX-Token: s3cr3t!\r\n" in requests[0]
+
+
+def test_a_task_can_not_call_the_worker_itself_by_a_name_that_is_allowed(
+    server: KeptnServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Listener(read_request) as listener:
+        message = call(server, queue, monkeypatch, listener)
+
+    assert re.search(
+        r"localhost is at (127\.0\.0\.1|::1), which no task may call: it is this machine", message
+    )
+    assert listener.connections == 0
 
 
 def test_a_doubled_invocation_does_nothing(server: KeptnServer, queue: Queue) -> None:

@@ -1,5 +1,6 @@
 """A worker that does what job configs say, with containers on the fake ECS."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from execution_plane.keptn.events import Outcome
@@ -8,7 +9,7 @@ from jobs.model import Rules, Task
 from local.keptn.resources import Place
 from runners.container import FargateRunner
 from runners.task_secrets import TaskSecrets
-from runs.actions import ActionPerformer
+from runs.actions import ActionPerformer, TaskRunner
 from runs.work import Performance
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.ecs import CLUSTER, clients
@@ -48,9 +49,18 @@ class Functions:
 
 
 def use_job_config(
-    plane: Plane, config: str, *, s3: Any = None, secrets: Any = None, **environ: str
+    plane: Plane,
+    config: str,
+    *,
+    s3: Any = None,
+    secrets: Any = None,
+    runners: Mapping[str, TaskRunner] | None = None,
+    **environ: str,
 ) -> Functions:
-    """Let the plane's worker do what `config` says; at the project's level, which no commit id is about."""
+    """Let the plane's worker do what `config` says; at the project's level, which no commit id is about.
+
+    `runners` are those of more kinds of tasks than functions.
+    """
     write_job_config(plane, config)
     functions = Functions()
     settings = ContainerSettings.from_environment({**ENVIRON, **environ})
@@ -63,7 +73,7 @@ def use_job_config(
         settings=settings,
         clock=plane.world.aws_clock,
     )
-    performer = ActionPerformer({"function": functions}, plane.world.aws_clock, containers)
+    performer = ActionPerformer({"function": functions, **(runners or {})}, plane.world.aws_clock, containers)
     plane.work_finder = JobConfigWorkFinder(control_plane, performer, Rules(), plane.world.aws_clock)
     return functions
 

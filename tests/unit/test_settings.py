@@ -10,6 +10,7 @@ from execution_plane.settings import (
     Match,
     PollerSettings,
     Settings,
+    TaskSettings,
     variable,
 )
 
@@ -153,6 +154,16 @@ def test_a_wrong_parameter_of_containers_is_named(parameter: str, value: str) ->
         ContainerSettings.from_environment({variable(parameter): value})
 
     assert_is_one_sentence_naming(parameter, str(refused.value))
+
+
+@pytest.mark.parametrize(
+    "value", ["*", "https://hooks.example.com", "hooks.example.com/path", "a b", "hooks.*.com", "host:port"]
+)
+def test_hosts_that_could_never_be_called_are_named(value: str) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        TaskSettings.from_environment({"ALLOWED_HOSTS": f"hooks.example.com,{value}"})
+
+    assert_is_one_sentence_naming("AllowedHosts", str(refused.value))
 
 
 def test_an_interval_above_the_window_names_both() -> None:

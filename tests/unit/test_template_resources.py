@@ -278,11 +278,8 @@ def test_without_parameters_the_worker_may_use_no_container_lambda_or_secret() -
         "HasSecrets": {"Fn::Not": [{"Fn::Equals": [{"Ref": "SecretPrefix"}, ""]}]},
     }
     assert {name: conditions[name] for name in defaults} == defaults
-    assert [PARAMETERS[name]["Default"] for name in ("Containers", "AllowedLambdas", "SecretPrefix")] == [
-        "disabled",
-        "",
-        "",
-    ]
+    parameters = ("Containers", "AllowedLambdas", "AllowedHosts", "SecretPrefix")
+    assert [PARAMETERS[name]["Default"] for name in parameters] == ["disabled", "", "", ""]
     worker = RESOURCES["WorkerRole"]["Properties"]["Policies"]
     always = [each for each in worker[0]["PolicyDocument"]["Statement"] if "Fn::If" not in each]
     assert {action.split(":")[0] for each in always for action in listed(each["Action"])} == {

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, Final, get_args
 
 from jobs.fields import API_VERSION, job_config_fields, path_problem
+from jobs.http_fields import http_call
 from jobs.matching import names
 from jobs.model import (
     DEFAULT_MAX_POLL_DURATION,
@@ -146,7 +147,7 @@ def _task(reading: Reading, rules: Rules, index: int, task: Struct) -> Task:
     if len(kinds) > 1:
         line = task.line_of(kinds[1])
         reading.objection(
-            line, task.path, f"expected one of image, function and lambda, found {' and '.join(kinds)}"
+            line, task.path, f"expected one of image, function, lambda and http, found {' and '.join(kinds)}"
         )
     seconds = values.get("maxPollDuration")
     return Task(
@@ -155,6 +156,7 @@ def _task(reading: Reading, rules: Rules, index: int, task: Struct) -> Task:
         image=values.get("image", ""),
         function=values.get("function", ""),
         lambda_name=values.get("lambda", ""),
+        http=http_call(reading, values.get("http")),
         files=values.get("files", ()),
         image_pull_policy=values.get("imagePullPolicy", ""),
         cmd=values.get("cmd", ()),

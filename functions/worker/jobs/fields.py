@@ -6,6 +6,7 @@ from typing import Final
 
 from execution_plane.jsonpath import InvalidJsonPath
 from jobs import compiled, quantities
+from jobs.http_fields import HTTP
 from jobs.model import Rules
 from jobs.schema import (
     Check,
@@ -58,6 +59,7 @@ def _task_fields(rules: Rules) -> Fields:
         "image": checked(_image_check(rules)),
         "function": text,
         "lambda": text,
+        "http": struct(HTTP),
         "files": texts,
         "imagePullPolicy": text,
         "cmd": texts,

@@ -12,7 +12,7 @@ DEFAULT_MAX_POLL_DURATION: Final = 300
 """Seconds that a task may take unless it says otherwise."""
 
 ValueFrom = Literal["event", "string", "secret", "secretKey"]
-Kind = Literal["image", "function", "lambda"]
+Kind = Literal["image", "function", "lambda", "http"]
 OnError = Literal["fail", "warning"]
 
 
@@ -97,6 +97,21 @@ class SecurityContext:
 
 
 @dataclass(frozen=True)
+class HttpCall:
+    """An HTTP request as the file has it; `url`, the headers' values and `body` may refer to `$(VAR)`."""
+
+    url: str
+    method: str = ""
+    """Empty for GET, or POST if there is a body."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    statuses: tuple[str, ...] = ()
+    """Those that pass, as 204 or 2xx; empty for 2xx."""
+    idempotent: bool = False
+    """Whether it may be sent again where its fate is not known."""
+
+
+@dataclass(frozen=True)
 class Task:
     """One step of an action; `index` counts from 0. A task without a kind is valid, and fails when run."""
 
@@ -105,6 +120,7 @@ class Task:
     image: str = ""
     function: str = ""
     lambda_name: str = ""
+    http: HttpCall | None = None
     files: tuple[str, ...] = ()
     image_pull_policy: str = ""
     cmd: tuple[str, ...] = ()
@@ -130,7 +146,9 @@ class Task:
             return "image"
         if self.function:
             return "function"
-        return "lambda" if self.lambda_name else None
+        if self.lambda_name:
+            return "lambda"
+        return "http" if self.http else None
 
 
 @dataclass(frozen=True)

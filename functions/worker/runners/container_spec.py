@@ -22,6 +22,7 @@ from runners.unpack import UNPACK
 from runs.work import TaskUnusable
 
 MOST_OVERRIDES: Final = 8192  # characters of JSON that RunTask takes
+FAMILY_PREFIX: Final = "keptn-lambda-executor"  # of the definitions that the worker's role may run
 FOLDER: Final = "/keptn"
 VOLUME: Final = "keptn"
 MOST_TAGS: Final = 50
@@ -179,7 +180,7 @@ def _definition(
         **({"taskRoleArn": role} if role else {}),
     }
     content = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:32]
-    return {"family": f"{settings.family_prefix}-{content}", **definition}
+    return {"family": f"{FAMILY_PREFIX}-{content}", **definition}
 
 
 def _task_role(task: Task, settings: ContainerSettings) -> str | None:

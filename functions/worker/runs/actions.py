@@ -290,8 +290,8 @@ def _moment(seconds: float) -> str:
 
 def _what(task: Task) -> str:
     """What a task without a name is called."""
-    name = task.image or task.function or task.lambda_name
-    return f"{task.kind} {name}" if name else "a task that has no image, function or lambda"
+    name = task.image or task.function or task.lambda_name or (task.http and task.http.url)
+    return f"{task.kind} {name}" if name else "a task that has no image, function, lambda or http"
 
 
 def _unsupported(task: Task) -> str:

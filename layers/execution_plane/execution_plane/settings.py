@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 LONGEST_SHOWN = 200  # characters of a wrong value that the sentence about it repeats
 DEFAULT_NAME = "keptn-lambda-executor"
+HOST = re.compile(r"(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?")
 TASK_TYPE = re.compile(r"sh\.keptn\.event\.[^.\s,*>]+\.triggered")
 
 
@@ -138,7 +139,6 @@ class ContainerSettings:
     log_group: str
     bucket: str
     init_image: str
-    family_prefix: str
     architecture: str
     cpu: int
     memory: int
@@ -174,7 +174,6 @@ class ContainerSettings:
             log_group=_read(environ, "ContainerLogGroup", _text, default=required),
             bucket=_read(environ, "ContainerBucket", _text, default=required),
             init_image=_read(environ, "ContainerInitImage", _text, default=required),
-            family_prefix=_read(environ, "ContainerFamilyPrefix", _text, default="keptn-lambda-executor"),
             architecture=_read(environ, "ContainerArchitecture", _architecture, default="X86_64"),
             cpu=_read(environ, "ContainerCpu", _whole_number(256, 16_384), default="256"),
             memory=_read(environ, "ContainerMemoryMegabytes", _whole_number(512, 122_880), default="512"),
@@ -196,9 +195,13 @@ class ContainerSettings:
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """What the worker allows tasks, and owes to events without any."""
+    """What the worker allows tasks, and owes to events without any.
+
+    `allowed_hosts` are hosts, or `*.` and a domain for all below it; with a port where it is unusual.
+    """
 
     allowed_lambdas: frozenset[str]
+    allowed_hosts: tuple[str, ...]
     answer_unhandled_events: bool
 
     @classmethod
@@ -206,6 +209,7 @@ class TaskSettings:
         """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
         return cls(
             allowed_lambdas=frozenset(_names(environ.get("ALLOWED_LAMBDAS", ""))),
+            allowed_hosts=_read(environ, "AllowedHosts", _hosts, default=""),
             answer_unhandled_events=_read(environ, "AnswerUnhandledEvents", _switch, default="false"),
         )
 
@@ -332,6 +336,17 @@ def _roles(value: str) -> dict[str, str]:
             raise ValueError(f"{arn} is not the ARN of a role, as in arn:aws:iam::123456789012:role/deployer")
         roles[arn.rpartition("/")[2]] = arn
     return roles
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    hosts = _names(value)
+    for host in hosts:
+        if not HOST.fullmatch(host):
+            raise ValueError(
+                f"{host} is no host; expected hooks.example.com, *.example.com for all below it, or either "
+                "with a port, as in hooks.example.com:8443"
+            )
+    return hosts
 
 
 def _names(value: str) -> tuple[str, ...]:

@@ -126,9 +126,12 @@ def test_a_privileged_container_is_refused_unless_it_is_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("fields", "kind"),
-    [("image: a", "image"), ("function: f", "function"), ("lambda: l", "lambda"), ("name: a", None)],
+    [
+        *(("image: a", "image"), ("function: f", "function"), ("lambda: l", "lambda"), ("name: a", None)),
+        *(("http: {url: 'https://a'}", "http"), ("http: null", None)),
+    ],
 )
-def test_a_task_runs_an_image_a_function_or_a_lambda(fields: str, kind: str | None) -> None:
+def test_a_task_runs_an_image_a_function_a_lambda_or_a_call(fields: str, kind: str | None) -> None:
     assert task_of(fields).kind == kind
 
 
@@ -138,10 +141,11 @@ def test_a_task_runs_an_image_a_function_or_a_lambda(fields: str, kind: str | No
         ("image: a, function: f", "image and function"),
         ("lambda: l, image: a", "image and lambda"),
         ("function: f, lambda: l, image: a", "image and function and lambda"),
+        ("http: {url: 'https://a'}, function: f", "function and http"),
     ],
 )
 def test_a_task_has_one_kind_only(fields: str, kinds: str) -> None:
-    message = f"actions[0].tasks[0]: expected one of image, function and lambda, found {kinds}"
+    message = f"actions[0].tasks[0]: expected one of image, function, lambda and http, found {kinds}"
     assert message in problem_of(f"tasks: [{{{fields}}}]")
 
 

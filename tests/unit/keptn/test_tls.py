@@ -1,7 +1,6 @@
 """TLS: whoever the machine does not trust is refused, unless a CA bundle vouches for it."""
 
 import contextlib
-import datetime
 import http.server
 import re
 import socket
@@ -14,9 +13,6 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn import transport
@@ -26,6 +22,7 @@ from execution_plane.keptn.look import Look, Standing
 from execution_plane.keptn.transport import KeptnError, KeptnSilent, KeptnUnreachable, Transport
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run
+from tests.support.certificates import certify
 from tests.support.clock import SimulatedClock
 from tests.support.memory_ledger import MemoryLedger
 
@@ -58,42 +55,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The files of a CA of our own, and of a server's key and certificate that it signed for 127.0.0.1."""
-    place = tmp_path_factory.mktemp("tls")
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A company's own CA")])
-    now = datetime.datetime.now(datetime.UTC)
-
-    def certificate(subject: x509.Name, public_key: Any) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(ca_name)
-            .public_key(public_key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-        )
-
-    ca = (
-        certificate(ca_name, ca_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    served = (
-        certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "keptn")]), key.public_key())
-        .add_extension(names, critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    (place / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    (place / "server.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + served.public_bytes(serialization.Encoding.PEM)
-    )
-    return place / "ca.pem", place / "server.pem"
+    return certify(tmp_path_factory.mktemp("tls"), x509.IPAddress(ip_address("127.0.0.1")))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from execution_plane.clock import Deadline
 from execution_plane.keptn.events import LONGEST_TEXT, EventRef, Outcome, TriggeredEvent
 from execution_plane.ledger.runs import TaskDone
-from jobs.model import Action, Amounts, Env, Resources, Task
+from jobs.model import Action, Amounts, Env, HttpCall, Resources, Task
 from runs.actions import ActionPerformer, combine, digest_of
 from runs.work import Performance, TaskCancelled
 from tests.support.clock import SimulatedClock
@@ -195,7 +195,8 @@ def test_how_a_silent_actions_task_ended_is_in_the_log(caplog: pytest.LogCapture
     [
         (Task(0, name="x", image="alpine"), "image alpine"),
         (Task(0, name="x", lambda_name="other"), "lambda other"),
-        (Task(0, name="x"), "no image, function or lambda"),
+        (Task(0, name="x", http=HttpCall("https://a.example.com")), "http https://a.example.com"),
+        (Task(0, name="x"), "no image, function, lambda or http"),
     ],
 )
 def test_a_task_of_a_kind_that_this_plane_can_not_run_is_errored(task: Task, words: str) -> None:

@@ -1,0 +1,142 @@
+"""Makes an HTTP call, and takes the status of its answer for the task's outcome."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from execution_plane.keptn.events import Outcome
+from execution_plane.telemetry import logger
+from jobs.environment import InvalidEnvironment, Secrets, environment
+from jobs.model import HttpCall, Task
+from runners.fields import log_meaningless
+from runners.http_exchange import Answer, ExchangeFailed, Request
+from runners.http_request import UnusableCall, request_of, secret_forms
+from runners.reachable import AllowedHosts
+from runners.task_secrets import SecretUnusable, masked
+from runners.watch import DeadlineOver, Watch
+from runs.work import Performance
+
+MEANINGFUL: Final = frozenset({"name", "http", "env", "maxPollDuration", "onError"})
+DEFAULT_SECONDS: Final = 60  # for a call whose task has no maxPollDuration
+SHOWN: Final = 4096  # bytes of an answer
+LONGEST_PART: Final = 300  # characters of a URL or a reason in a message
+PASSING: Final = ("2xx",)
+PAUSES: Final = (1.0, 2.0, 4.0)  # seconds between the tries of an idempotent call
+BUSY: Final = 429
+
+Exchange = Callable[[Request, Watch], Answer]
+"""Sends a request once. Raises ExchangeFailed, TaskCancelled."""
+
+
+class HttpRunner:
+    """Runs tasks whose kind is `http`.
+
+    A host that is not allowed fails only its own task: planes that share a job config may allow others.
+    """
+
+    def __init__(
+        self,
+        allowed: AllowedHosts,
+        exchange: Exchange,
+        secrets: Secrets,
+        *,
+        allow_secret_references: bool = False,
+    ) -> None:
+        self._allowed = allowed
+        self._exchange = exchange
+        self._secrets = secrets
+        self._allow_secret_references = allow_secret_references
+
+    def run(self, task: Task, performance: Performance) -> Outcome:
+        """Make the call, at most once unless it is idempotent, and wait for its answer. Raises TaskCancelled.
+
+        The values of the task's secrets stand in nothing that is said of it.
+        """
+        assert task.http is not None
+        log_meaningless(task, MEANINGFUL, performance)
+        try:
+            made = environment(
+                task,
+                performance.event.attributes,
+                self._secrets,
+                allow_secret_references=self._allow_secret_references,
+            )
+            request = request_of(task.http, made)
+        except (InvalidEnvironment, SecretUnusable, UnusableCall) as problem:
+            return Outcome.errored(f"The HTTP call could not be made ready: {problem}")
+        if not self._allowed.allow(request.host, request.port):
+            return Outcome.errored(
+                f"The host {request.host}, port {request.port}, is not among those that this plane may call "
+                f"(AllowedHosts: {self._allowed})."
+            )
+        deadline = performance.deadline
+        if "maxPollDuration" not in task.given:
+            deadline = deadline.no_later_than(DEFAULT_SECONDS)
+        mask = partial(masked, secrets=secret_forms(made))
+        outcome = self._call(task.http, request, Watch(deadline, performance.still_wanted), mask)
+        logger.info(
+            "http call",
+            event_id=performance.event.ref.id,
+            task=task.name,
+            method=request.method,
+            host=request.host,
+            result=outcome.result,
+        )
+        return outcome
+
+    def _call(self, call: HttpCall, request: Request, watch: Watch, mask: Callable[[str], str]) -> Outcome:
+        pauses = PAUSES if call.idempotent else ()
+        what = _shortened(mask(str(request)))
+        for pause in (*pauses, None):
+            try:
+                answer = self._exchange(request, watch)
+            except ExchangeFailed as problem:
+                outcome, may_help = _failed(what, problem, mask), True
+            else:
+                outcome, may_help = _answered(what, call, answer, mask)
+            if pause is None or not may_help:
+                break
+            try:
+                watch.pause(pause)
+            except DeadlineOver:
+                break
+        return outcome
+
+
+def _failed(what: str, problem: ExchangeFailed, mask: Callable[[str], str]) -> Outcome:
+    effect = "Whether it had an effect is not known." if problem.was_sent else "Nothing was sent."
+    return Outcome.errored(f"{what}: {_shortened(mask(str(problem)))}. {effect}")
+
+
+def _answered(what: str, call: HttpCall, answer: Answer, mask: Callable[[str], str]) -> tuple[Outcome, bool]:
+    """What an answer comes to, and whether another try may help."""
+    status = f"{answer.status} {_shortened(mask(answer.reason))}".rstrip()
+    message = f"{what} was answered with {status}"
+    passes = call.statuses or PASSING
+    if {str(answer.status), f"{answer.status // 100}xx"} & set(passes):
+        return Outcome("pass", "succeeded", f"{message}{_beginning(answer.body, mask)}"), False
+    message += f", and what passes is {', '.join(passes)}"
+    if answer.location:
+        message += f"; redirects are not followed, and it leads to {_shortened(mask(answer.location))}"
+    may_help = answer.status >= 500 or answer.status == BUSY
+    return Outcome.errored(f"{message}{_beginning(answer.body, mask)}"), may_help
+
+
+def _beginning(body: bytes, mask: Callable[[str], str]) -> str:
+    """How an answer begins, as the end of a message."""
+    if not body:
+        return "."
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not text or "\0" in text:
+        return f", with {len(body)} bytes that are no text."
+    shown = mask(text).encode()
+    if len(shown) <= SHOWN:
+        return f":\n{shown.decode()}"
+    return f", with {len(body)} bytes, which begin with:\n{shown[:SHOWN].decode('utf-8', 'ignore')}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_PART else f"{text[: LONGEST_PART - 1]}…"
