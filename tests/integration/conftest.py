@@ -1,10 +1,13 @@
 """Fixtures of tests with real containers."""
 
 import platform
+from collections.abc import Iterator
 
 import docker  # type: ignore[import-untyped]
 import pytest
+import requests
 from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
+from moto.server import ThreadedMotoServer
 
 from local.job_demo import IMAGE
 
@@ -37,3 +40,15 @@ def known(image: str) -> str:
     finally:
         client.close()
     return image
+
+
+@pytest.fixture
+def aws_url() -> Iterator[str]:
+    """AWS over HTTP, since a container can't see what is in this process; with nothing in it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    requests.post(f"{url}/moto-api/reset", timeout=10)
+    yield url
+    server.stop()

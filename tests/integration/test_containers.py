@@ -609,6 +609,81 @@ def test_a_single_key_of_a_secret_is_all_that_a_container_gets_of_it(
     assert message(world, task) == "somebody used ***"
 
 
+def test_a_secrets_files_are_masked_and_stand_in_nothing_but_the_container(
+    plane: Plane, world: World, task: str, aws: None
+) -> None:
+    secrets = boto3.client("secretsmanager")
+    content = json.dumps({"key.pem": "-----BEGIN\nMIIabcdef\n-----END"})
+    arn = secrets.create_secret(Name="keptn/tls", SecretString=content)["ARN"]
+    fields = "image: alpine\n        secretFiles: [{name: tls, mountPath: /etc/tls}]"
+    use_job_config(plane, ONE.replace("image: alpine", fields), secrets=secrets, SECRET_PREFIX="keptn/")
+    begin(plane)
+
+    (started,) = plane.ecs.running
+    definition = plane.ecs.definitions[started.request["taskDefinition"]]
+    assert definition["containerDefinitions"][1]["secrets"] == [
+        {"name": "SECRET_0_0", "valueFrom": f"{arn}:key.pem::"}
+    ]
+    assert "MIIabcdef" not in json.dumps(definition) + json.dumps(started.request)
+    end(plane, "read MIIabcdef")
+    assert message(world, task) == "read ***"
+
+
+def test_an_image_is_pulled_with_the_credentials_of_a_secret(plane: Plane, task: str, aws: None) -> None:
+    secrets = boto3.client("secretsmanager")
+    content = json.dumps({"username": "robot", "password": "s3cr3t!"})
+    arn = secrets.create_secret(Name="keptn/registry", SecretString=content)["ARN"]
+    fields = "image: registry.example.com/tool\n        imagePullSecrets: [{name: registry}]"
+    use_job_config(plane, ONE.replace("image: alpine", fields), secrets=secrets, SECRET_PREFIX="keptn/")
+    begin(plane)
+
+    (started,) = plane.ecs.running
+    (container,) = plane.ecs.definitions[started.request["taskDefinition"]]["containerDefinitions"]
+    assert container["repositoryCredentials"] == {"credentialsParameter": arn}
+    assert "secrets" not in container
+
+
+@pytest.mark.parametrize(
+    ("fields", "store", "reason"),
+    [
+        ("imagePullSecrets: [{name: db}]", "secretsmanager", "the secret db has no username and password"),
+        (
+            "imagePullSecrets: [{name: db}]",
+            "ssm",
+            "from Secrets Manager alone, so db can't be used with SecretStore",
+        ),
+        (
+            "imagePullSecrets: [{name: no}]",
+            "secretsmanager",
+            "The secret no, which imagePullSecrets or secretFiles",
+        ),
+        (
+            "secretFiles: [{name: no, mountPath: /x}]",
+            "ssm",
+            "The secret no, which imagePullSecrets or secretFiles",
+        ),
+        (
+            "secretFiles: [{name: db, mountPath: /x}]",
+            "secretsmanager",
+            "the key 'a/b' of the secret db can't be the name of a file",
+        ),
+    ],
+)
+def test_secrets_that_a_container_can_not_have_fail_its_task(
+    plane: Plane, world: World, task: str, aws: None, fields: str, store: str, reason: str
+) -> None:
+    secrets, parameters = boto3.client("secretsmanager"), boto3.client("ssm")
+    secrets.create_secret(Name="keptn/db", SecretString=json.dumps({"a/b": "c"}))
+    parameters.put_parameter(Name="/keptn/db/username", Value="u", Type="SecureString")
+    config = ONE.replace("image: alpine", f"image: alpine\n        {fields}")
+    use_job_config(plane, config, secrets=secrets, ssm=parameters, SECRET_PREFIX="keptn/", SECRET_STORE=store)
+
+    begin(plane)
+
+    assert reason in message(world, task)
+    assert plane.ecs.tasks == {}
+
+
 def test_what_does_not_fit_the_overrides_gets_a_definition_of_its_own(plane: Plane, task: str) -> None:
     use_job_config(plane, ONE.replace("Hello, $(WHERE)", "x" * 9000))
 

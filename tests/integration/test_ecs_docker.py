@@ -11,6 +11,7 @@ from execution_plane.settings import ContainerSettings
 from jobs.environment import Environment
 from jobs.model import Task
 from local.ecs.docker_engine import LABEL, DockerEngine
+from runners.container_secrets import References
 from runners.container_spec import container_spec
 from runners.fargate import Size
 from tests.support.job_configs import ENVIRON
@@ -77,7 +78,7 @@ def test_a_restricted_container_is_not_root_and_writes_to_its_folder_alone(
     task = Task(0, image="alpine", cmd=("sh", "-c"), args=(script,))
     variables = Environment({}, allow_secret_references=False)
     spec = container_spec(
-        task, Size(256, 512), variables, {}, settings, region="us-east-1", ref=REF, archive=None
+        task, Size(256, 512), variables, References(), settings, region="us-east-1", ref=REF, archive=None
     )
 
     family = ecs.client.register_task_definition(**spec.definition)["taskDefinition"]["family"]

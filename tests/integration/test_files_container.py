@@ -1,12 +1,9 @@
 """A task's files, from the bucket to its container, by the program of the container that brings them."""
 
 import queue
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
-import pytest
-from moto.server import ThreadedMotoServer
 
 from local.containers import CLUSTER, LOG_GROUP, LocalContainers
 from local.ecs.host_engine import HostEngine
@@ -17,22 +14,12 @@ from tests.unit.local_ecs.harness import NETWORK, ROLE, WAIT_SECONDS
 BUCKET = "files"
 
 
-@pytest.fixture
-def url() -> Iterator[str]:
-    """AWS over HTTP, since a container can't see what is in this process."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-def test_files_of_any_bytes_are_below_keptn_before_the_task_begins(url: str) -> None:
+def test_files_of_any_bytes_are_below_keptn_before_the_task_begins(aws_url: str) -> None:
     def client(service: str) -> Any:
-        return boto3.client(service, region_name="us-east-1", endpoint_url=url)  # type: ignore[call-overload]
+        return boto3.client(service, region_name="us-east-1", endpoint_url=aws_url)  # type: ignore[call-overload]
 
     events: queue.Queue[dict[str, Any]] = queue.Queue()
-    with LocalContainers(HostEngine(), client, events.put, aws_url=url, bucket=BUCKET) as containers:
+    with LocalContainers(HostEngine(), client, events.put, aws_url=aws_url, bucket=BUCKET) as containers:
         content = archive({"greeting": b"hello\n", "deep/er/bytes": bytes(range(256))})
         client("s3").put_object(Bucket=BUCKET, Key="key", Body=content)
         endpoint = containers.endpoints["AWS_ENDPOINT_URL_ECS"]

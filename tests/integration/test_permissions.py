@@ -163,10 +163,17 @@ def a_container_with_everything(simulation: BothCredentials) -> None:
     """Files, secrets, and a role of its own; then its log."""
     secrets, s3 = client("secretsmanager", "test"), client("s3", "test")
     secrets.create_secret(Name="keptn/db", SecretString='{"PASSWORD": "s3cr3t!"}')
+    secrets.create_secret(Name="keptn/pull", SecretString='{"username": "u", "password": "s3cr3t!"}')
     s3.create_bucket(
         Bucket=ENVIRON["CONTAINER_BUCKET"], CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
-    config = ONE.replace("image: alpine", "image: alpine\n        files: [run.sh]").replace(
+    fields = (
+        "image: alpine",
+        "files: [run.sh]",
+        "secretFiles: [{name: db, mountPath: /db}]",
+        "imagePullSecrets: [{name: pull}]",
+    )
+    config = ONE.replace("image: alpine", "\n        ".join(fields)).replace(
         "env: [", "env: [{name: db, valueFrom: secret}, "
     )
     for more in ("", "        serviceAccount: deployer\n"):

@@ -1,6 +1,5 @@
 """A worker that does what job configs say, with containers on the fake ECS."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from execution_plane.keptn.events import Outcome
@@ -9,7 +8,7 @@ from jobs.model import Rules, Task
 from local.keptn.resources import Place
 from runners.container import FargateRunner
 from runners.task_secrets import TaskSecrets
-from runs.actions import ActionPerformer, TaskRunner
+from runs.actions import ActionPerformer
 from runs.work import Performance
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.ecs import CLUSTER, clients
@@ -54,17 +53,18 @@ def use_job_config(
     *,
     s3: Any = None,
     secrets: Any = None,
-    runners: Mapping[str, TaskRunner] | None = None,
+    ssm: Any = None,
+    runners: Any = None,
     **environ: str,
 ) -> Functions:
     """Let the plane's worker do what `config` says; at the project's level, which no commit id is about.
 
-    `runners` are those of more kinds of tasks than functions.
+    `runners` are those of more kinds of tasks than functions, by kind.
     """
     write_job_config(plane, config)
     functions = Functions()
     settings = ContainerSettings.from_environment({**ENVIRON, **environ})
-    client = clients(ecs=plane.ecs, logs=plane.logs, s3=s3, secretsmanager=secrets)
+    client = clients(ecs=plane.ecs, logs=plane.logs, s3=s3, secretsmanager=secrets, ssm=ssm)
     control_plane = plane.world.client()
     containers = FargateRunner(
         client=client,

@@ -29,6 +29,7 @@ from jobs.model import (
     ValueFrom,
 )
 from jobs.schema import Path, Problem, Reading, Struct, TooLarge, shown, struct
+from jobs.secret_fields import image_pull_secret, secret_files
 from jobs.yaml_reader import InvalidYaml, compose
 
 __all__ = [
@@ -159,6 +160,8 @@ def _task(reading: Reading, rules: Rules, index: int, task: Struct) -> Task:
         http=http_call(reading, values.get("http")),
         files=values.get("files", ()),
         image_pull_policy=values.get("imagePullPolicy", ""),
+        image_pull_secret=image_pull_secret(reading, values.get("imagePullSecrets", ())),
+        secret_files=secret_files(reading, values.get("secretFiles", ())),
         cmd=values.get("cmd", ()),
         args=values.get("args", ()),
         env=tuple(_env(reading, env) for env in values.get("env", ())),

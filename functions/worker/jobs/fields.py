@@ -26,6 +26,7 @@ from jobs.schema import (
     truth,
     whole_number,
 )
+from jobs.secret_fields import IMAGE_PULL_SECRET, SECRET_FILES
 from jobs.yaml_reader import Node, ScalarNode
 
 API_VERSION: Final = "v2"
@@ -62,6 +63,8 @@ def _task_fields(rules: Rules) -> Fields:
         "http": struct(HTTP),
         "files": texts,
         "imagePullPolicy": text,
+        "imagePullSecrets": structs(IMAGE_PULL_SECRET),
+        "secretFiles": structs(SECRET_FILES),
         "cmd": texts,
         "args": texts,
         "env": structs(_ENV),

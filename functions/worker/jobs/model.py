@@ -97,6 +97,14 @@ class SecurityContext:
 
 
 @dataclass(frozen=True)
+class SecretFiles:
+    """A folder of the container with a file for each key of a secret."""
+
+    name: str
+    mount_path: str
+
+
+@dataclass(frozen=True)
 class HttpCall:
     """An HTTP request as the file has it; `url`, the headers' values and `body` may refer to `$(VAR)`."""
 
@@ -123,6 +131,9 @@ class Task:
     http: HttpCall | None = None
     files: tuple[str, ...] = ()
     image_pull_policy: str = ""
+    image_pull_secret: str = ""
+    """The secret with the credentials by which the image is pulled; empty for none."""
+    secret_files: tuple[SecretFiles, ...] = ()
     cmd: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: tuple[Env, ...] = ()

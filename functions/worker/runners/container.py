@@ -16,7 +16,7 @@ from execution_plane.telemetry import logger
 from jobs.environment import Environment, InvalidEnvironment, environment
 from jobs.model import Task
 from runners.container_logs import LogsUnreadable, Written, joined, read_log
-from runners.container_secrets import given_to, named_by, references, versions
+from runners.container_secrets import References, given_to, named_by, references, versions
 from runners.container_spec import ContainerSpec, container_spec, meaningless
 from runners.ecs_errors import is_later, is_refusal
 from runners.fargate import Size, fitting, wanted
@@ -69,13 +69,13 @@ class FargateRunner:
         """
         deadline = performance.lease.prepare()
         ref = performance.event.ref
-        variables, secrets = self._environment(task, performance)
+        variables, secrets, given = self._secrets_of(task, performance)
         try:
             spec = container_spec(
                 task,
                 self._size(task),
                 variables,
-                references(variables, secrets),
+                given,
                 self._settings,
                 region=self._ecs.meta.region_name,
                 ref=ref,
@@ -120,10 +120,10 @@ class FargateRunner:
         client: ECSClient = self._client("ecs")
         return client
 
-    def _environment(
+    def _secrets_of(
         self, task: Task, performance: Performance
-    ) -> tuple[Environment, Mapping[str, TaskSecret]]:
-        """The task's variables, and the secrets that it names."""
+    ) -> tuple[Environment, Mapping[str, TaskSecret], References]:
+        """The task's variables, the secrets that its container can read, and where ECS finds those."""
         found: dict[str, TaskSecret] = {}
 
         def find(name: str) -> Mapping[str, str]:
@@ -137,9 +137,16 @@ class FargateRunner:
                 find,
                 allow_secret_references=self._settings.allow_secret_references,
             )
+            for files in task.secret_files:
+                if files.name not in found:
+                    find(files.name)
+            return made, found, references(task, made, found, self._secrets.find)
         except (InvalidEnvironment, SecretUnusable) as problem:
             raise TaskUnusable(str(problem)) from None
-        return made, found
+        except KeyError as missing:
+            raise TaskUnusable(
+                f"The secret {missing.args[0]}, which imagePullSecrets or secretFiles name, is not found."
+            ) from None
 
     def _size(self, task: Task) -> Size:
         asked = wanted(task.resources, Size(self._settings.cpu, self._settings.memory))

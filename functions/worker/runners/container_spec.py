@@ -16,15 +16,15 @@ from execution_plane.keptn.events import EventRef
 from execution_plane.settings import ContainerSettings
 from jobs.environment import Environment
 from jobs.model import SecurityContext, Task
+from jobs.secret_fields import FOLDER
+from runners.container_secrets import References
 from runners.container_security import effective_context
 from runners.fargate import Size
-from runners.unpack import UNPACK
+from runners.files_container import VOLUME, files_container, injected, secret_volume
 from runs.work import TaskUnusable
 
 MOST_OVERRIDES: Final = 8192  # characters of JSON that RunTask takes
 FAMILY_PREFIX: Final = "keptn-lambda-executor"  # of the definitions that the worker's role may run
-FOLDER: Final = "/keptn"
-VOLUME: Final = "keptn"
 MOST_TAGS: Final = 50
 _OUR_TAGS: Final = tuple(
     f"keptn.sh/{name}" for name in ("context", "event-id", "project", "stage", "service", "jes-task")
@@ -54,7 +54,7 @@ def container_spec(
     task: Task,
     size: Size,
     environment: Environment,
-    references: Mapping[str, str],
+    references: References,
     settings: ContainerSettings,
     *,
     region: str,
@@ -63,7 +63,7 @@ def container_spec(
 ) -> ContainerSpec:
     """How ECS runs a task.
 
-    `references` are the secrets' ARNs by variable; `archive` is the bucket and key of the task's files.
+    `references` are where its secrets are; `archive` is the bucket and key of the task's files.
     Raises InvalidEnvironment, TaskUnusable.
     """
     words = [environment.expand(word) for word in (*task.cmd, *task.args)]
@@ -80,16 +80,19 @@ def container_spec(
     varying: dict[str, Any] = {"environment": variables} | ({"command": command} if command else {})
     overrides = [{"name": TASK_CONTAINER, **varying}]
     # A volume of Fargate's belongs to root.
-    is_prepared = bool(archive or context.run_as_user)
+    is_prepared = bool(archive or references.folders or context.run_as_user)
+    others = []
     if is_prepared:
         container["dependsOn"] = [{"containerName": FILES_CONTAINER, "condition": "SUCCESS"}]
         overrides.append({"name": FILES_CONTAINER, "command": [*(archive or ()), FOLDER]})
+        logging, user = _logging(settings, region), container.get("user", "")
+        others.append(files_container(settings.init_image, references.folders, user, logging))
     if len(json.dumps({"containerOverrides": overrides})) > MOST_OVERRIDES:
         container |= varying
         overrides = overrides[1:]
-    containers = [container, *([_files_container(settings, region)] if is_prepared else [])]
+    volumes = [VOLUME, *(secret_volume(number) for number in range(len(references.folders)))]
     return ContainerSpec(
-        definition=_definition(task, size, containers, settings),
+        definition=_definition(task, size, [container, *others], volumes, settings),
         overrides={"containerOverrides": overrides},
         tags=_tags(task, ref),
     )
@@ -120,7 +123,7 @@ def _container(
     task: Task,
     context: SecurityContext,
     entry_point: Sequence[str],
-    references: Mapping[str, str],
+    references: References,
     settings: ContainerSettings,
     region: str,
 ) -> dict[str, Any]:
@@ -146,26 +149,23 @@ def _container(
     }
     if any(capabilities.values()):
         container["linuxParameters"] = {"capabilities": {name: v for name, v in capabilities.items() if v}}
-    if references:
-        container["secrets"] = [{"name": name, "valueFrom": arn} for name, arn in references.items()]
+    if references.variables:
+        container["secrets"] = injected(references.variables)
+    for number, folder in enumerate(references.folders):
+        container["mountPoints"].append(
+            {"sourceVolume": secret_volume(number), "containerPath": folder.path, "readOnly": True}
+        )
+    if references.registry:
+        container["repositoryCredentials"] = {"credentialsParameter": references.registry}
     return container
 
 
-def _files_container(settings: ContainerSettings, region: str) -> dict[str, Any]:
-    """The container that makes the task's folder ready before it begins, with the task's own role."""
-    return {
-        "name": FILES_CONTAINER,
-        "image": settings.init_image,
-        "essential": False,
-        "user": "0:0",
-        "entryPoint": ["python3", "-c", UNPACK],
-        "mountPoints": [{"sourceVolume": VOLUME, "containerPath": FOLDER}],
-        "logConfiguration": _logging(settings, region),
-    }
-
-
 def _definition(
-    task: Task, size: Size, containers: Sequence[Mapping[str, Any]], settings: ContainerSettings
+    task: Task,
+    size: Size,
+    containers: Sequence[Mapping[str, Any]],
+    volumes: Sequence[str],
+    settings: ContainerSettings,
 ) -> dict[str, Any]:
     role = _task_role(task, settings)
     definition = {
@@ -175,7 +175,7 @@ def _definition(
         "memory": str(size.memory),
         "executionRoleArn": settings.execution_role,
         "runtimePlatform": {"cpuArchitecture": settings.architecture, "operatingSystemFamily": "LINUX"},
-        "volumes": [{"name": VOLUME}],
+        "volumes": [{"name": name} for name in volumes],
         "containerDefinitions": containers,
         **({"taskRoleArn": role} if role else {}),
     }

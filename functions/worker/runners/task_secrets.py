@@ -29,6 +29,8 @@ class TaskSecret:
     references: Mapping[str, str]
     version: str
     """Another one whenever a value was changed."""
+    arn: str = ""
+    """Of the whole; empty for parameters, which have none together."""
 
 
 class TaskSecrets:
@@ -83,7 +85,7 @@ class TaskSecrets:
             key: value if isinstance(value, str) else json.dumps(value) for key, value in content.items()
         }
         references = {key: f"{answer['ARN']}:{key}::" for key in values}
-        return TaskSecret(values, references, answer["VersionId"])
+        return TaskSecret(values, references, answer["VersionId"], answer["ARN"])
 
     def _parameters(self, full_name: str) -> TaskSecret | None:
         client: SSMClient = self._client("ssm")

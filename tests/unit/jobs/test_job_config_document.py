@@ -22,6 +22,8 @@ DOCUMENT = ROOT / "docs" / "job-config.md"
         "actions: [{tasks: [{HERE}]}]",
         "actions: [{tasks: [{env: [{HERE}]}]}]",
         "actions: [{tasks: [{http: {HERE}}]}]",
+        "actions: [{tasks: [{imagePullSecrets: [{HERE}]}]}]",
+        "actions: [{tasks: [{secretFiles: [{HERE}]}]}]",
         "actions: [{tasks: [{resources: {HERE}}]}]",
         "actions: [{tasks: [{resources: {limits: {HERE}}}]}]",
         "actions: [{tasks: [{securityContext: {HERE}}]}]",

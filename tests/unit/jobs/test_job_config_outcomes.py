@@ -108,9 +108,7 @@ def test_an_unknown_field_within_a_task_is_refused_by_name(task: str, place: str
     assert f"line 4, actions[0].tasks[0].{place}: unknown field; expected " in task_problem(task)
 
 
-@pytest.mark.parametrize(
-    "field", ["emptyDirSizeLimit", "imagePullSecrets", "envFrom", "seLinuxOptions", "plugin", "waitFor"]
-)
+@pytest.mark.parametrize("field", ["emptyDirSizeLimit", "envFrom", "seLinuxOptions", "plugin", "waitFor"])
 def test_a_field_that_only_documents_and_issues_speak_of_is_unknown(field: str) -> None:
     assert f"actions[0].tasks[0].{field}: unknown field" in task_problem(f"{field}: a")
 

@@ -12,14 +12,17 @@ from execution_plane.settings import ContainerSettings
 from jobs.config import read
 from jobs.environment import environment
 from jobs.model import Env, Rules, SecurityContext, Task
+from runners.container_secrets import References, SecretFolder
 from runners.container_spec import MOST_OVERRIDES, ContainerSpec, container_spec, meaningless
 from runners.fargate import Size
+from runners.unpack import UNPACK, WRITE_SECRETS
 from runs.work import TaskUnusable
 from tests.support.job_configs import ENVIRON
 from tests.unit.runners.performances import event
 
 TASK = Task(0, name="Load test", image="alpine")
 SMALLEST = Size(256, 512)
+NO_REFERENCES = References()
 NO_SECRETS: dict[str, dict[str, str]] = {}
 SETTINGS = ContainerSettings.from_environment(ENVIRON)
 REF = EventRef(
@@ -34,10 +37,13 @@ def spec_of(
     size: Size = SMALLEST,
     settings: ContainerSettings = SETTINGS,
     archive: tuple[str, str] | None = None,
+    references: References = NO_REFERENCES,
     **data: Any,
 ) -> ContainerSpec:
     variables = environment(task, event(**data), NO_SECRETS.__getitem__, allow_secret_references=False)
-    return container_spec(task, size, variables, {}, settings, region="eu-west-1", ref=ref, archive=archive)
+    return container_spec(
+        task, size, variables, references, settings, region="eu-west-1", ref=ref, archive=archive
+    )
 
 
 def container_of(**fields: Any) -> dict[str, Any]:
@@ -365,3 +371,59 @@ def test_only_the_command_its_arguments_and_variables_are_expanded() -> None:
     assert (container["image"], container["workingDirectory"]) == ("alpine:$(A)", "/$(A)")
     assert (container["entryPoint"], overrides["command"]) == (["run1"], ["1"])
     assert {"name": "B", "value": "1"} in overrides["environment"]
+
+
+TLS = SecretFolder("/etc/tls", {"key.pem": "arn:tls:key.pem::", "crt.pem": "arn:tls:crt.pem::"})
+
+
+def test_a_registrys_credentials_are_for_the_tasks_image_alone() -> None:
+    spec = spec_of(archive=("bucket", "key"), references=References(registry="arn:registry"))
+
+    task, files = spec.definition["containerDefinitions"]
+    assert task["repositoryCredentials"] == {"credentialsParameter": "arn:registry"}
+    assert "repositoryCredentials" not in files
+
+
+def test_a_secrets_files_are_mounted_where_the_task_says_and_it_can_only_read_them() -> None:
+    other = SecretFolder("/run/other", {"token": "arn:other:token::"})
+
+    spec = spec_of(references=References(folders=(TLS, other)))
+
+    task, files = spec.definition["containerDefinitions"]
+    assert task["mountPoints"][1:] == [
+        {"sourceVolume": "secrets-0", "containerPath": "/etc/tls", "readOnly": True},
+        {"sourceVolume": "secrets-1", "containerPath": "/run/other", "readOnly": True},
+    ]
+    assert task["dependsOn"] == [{"containerName": "files", "condition": "SUCCESS"}]
+    assert "secrets" not in task
+    assert {each["valueFrom"] for each in files["secrets"]} == {*TLS.files.values(), *other.files.values()}
+    assert spec.definition["volumes"] == [{"name": name} for name in ("keptn", "secrets-0", "secrets-1")]
+    assert spec.overrides["containerOverrides"][1] == {"name": "files", "command": ["/keptn"]}
+
+
+@pytest.mark.parametrize(
+    ("context", "owner"),
+    [
+        (SecurityContext(run_as_user=1000, run_as_group=2000), "1000:2000"),
+        (SecurityContext(run_as_user=0), "0"),
+        (SecurityContext(), ""),
+    ],
+)
+def test_a_secrets_files_are_written_for_the_user_whom_the_task_names(
+    context: SecurityContext, owner: str
+) -> None:
+    spec = spec_of(replace(TASK, security_context=context), references=References(folders=(TLS,)))
+
+    _, files = spec.definition["containerDefinitions"]
+    assert files["entryPoint"][-1] == owner
+
+
+def test_files_of_both_kinds_are_brought_by_one_container() -> None:
+    spec = spec_of(archive=("bucket", "key"), references=References(folders=(TLS,)))
+
+    _, files = spec.definition["containerDefinitions"]
+    assert files["entryPoint"][2] == WRITE_SECRETS + UNPACK
+    assert spec.overrides["containerOverrides"][1] == {
+        "name": "files",
+        "command": ["bucket", "key", "/keptn"],
+    }
