@@ -16,7 +16,12 @@ from cli.preview import preview, problem_with_function, read_event
 from jobs.config import InvalidJobConfig, JobConfig, Rules, read
 from jobs.images import ImageAllowlist, InvalidImagePattern
 
-KINDS = {"image": "container", "function": "Python function", "lambda": "Lambda function"}
+KINDS = {
+    "image": "container",
+    "function": "Python function",
+    "lambda": "Lambda function",
+    "http": "HTTP call",
+}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

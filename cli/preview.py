@@ -12,6 +12,7 @@ from cli.ending import Unusable
 from jobs.environment import Environment, InvalidEnvironment, environment
 from jobs.matching import event_root, matching_actions, mismatch
 from jobs.model import Action, JobConfig, Task
+from runners import http
 from runners.fargate import Size, fitting, wanted
 from runs.work import TaskUnusable
 
@@ -122,7 +123,7 @@ def _preview_task(task: Task, event: Mapping[str, Any], shown: Preview) -> None:
     shown.add(1, f"{name}: {_what(task)}")
     try:
         if not task.kind:
-            raise TaskUnusable("it has no image, function or lambda")
+            raise TaskUnusable("it has no image, function, lambda or http")
         if task.kind != "lambda":
             made = environment(task, event, lambda _: UnreadSecret(), allow_secret_references=True)
             if task.kind == "image":
@@ -137,6 +138,8 @@ def _preview_task(task: Task, event: Mapping[str, Any], shown: Preview) -> None:
 
 def _what(task: Task) -> str:
     names = {"image": task.image, "function": task.function, "lambda": task.lambda_name}
+    if task.http:
+        names["http"] = f"{task.http.method or ('POST' if task.http.body else 'GET')} {task.http.url}"
     return f"{task.kind} {names.get(task.kind, '')}".rstrip() if task.kind else "does nothing"
 
 
@@ -147,6 +150,8 @@ def _preview_container(task: Task, made: Environment, shown: Preview) -> None:
         shown.add(2, f"working directory: {task.working_dir}")
     if task.files:
         shown.add(2, f"files below /keptn: {', '.join(task.files)}")
+    for each in task.secret_files:
+        shown.add(2, f"files of the secret {each.name} below {each.mount_path}")
     asked = wanted(task.resources, DEFAULT_SIZE)
     size = fitting(asked)
     shown.add(2, f"size: {size}{'' if size == asked else ', the next larger one that Fargate has'}")
@@ -170,4 +175,6 @@ def _deadline(task: Task) -> str:
         return f"{task.max_poll_duration} s"
     if task.kind == "image":
         return "as ContainerMaxPollDurationSeconds says"
+    if task.kind == "http":
+        return f"{http.DEFAULT_SECONDS} s"
     return "as long as the worker has (WorkerTimeoutSeconds)"

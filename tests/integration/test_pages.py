@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 from itertools import pairwise
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import boto3
@@ -75,7 +76,7 @@ def test_yaml_is_a_job_config_or_actions_or_tasks_of_one(snippet: Snippet) -> No
         case [{"tasks": _}, *_]:
             text = f"apiVersion: v2\nactions:\n{snippet.text}"
         case [*_]:
-            text = f"apiVersion: v2\nactions:\n- tasks:\n{snippet.text}"
+            text = f"apiVersion: v2\nactions:\n- tasks:\n{indent(snippet.text, '  ')}"
         case _:
             pytest.fail("it is no job config; if it is to be something else, say here how that is tested")
 

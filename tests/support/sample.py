@@ -3,8 +3,8 @@
 - **Tests that are marked `slow`** are skipped: those that take seconds by their nature, since processes
   serve as AWS Lambda, containers run in Docker, or tasks come by the hundred.
 - **Of a fault matrix**, each scenario suffers each kind of fault, but at STRIKES of its calls, or as many as
-  the matrix says: of those kinds (an operation, and what it sends to Keptn) that the fault has struck least in
-  the scenarios before.
+  the matrix says: of those kinds (an operation, and what it sends to Keptn) that the fault has struck least
+  in the scenarios before.
 - **Of the interleavings** that Hypothesis chooses, the first EXAMPLES.
 
 These are rules, not lists: a new scenario, fault or call is sampled as the others are. The end of a run says

@@ -216,6 +216,34 @@ def test_a_containers_deadline_is_the_planes_where_its_task_has_none(
     assert "deadline: as ContainerMaxPollDurationSeconds says\n" in capsys.readouterr().out
 
 
+CALL_WITH_SECRETS = """\
+apiVersion: v2
+actions:
+  - events: [{name: hello}]
+    tasks:
+      - name: Tell
+        http: {url: https://hooks.example.com/$(TOKEN), body: "{}"}
+        env: [{name: TOKEN, value: hooks/token, valueFrom: secretKey}]
+      - image: alpine
+        secretFiles: [{name: tls, mountPath: /etc/tls}]
+"""
+
+
+def test_a_call_and_what_comes_from_secrets_are_shown_without_a_value(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(CALL_WITH_SECRETS)
+
+    assert lint_config.main([str(file), "--event", str(EVENT)]) == 0
+
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0].endswith("no problems in 1 action: 1 HTTP call, 1 container")
+    assert lines[2] == "task 1, Tell: http POST https://hooks.example.com/$(TOKEN)"
+    assert "TOKEN from the secret hooks/token" in lines
+    assert "deadline: 60 s" in lines
+    assert "files of the secret tls below /etc/tls" in lines
+
+
 @pytest.mark.parametrize(
     ("task", "complaint"),
     [
@@ -224,7 +252,7 @@ def test_a_containers_deadline_is_the_planes_where_its_task_has_none(
             "could not add env with name 'A'",
         ),
         ("{name: a, image: x, resources: {limits: {cpu: 99}}}", "Fargate's largest size is 16 CPU"),
-        ("{name: a}", "it has no image, function or lambda"),
+        ("{name: a}", "it has no image, function, lambda or http"),
     ],
 )
 def test_a_task_that_would_end_as_errored_for_an_event_is_a_problem(
