@@ -22,6 +22,7 @@ from local.containers import find_engine
 from local.example import EVENT_TYPE, LOCATION, PROJECT, SERVICE, SHIPYARD, curl, sequence_event
 from local.flow import Flow
 from local.keptn.server import KeptnServer
+from local.keptn.timing import Timing
 from local.lambda_endpoint import LambdaEndpoint
 from local.plane import Plane
 from local.schedule import Schedule
@@ -30,8 +31,7 @@ from local.verdict import Served, problems
 
 REGIONS = {"APAC": "ap-southeast-1", "EU": "eu-west-1"}
 TICK_SECONDS = 1.0
-# Seconds in which Keptn handles a reply after its 200 (reference: the distributor's queue).
-REPLY_DELAY = 0.075
+TIMING = Timing(reply_delay=0.075)
 GLANCE = 0.05  # seconds between two looks at what is new
 
 
@@ -74,7 +74,7 @@ class Demo:
 
     def _start(self, stack: ExitStack) -> None:
         options = self._options
-        self.keptn = stack.enter_context(KeptnServer(port=options.keptn_port, reply_delay=REPLY_DELAY))
+        self.keptn = stack.enter_context(KeptnServer(port=options.keptn_port, timing=TIMING))
         self._flow = Flow(self.keptn.keptn, self._screen)
         aws = stack.enter_context(AwsServer(port=options.aws_port))
         functions = stack.enter_context(LambdaEndpoint(options.lambda_port, on_end=self._flow.on_end))

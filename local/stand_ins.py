@@ -71,7 +71,8 @@ class StandIns:
     def trigger(self, location: str) -> str:
         """Trigger the sequence; gives the id of the sayhello task that it opens."""
         keptn, known = self.keptn.keptn, {event["id"] for event in self.keptn.keptn.open_events(EVENT_TYPE)}
-        keptn.trigger(PROJECT, STAGE, SERVICE, SEQUENCE, {"sayhello": {"location": location}})
+        service = keptn.free_service(PROJECT, STAGE, SERVICE)
+        keptn.trigger(PROJECT, STAGE, service, SEQUENCE, {"sayhello": {"location": location}})
         keptn.settle()
         return next(str(event["id"]) for event in keptn.open_events(EVENT_TYPE) if event["id"] not in known)
 

@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from execution_plane.clock import Clock
@@ -18,6 +19,7 @@ from local.keptn.release import RELEASE_1_4, Release
 from local.keptn.resources import Place, ResourceService
 from local.keptn.sequence_states import SequenceState
 from local.keptn.shipyard import Shipyard
+from local.keptn.timing import PROMPT, RepositoryLines, Timing
 from local.keptn.uniform import Uniform
 
 
@@ -66,12 +68,10 @@ class Keptn:
         release: Release = RELEASE_1_4,
         token: str = "keptn-token",
         *,
-        reply_delay: float = 0.0,
-        dispatch_gap: float = 0.0,
+        timing: Timing = PROMPT,
         validate_events: bool = False,
         new_id: NewId = random_id,
     ) -> None:
-        """`reply_delay` and `dispatch_gap` are seconds; see `ShipyardController` and `Surroundings`."""
         self.clock = clock
         self.release = release
         self.token = token
@@ -83,13 +83,15 @@ class Keptn:
         self.faults = Faults()
         self.datastore = Datastore()
         self.resources = ResourceService()
+        self.lines = RepositoryLines(clock, timing.resource_read)
+        self.resource_requests = 0
+        """How many requests came to the resource service over the API."""
         self.uniform = Uniform(clock, new_id)
         self.projects: dict[str, Project] = {}
         self.received: list[Event] = []
         """Every event that came in over the API or by `trigger`, as it was published."""
         self.controller = ShipyardController(
-            Surroundings(clock, release, self.datastore, self.resources.head, new_id, dispatch_gap),
-            reply_delay,
+            Surroundings(clock, release, self.datastore, self.resources, self.lines, new_id, timing)
         )
 
     def settle(self) -> None:
@@ -197,6 +199,20 @@ class Keptn:
             known.services.append(service)
             for stage in known.stages:
                 self.resources.create_service(project, stage, service)
+
+    def free_service(self, project: str, stage: str, like: str) -> str:
+        """A service that no sequence of the stage is in, so that a new one there starts at once.
+
+        It is `like` itself, or the first of `like-2`, `like-3` and so on; it is created if it is not there.
+        Raises NotFound for an unknown project.
+        """
+        with self.lock:
+            known = self.project(project)
+            names = (f"{like}-{number}" if number > 1 else like for number in count(1))
+            free = next(name for name in names if not self.controller.is_busy(project, stage, name))
+            if free not in known.services:
+                self.create_service(project, free)
+            return free
 
     def delete_service(self, project: str, service: str) -> None:
         """Delete a service from every stage, if there is one.

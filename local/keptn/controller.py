@@ -12,9 +12,10 @@ from local.keptn import events
 from local.keptn.agenda import Agenda
 from local.keptn.course import Course, Surroundings
 from local.keptn.events import Event, InvalidScope, Scope
-from local.keptn.execution import FINISHED, TRIGGERED, SequenceExecution, Status, TaskEvent
+from local.keptn.execution import FINISHED, TIMED_OUT, TRIGGERED, SequenceExecution, Status, TaskEvent
 from local.keptn.open_events import OpenEvent
 from local.keptn.records import Records
+from local.keptn.shipyard import Sequence
 
 
 class Ignored(NamedTuple):
@@ -27,19 +28,18 @@ class Ignored(NamedTuple):
 class ShipyardController:
     """Handles events and commands. Not thread safe: its owner holds the lock."""
 
-    def __init__(self, around: Surroundings, reply_delay: float) -> None:
-        """`reply_delay`: seconds from the 200 for an event until it is handled."""
+    def __init__(self, around: Surroundings) -> None:
         self.records = Records()
         self.ignored: list[Ignored] = []
         self._around = around
-        self._reply_delay = reply_delay
         self._agenda = Agenda()
         self._course = Course(self.records, self._agenda, around, self.accept)
         self._counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
 
     def accept(self, event: Event) -> None:
         """Take an event to be handled once the reply delay is over."""
-        self._agenda.add(self._around.clock.now() + self._reply_delay, partial(self._handle, event))
+        due = self._around.clock.now() + self._around.timing.reply_delay
+        self._agenda.add(due, partial(self._handle, event))
 
     def settle(self) -> bool:
         """Do everything that is due, in order; whether there was anything."""
@@ -67,6 +67,11 @@ class ShipyardController:
         started, finished = self._counts.get(triggered_id, (0, 0))
         return started, finished
 
+    def is_busy(self, project: str, stage: str, service: str) -> bool:
+        """Whether a sequence is under way there, be it paused or waiting itself."""
+        executions = self.records.at(Scope(project, stage, service))
+        return any(each.status.state not in (FINISHED, TIMED_OUT) for each in executions)
+
     def listing(self, project: str, event_type: str, event_id: str | None = None) -> list[OpenEvent]:
         """The open events of a type, newest first, without those that are not due yet."""
         listed = self.records.open.of_type(project, event_type, event_id)
@@ -88,6 +93,12 @@ class ShipyardController:
             self._ignore(event, str(error))
 
     def _on_sequence_triggered(self, event: Event, scope: Scope) -> None:
+        if scope.project not in self.records.shipyards:
+            self._ignore(event, "project not found")
+            return
+        self._course.after_reading(scope.project, partial(self._with_shipyard, event, scope))
+
+    def _with_shipyard(self, event: Event, scope: Scope) -> None:
         shipyard = self.records.shipyards.get(scope.project)
         if shipyard is None:
             self._ignore(event, "project not found")
@@ -98,7 +109,18 @@ class ShipyardController:
         if sequence is None:
             self._refuse_sequence(event, scope, name, now)
             return
-        if not scope.git_commit_id and (commit := self._around.latest_commit(scope.project, scope.stage)):
+        add = partial(self._add_sequence, event, scope, sequence)
+        if scope.git_commit_id:
+            add()
+        else:
+            self._course.after_reading(scope.project, add)
+
+    def _add_sequence(self, event: Event, scope: Scope, sequence: Sequence) -> None:
+        if scope.project not in self.records.shipyards:
+            self._ignore(event, "project not found")
+            return
+        now = self._around.clock.now()
+        if not scope.git_commit_id and (commit := self._around.resources.head(scope.project, scope.stage)):
             event = {**event, "gitcommitid": commit}
         execution = SequenceExecution(
             id=self._around.new_id(),
@@ -112,8 +134,10 @@ class ShipyardController:
         if not self.records.add(execution):
             self._ignore(event, "sequence with the same triggeredID already exists")
             return
-        self.records.states.on_sequence_triggered(event, name, now)
-        self._course.start(execution, event)
+        if self.records.is_paused(execution.scope):
+            execution.status.pause()
+        self.records.states.on_sequence_triggered(event, sequence.name, now)
+        self._course.dispatchers.add_sequence(execution, event)
 
     def _refuse_sequence(self, event: Event, scope: Scope, name: str, now: float) -> None:
         self.records.states.on_sequence_triggered(event, name, now)
@@ -164,11 +188,12 @@ class ShipyardController:
             self.records.paused.pop(keptn_context, None)
         for execution in self.records.executions(project, keptn_context, stage):
             execution.status.resume()
-        self._course.release_held()
 
     def _abort(self, project: str, keptn_context: str, stage: str) -> None:
         """End every execution of the context, whatever its state, and tell nobody who works for it."""
         self.records.states.on_aborted(project, keptn_context)
+        self._course.dispatchers.drop_sequences(project, keptn_context, stage)
+        self._course.dispatchers.drop_events(keptn_context)
         for execution in self.records.executions(project, keptn_context, stage):
             self.records.open.remove(project, execution.status.current.triggered_id)
             execution.status.state = FINISHED

@@ -9,11 +9,14 @@ from execution_plane.clock import Clock
 from local.keptn import durations, events
 from local.keptn.agenda import Agenda
 from local.keptn.datastore import Datastore
+from local.keptn.dispatchers import Dispatchers
 from local.keptn.events import Event, NewId, Scope
-from local.keptn.execution import FINISHED, STARTED, TIMED_OUT, TRIGGERED, SequenceExecution, Status
+from local.keptn.execution import FINISHED, STARTED, TIMED_OUT, SequenceExecution, Status
 from local.keptn.records import Records
 from local.keptn.release import Release
+from local.keptn.resources import ResourceService
 from local.keptn.shipyard import Task
+from local.keptn.timing import RepositoryLines, Timing
 
 START_TIMEOUT = 600.0
 """Seconds from a task event's time in which Keptn wants any response to it."""
@@ -28,10 +31,10 @@ class Surroundings:
     clock: Clock
     release: Release
     datastore: Datastore
-    latest_commit: Callable[[str, str], str]
+    resources: ResourceService
+    lines: RepositoryLines
     new_id: NewId
-    dispatch_gap: float
-    """Seconds from listing a task's event until `currentTask` is set; replies in between are dropped."""
+    timing: Timing
 
 
 class Course:
@@ -45,15 +48,24 @@ class Course:
         self._around = around
         self._trigger = trigger
         self._watch_origin = around.clock.now()
-        self._held_starts: list[tuple[SequenceExecution, Event]] = []
-        self._held_tasks: list[tuple[Event, float]] = []
+        self.dispatchers = Dispatchers(
+            records,
+            agenda,
+            around.clock,
+            around.timing.dispatch_interval,
+            start=self._start,
+            publish=self._publish,
+        )
 
-    def start(self, execution: SequenceExecution, event: Event) -> None:
-        """Begin with a new execution, or hold it for as long as its context is paused."""
-        if self._records.is_paused(execution.scope):
-            execution.status.pause()
-            self._held_starts.append((execution, event))
-            return
+    def after_reading(self, project: str, then: Callable[[], None]) -> None:
+        """Go on once the controller has read a file of a project, in line with all who read there."""
+        over = self._around.lines.join(project)
+        if over > self._around.clock.now():
+            self._agenda.add(over, then)
+        else:
+            then()
+
+    def _start(self, execution: SequenceExecution, event: Event) -> None:
         scope = Scope.of(event)
         execution.status.state = STARTED
         self._records.states.on_started(scope.project, scope.keptn_context)
@@ -88,27 +100,6 @@ class Course:
         self._records.states.on_event(event, now)
         self._around.datastore.store(event)
 
-    def release_held(self) -> None:
-        """Look again at what was held because its context was paused."""
-        starts, self._held_starts = self._held_starts, []
-        tasks, self._held_tasks = self._held_tasks, []
-        now = self._around.clock.now()
-        for execution, event in starts:
-            self._agenda.add(now, partial(self._release_start, execution, event))
-        for event, due in tasks:
-            self._agenda.add(now, partial(self._release_task, event, due))
-
-    def _release_start(self, execution: SequenceExecution, event: Event) -> None:
-        held = self._records.is_paused(execution.scope)
-        if execution.scope.project in self._records.shipyards and (
-            held or execution.status.state == TRIGGERED
-        ):
-            self.start(execution, event)
-
-    def _release_task(self, event: Event, due: float) -> None:
-        if self._records.open.find(Scope.of(event).project, event["type"], event["id"]):
-            self._dispatch(event, due)
-
     def _trigger_task(self, execution: SequenceExecution, status: Status, scope: Scope, task: Task) -> None:
         now = self._around.clock.now()
         due = now + _delay(task)
@@ -118,8 +109,8 @@ class Course:
         self._records.open.insert(scope.project, event, due)
         self._records.states.on_event(event, now)
         turn = partial(self._turn_to, execution, status, task, event, due)
-        if self._around.dispatch_gap:
-            self._agenda.add(now + self._around.dispatch_gap, turn)
+        if self._around.timing.dispatch_gap:
+            self._agenda.add(now + self._around.timing.dispatch_gap, turn)
         else:
             turn()
 
@@ -129,18 +120,12 @@ class Course:
         """Overwrite the execution with the copy made before the gap: what happened in it is lost."""
         status.set_current(task.name, event["id"])
         execution.status = status
-        if due > self._around.clock.now():
-            self._agenda.add(due, partial(self._dispatch, event, due))
-        else:
-            self._dispatch(event, due)
+        self.dispatchers.add_event(event, due)
 
-    def _dispatch(self, event: Event, due: float) -> None:
-        """Publish a task's triggered event, unless it is paused; it has been listed all the while."""
+    def _publish(self, event: Event, due: float) -> None:
+        """Send out a task's triggered event, with this moment's time; it has been listed all the while."""
         scope = Scope.of(event)
-        if self._records.is_paused(scope):
-            self._held_tasks.append((event, due))
-            return
-        self._around.datastore.store(event)
+        self._around.datastore.store({**event, "time": events.rfc3339(self._around.clock.now())})
         elapsed = max(due + START_TIMEOUT, self._around.clock.now()) - self._watch_origin
         tick = self._watch_origin + (elapsed // WATCH_INTERVAL + 1) * WATCH_INTERVAL
         self._agenda.add(tick, partial(self._time_out, event, scope))
@@ -171,13 +156,20 @@ class Course:
             self._records.states.on_finished(scope.project, scope.keptn_context)
         for stage, sequence in following:
             data = {**execution.next_data(status), "stage": stage}
-            now = self._around.clock.now()
-            event = self._event(f"{events.PREFIX}{stage}.{sequence}.triggered", scope, data, now)
-            if commit := self._around.latest_commit(scope.project, stage):
-                event["gitcommitid"] = commit
-            self._records.open.insert(scope.project, event, now)
-            self._around.datastore.store(event)
-            self._trigger(event)
+            trigger = partial(self._trigger_stage, scope, stage, sequence, data)
+            self.after_reading(scope.project, trigger)
+
+    def _trigger_stage(self, scope: Scope, stage: str, sequence: str, data: dict[str, Any]) -> None:
+        if scope.project not in self._records.shipyards:
+            return
+        now = self._around.clock.now()
+        event = self._event(f"{events.PREFIX}{stage}.{sequence}.triggered", scope, data, now)
+        # What is sent out lacks the commit id, so the controller reads it once more.
+        commit = self._around.resources.head(scope.project, stage)
+        listed = {**event, "gitcommitid": commit} if commit else event
+        self._records.open.insert(scope.project, listed, now)
+        self._around.datastore.store(event)
+        self._trigger(event)
 
     def _event(self, event_type: str, scope: Scope, data: dict[str, Any], at: float) -> Event:
         """An event of the controller's own: it has no content type of either spelling."""

@@ -45,6 +45,11 @@ def rfc3339(seconds: float) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
+def moment_of(event: Event) -> float:
+    """An event's time in seconds since the epoch."""
+    return datetime.fromisoformat(event["time"]).timestamp()
+
+
 def keptn_time(seconds: float) -> str:
     """The format of Keptn's own timestamps: exactly three digits."""
     moment = datetime.fromtimestamp(seconds, UTC)

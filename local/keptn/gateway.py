@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map
 
@@ -12,7 +12,7 @@ from local.keptn.answers import gin_not_found, openapi, openapi_error, refusal
 from local.keptn.authorization import Authorization
 from local.keptn.bridge import Bridge
 from local.keptn.control_plane import Keptn
-from local.keptn.front import Front
+from local.keptn.front import SLEEP, Front
 from local.keptn.release import nginx_page
 from local.keptn.routes.api import ApiRoutes
 from local.keptn.routes.datastore import DatastoreRoutes
@@ -29,15 +29,20 @@ _rules: dict[tuple[str, tuple[str, ...]], Map] = {}
 """By prefix and resource services: to compile them takes as long as all else of a short test."""
 
 
+_PATIENCE = 60.0
+"""Seconds that nginx waits for a service."""
+
+
 class Gateway(Flask):
     """A Flask application that handles one request at a time: all state is behind Keptn's one lock.
 
     With `rules` of an earlier one it has those, and only its views are new.
     """
 
-    def __init__(self, keptn: Keptn, rules: Map | None = None) -> None:
+    def __init__(self, keptn: Keptn, sleep: Callable[[float], object], rules: Map | None = None) -> None:
         super().__init__("local.keptn", template_folder="templates", static_folder=None)
-        self._lock = keptn.lock
+        self._keptn = keptn
+        self._sleep = sleep
         self._has_rules = rules is not None
         self.url_map = self.url_map if rules is None else rules
         self.url_map.strict_slashes = True
@@ -59,9 +64,13 @@ class Gateway(Flask):
             super().add_url_rule(rule, endpoint, view_func, *arguments, **options)
 
     def full_dispatch_request(self) -> Response:
-        """Dispatch under the lock."""
-        with self._lock:
-            return super().full_dispatch_request()
+        """Dispatch under the lock; the answer comes at `g.answered_at`, if that is set."""
+        with self._keptn.lock:
+            response = super().full_dispatch_request()
+            wait = g.get("answered_at", 0.0) - self._keptn.clock.now()
+        if wait > 0:
+            request.environ.get(SLEEP, self._sleep)(min(wait, _PATIENCE))
+        return response if wait <= _PATIENCE else refusal(nginx_page(504, "Gateway Time-out"))
 
 
 def create_app(keptn: Keptn, prefix: str = "/api", sleep: Callable[[float], object] | None = None) -> Flask:
@@ -69,8 +78,9 @@ def create_app(keptn: Keptn, prefix: str = "/api", sleep: Callable[[float], obje
 
     Raises ConnectionDropped from its WSGI call where a fault rule wants no answer.
     """
+    sleep = sleep or keptn.clock.sleep
     made_for = (prefix, keptn.release.resource_paths)
-    app = Gateway(keptn, _rules.get(made_for))
+    app = Gateway(keptn, sleep, _rules.get(made_for))
     app.register_blueprint(ApiRoutes(keptn).blueprint(), url_prefix=f"{prefix}/v1")
     for routes in (ShipyardRoutes(keptn), ProjectRoutes(keptn), UniformRoutes(keptn)):
         app.register_blueprint(routes.blueprint(), url_prefix=f"{prefix}/controlPlane/v1")
@@ -95,7 +105,7 @@ def create_app(keptn: Keptn, prefix: str = "/api", sleep: Callable[[float], obje
         return Response("OK", content_type="text/plain")
 
     _rules[made_for] = app.url_map
-    app.wsgi_app = Front(app.wsgi_app, keptn, sleep or keptn.clock.sleep)  # type: ignore[method-assign]
+    app.wsgi_app = Front(app.wsgi_app, keptn, sleep)  # type: ignore[method-assign]
     return app
 
 

@@ -20,6 +20,9 @@ class Records:
     paused: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """By context, the stages that are paused; the empty name stands for all."""
     _executions: dict[str, dict[str, list[SequenceExecution]]] = field(default_factory=dict)
+    _places: dict[tuple[str, str, str], list[SequenceExecution]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     def add_project(self, project: str, shipyard: Shipyard) -> None:
         """A new project."""
@@ -30,6 +33,8 @@ class Records:
         """Forget a project with all that is open in it."""
         self.shipyards.pop(project, None)
         self._executions.pop(project, None)
+        for place in [each for each in self._places if each[0] == project]:
+            del self._places[place]
         self.open.drop(project)
         self.states.drop(project)
 
@@ -40,7 +45,12 @@ class Records:
         if any(each.scope.triggered_id == scope.triggered_id for each in known):
             return False
         known.append(execution)
+        self._places[scope.project, scope.stage, scope.service].append(execution)
         return True
+
+    def at(self, scope: Scope) -> list[SequenceExecution]:
+        """The executions in a scope's project, stage and service, oldest first."""
+        return self._places.get((scope.project, scope.stage, scope.service), [])
 
     def executions(self, project: str, keptn_context: str = "", stage: str = "") -> list[SequenceExecution]:
         """The executions of a project, or of a context or stage in it, oldest first."""

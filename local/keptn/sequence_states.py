@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.keptn.events import Event, Scope, is_sequence_type, keptn_time
-from local.keptn.execution import ABORTED, FINISHED, PAUSED, STARTED, TIMED_OUT, TRIGGERED
+from local.keptn.execution import ABORTED, FINISHED, PAUSED, STARTED, TIMED_OUT, TRIGGERED, WAITING
 
 SequenceState = dict[str, Any]
 """`name, service, project, time, shkeptncontext, state, stages[{name, state, latestEvent, …}]`."""
@@ -67,6 +67,12 @@ class SequenceStates:
     def on_started(self, project: str, keptn_context: str) -> None:
         """A sequence was dispatched."""
         self._set(project, keptn_context, STARTED)
+
+    def on_waiting(self, project: str, keptn_context: str) -> None:
+        """A sequence has to wait for another one; a context that is finished stays so."""
+        state = self.get(project, keptn_context)
+        if state and state["state"] != FINISHED:
+            state["state"] = WAITING
 
     def on_finished(self, project: str, keptn_context: str) -> None:
         """A sequence ended and triggered no other; the context is finished once every stage is."""

@@ -13,11 +13,14 @@ from local.keptn.control_plane import Keptn
 from local.keptn.faults import ConnectionDropped, Faults
 from local.keptn.gateway import create_app
 from local.keptn.release import RELEASE_1_4, Release
+from local.keptn.timing import PROMPT, Timing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _THREADS = 32
+_PATIENT_THREADS = 500
+"""Where requests wait in line, each with a thread of its own: nobody else is to wait for them."""
 _CONNECTIONS = 1000
 """Idle ones included: every execution environment keeps some."""
 _IN_MEMORY = 32 * 1024 * 1024
@@ -39,8 +42,7 @@ class KeptnServer:
         *,
         host: str = "127.0.0.1",
         prefix: str = "/api",
-        reply_delay: float = 0.0,
-        dispatch_gap: float = 0.0,
+        timing: Timing = PROMPT,
         validate_events: bool = False,
     ) -> None:
         """Port 0 takes a free one."""
@@ -48,8 +50,7 @@ class KeptnServer:
             clock or SystemClock(),
             release,
             token,
-            reply_delay=reply_delay,
-            dispatch_gap=dispatch_gap,
+            timing=timing,
             validate_events=validate_events,
         )
         self._closing = threading.Event()
@@ -59,7 +60,7 @@ class KeptnServer:
             self._serve,
             host=host,
             port=port,
-            threads=_THREADS,
+            threads=_PATIENT_THREADS if timing.resource_read else _THREADS,
             backlog=512,
             connection_limit=_CONNECTIONS,
             asyncore_use_poll=True,

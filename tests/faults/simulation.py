@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from local.keptn.timing import Timing
 from tests.faults.injection import Fault, Injector, Killed
 from tests.faults.invariants import bring_to_rest, check_invariants
 from tests.support.sqs import given_up
@@ -17,7 +18,7 @@ class Simulation:
     queue_url: str
 
     def __init__(self, point: int | None = None, fault: Fault | None = None) -> None:
-        self.world = World(reply_delay=0.5, dispatch_gap=0.5)
+        self.world = World(timing=Timing(reply_delay=0.5, dispatch_gap=0.5))
         self.injector = Injector(self.world.clock, point, fault)
         self.injector.others = self.another_poller_cycles
         self.world.clock.on_advance.append(self.injector.catch_up)

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 
 from execution_plane.keptn.events import Outcome
 from execution_plane.ledger.table import LedgerUnavailable
+from local.keptn.timing import Timing
 from runs.work import Performance, TaskCancelled
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Fault, Injector, Killed, Trouble, troubles
@@ -57,7 +58,7 @@ class Interleaving(RuleBasedStateMachine):
         works=st.lists(WORKS, min_size=1, max_size=3),
     )
     def begin(self, reply_delay: float, gap: float, works: list[str]) -> None:
-        self.world = World(reply_delay=reply_delay, dispatch_gap=gap)
+        self.world = World(timing=Timing(reply_delay, gap))
         self.injector = Injector(self.world.clock)
         self.world.clock.on_advance.append(self.injector.catch_up)
         self.world.wrap_session = self.injector.wrap_session

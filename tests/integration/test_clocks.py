@@ -7,6 +7,7 @@ import pytest
 from execution_plane.keptn.events import Outcome
 from local.keptn.faults import Answer
 from local.keptn.release import RELEASE_0_16, RELEASE_1_4, Release
+from local.keptn.timing import Timing
 from runs.work import Performance
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Killed
@@ -30,7 +31,7 @@ actions:
 class TestAKeptnWithAnotherTime:
     @pytest.fixture
     def world(self, release: Release, ahead: float) -> World:
-        world = World(release=release, reply_delay=0.5, dispatch_gap=1.0)
+        world = World(release=release, timing=Timing(reply_delay=0.5, dispatch_gap=1.0))
         world.aws_clock.skew = ahead
         return world
 

@@ -8,6 +8,7 @@ import pytest
 from control.plan import PAUSE_BETWEEN_LOOKS
 from local.keptn.faults import Answer
 from local.keptn.release import RELEASE_0_16, RELEASE_1_4, Release
+from local.keptn.timing import Timing
 from tests.faults.invariants import bring_to_rest
 from tests.support.container_runs import ONE
 from tests.support.job_configs import use_job_config
@@ -89,7 +90,7 @@ def test_a_plane_that_drains_ends_what_it_started_though_the_ledger_is_lost(
 
 
 def test_a_started_that_keptn_counts_late_is_adopted_by_a_plane_that_drains() -> None:
-    world = World(reply_delay=15.0)
+    world = World(timing=Timing(reply_delay=15.0))
     plane = a_plane(world)
     use_job_config(plane, ONE)
     task = world.trigger()

@@ -94,7 +94,8 @@ def tick() -> dict[str, Any]:
 def trigger(server: KeptnServer, location: str) -> str:
     keptn = server.keptn
     known = {event["id"] for event in keptn.open_events(SAYHELLO)}
-    keptn.trigger("podtato", "dev", "head", "sequence1", {"sayhello": {"location": location}})
+    service = keptn.free_service("podtato", "dev", "head")
+    keptn.trigger("podtato", "dev", service, "sequence1", {"sayhello": {"location": location}})
     assert keptn.wait_for(lambda: len(keptn.open_events(SAYHELLO)) > len(known))
     return next(str(event["id"]) for event in keptn.open_events(SAYHELLO) if event["id"] not in known)
 

@@ -25,6 +25,7 @@ from local.keptn.faults import (
     Redirect,
 )
 from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_0, RELEASE_1_4, Release
+from local.keptn.timing import Timing
 from runs.work import Performance
 from tests.conftest import PlaneMaker
 from tests.faults.invariants import bring_to_rest, check_invariants
@@ -339,7 +340,8 @@ def test_a_plane_that_drains_starts_nothing_and_ends_what_it_has(world: World, n
 class TestOtherControlPlanes:
     @pytest.fixture
     def world(self, release: Release, validate_events: bool) -> World:
-        return World(release=release, validate_events=validate_events, reply_delay=0.5, dispatch_gap=1.0)
+        timing = Timing(reply_delay=0.5, dispatch_gap=1.0)
+        return World(release=release, validate_events=validate_events, timing=timing)
 
     def test_runs_the_main_flow(self, world: World, plane: Plane) -> None:
         def does(performance: Performance) -> Outcome:

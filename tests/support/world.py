@@ -262,11 +262,12 @@ class World:
     def trigger(self, location: str = "APAC", **data: Any) -> str:
         """Trigger the sequence of the user's document; gives the id of the sayhello task that it opens.
 
-        `contexts` has its Keptn context.
+        `contexts` has its Keptn context. Its service is one that no other sequence is in.
         """
+        service = self.keptn.free_service("podtato", "dev", "head")
         before = {event["id"] for event in self.keptn.open_events(SAYHELLO)}
         context = self.keptn.trigger(
-            "podtato", "dev", "head", "sequence1", {"sayhello": {"location": location}, **data}
+            "podtato", "dev", service, "sequence1", {"sayhello": {"location": location}, **data}
         )
         self.settle()
         while not (opened := {event["id"] for event in self.keptn.open_events(SAYHELLO)} - before):

@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from local.keptn.answers import (
     BadQuery,
@@ -37,6 +37,7 @@ class ResourceRoutes:
         `a%2Fb` arrives as `a/b`, which no route takes.
         """
         routes = Blueprint(name, __name__)
+        routes.before_request(self._join_the_line)
         for place in _PLACES:
             routes.add_url_rule(f"{place}/resource", view_func=self.resources)
             routes.add_url_rule(f"{place}/resource", view_func=self.write, methods=["POST", "PUT"])
@@ -44,6 +45,13 @@ class ResourceRoutes:
             routes.add_url_rule(f"{place}/resource/<uri>", view_func=self.update, methods=["PUT"])
             routes.add_url_rule(f"{place}/resource/<uri>", view_func=self.delete, methods=["DELETE"])
         return routes
+
+    def _join_the_line(self) -> None:
+        """A request is answered when its turn is over; a project without a repository has no line."""
+        project = (request.view_args or {})["project"]
+        self._keptn.resource_requests += 1
+        if project in self._keptn.projects:
+            g.answered_at = self._keptn.lines.join(project)
 
     def read(self, project: str, uri: str, stage: str = "", service: str = "") -> Response:
         """One resource with its content, at the head of its branch or at `gitCommitID`."""

@@ -23,6 +23,7 @@ from local.aws import create_table
 from local.keptn.faults import Answer, Delay, DropConnection, LoseEvent
 from local.keptn.release import RELEASE_0_16
 from local.keptn.server import KeptnServer
+from local.keptn.timing import Timing
 from runs.work import Performance
 from tests.conftest import TEMPLATE, PlaneMaker
 from tests.support.deletion import delete_stack
@@ -367,7 +368,7 @@ def test_a_reply_that_keptn_lost_of_those_just_sent_is_sent_again(
 
 
 def test_a_reply_that_is_only_counted_late_is_not_sent_again(plane_of: Callable[[World], Plane]) -> None:
-    world = World(reply_delay=25.0)
+    world = World(timing=Timing(reply_delay=25.0))
     plane = plane_of(world)
     task = world.trigger()
     plane.cycle()

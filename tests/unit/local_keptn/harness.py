@@ -78,8 +78,8 @@ class Harness:
         self.clock.at = end
         self.keptn.settle()
 
-    def trigger(self, sequence: str = "delivery", **options: Any) -> str:
-        context = self.keptn.trigger("podtato", "dev", "hello", sequence, **options)
+    def trigger(self, sequence: str = "delivery", service: str = "hello", **options: Any) -> str:
+        context = self.keptn.trigger("podtato", "dev", service, sequence, **options)
         self.keptn.settle()
         return context
 

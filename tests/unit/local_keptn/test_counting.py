@@ -1,6 +1,7 @@
 """The shipyard controller counts replies; nothing else about them matters to it."""
 
 from local.keptn.release import RELEASE_0_18
+from local.keptn.timing import Timing
 from tests.unit.local_keptn.harness import Harness
 
 
@@ -99,7 +100,7 @@ def test_an_empty_triggered_id_takes_the_newest_event_of_the_type_whoever_owns_i
     harness.trigger()
     mine = harness.task("deployment")
     harness.after(1)
-    harness.trigger()
+    harness.trigger(service="bye")
     theirs = harness.open("deployment")[0]
     harness.run(mine | {"id": ""})
     assert harness.open("deployment") == [mine]
@@ -107,7 +108,7 @@ def test_an_empty_triggered_id_takes_the_newest_event_of_the_type_whoever_owns_i
 
 
 def test_a_reply_in_the_dispatch_gap_is_dropped_though_the_task_is_listed() -> None:
-    harness = Harness(dispatch_gap=2.0)
+    harness = Harness(timing=Timing(dispatch_gap=2.0))
     context = harness.trigger()
     task = harness.task("deployment")
     assert harness.execution(context)["status"]["currentTask"]["triggeredID"] == ""
@@ -120,7 +121,7 @@ def test_a_reply_in_the_dispatch_gap_is_dropped_though_the_task_is_listed() -> N
 
 
 def test_in_the_gap_between_two_tasks_the_former_is_still_the_current_one() -> None:
-    harness = Harness(dispatch_gap=2.0)
+    harness = Harness(timing=Timing(dispatch_gap=2.0))
     context = harness.trigger()
     harness.after(2)
     first = harness.task("deployment")
@@ -132,7 +133,7 @@ def test_in_the_gap_between_two_tasks_the_former_is_still_the_current_one() -> N
 
 
 def test_replies_are_handled_after_the_200() -> None:
-    harness = Harness(reply_delay=5.0)
+    harness = Harness(timing=Timing(reply_delay=5.0))
     harness.trigger()
     harness.after(5)
     task = harness.task("deployment")

@@ -3,6 +3,7 @@
 import pytest
 
 from local.keptn.release import RELEASE_0_16
+from local.keptn.timing import Timing
 from tests.unit.local_keptn.harness import Harness
 
 
@@ -130,7 +131,7 @@ def test_a_sequence_triggered_in_a_paused_context_starts_when_it_is_resumed() ->
     harness.run(harness.task("test"))
     assert harness.open("deployment") == []
     harness.keptn.control("podtato", context, "resume")
-    harness.keptn.settle()
+    harness.after(10)
     assert harness.task("deployment")["data"]["stage"] == "prod"
 
 
@@ -172,7 +173,7 @@ def test_a_finished_after_an_abort_changes_only_the_stage_on_display() -> None:
 
 
 def test_an_abort_in_the_dispatch_gap_is_undone() -> None:
-    harness = Harness(dispatch_gap=2.0)
+    harness = Harness(timing=Timing(dispatch_gap=2.0))
     context = harness.trigger()
     harness.keptn.control("podtato", context, "abort")
     harness.after(2)
@@ -181,7 +182,7 @@ def test_an_abort_in_the_dispatch_gap_is_undone() -> None:
 
 
 def test_deleting_a_project_ends_what_is_under_way_in_it() -> None:
-    harness = Harness(dispatch_gap=1.0, reply_delay=1.0)
+    harness = Harness(timing=Timing(reply_delay=1.0, dispatch_gap=1.0))
     harness.trigger()
     harness.after(2)
     task = harness.task("deployment")

@@ -7,8 +7,8 @@ HISTORY = "/mongodb-datastore/event"
 
 def test_the_history_is_paged_newest_first_and_the_last_page_has_no_next_key() -> None:
     harness = Harness()
-    for _ in range(3):
-        harness.trigger()
+    for service in ("a", "b", "c"):
+        harness.trigger(service=service)
         harness.after(1)
     first = harness.get(HISTORY, project="podtato", pageSize=4).json()
     last = harness.get(HISTORY, project="podtato", pageSize=4, nextPageKey=first["nextPageKey"]).json()

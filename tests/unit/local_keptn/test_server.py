@@ -8,8 +8,10 @@ import requests
 
 from local.keptn.faults import Delay, DropConnection, HandleThenDrop, HugeBody
 from local.keptn.server import KeptnServer
+from local.keptn.timing import Timing
 from tests.unit.local_keptn.harness import SHIPYARD
 
+TOKEN = {"x-token": "secret"}
 DEPLOYMENT = "sh.keptn.event.deployment.triggered"
 
 
@@ -88,6 +90,21 @@ def test_closing_does_not_wait_for_a_delayed_answer() -> None:
 
 def _swallow(url: str) -> None:
     try:
-        requests.get(url, timeout=10)
+        requests.get(url, headers=TOKEN, timeout=10)
     except requests.RequestException:
         return
+
+
+def test_those_who_wait_in_line_for_a_repository_hold_up_nobody_else() -> None:
+    with KeptnServer(token="secret", timing=Timing(resource_read=3600)) as server:
+        server.keptn.create_project("podtato", SHIPYARD)
+        url = f"{server.url}/resource-service/v1/project/podtato/resource"
+        waiting = [threading.Thread(target=_swallow, args=(url,)) for _ in range(40)]
+        for thread in waiting:
+            thread.start()
+        while server.keptn.lines.turns["podtato"] < 40:
+            assert requests.get(f"{server.url}/v1/metadata", headers=TOKEN, timeout=10).status_code == 200
+        assert requests.get(f"{server.url}/v1/metadata", headers=TOKEN, timeout=10).status_code == 200
+    for thread in waiting:
+        thread.join(timeout=10)
+        assert not thread.is_alive()

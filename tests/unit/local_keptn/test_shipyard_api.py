@@ -12,8 +12,8 @@ OPEN = "/controlPlane/v1/event/triggered/sh.keptn.event.deployment.triggered"
 
 def _with_open(count: int) -> Harness:
     harness = Harness()
-    for _ in range(count):
-        harness.trigger()
+    for number in range(count):
+        harness.trigger(service=f"hello-{number}")
         harness.after(1)
     return harness
 
@@ -43,7 +43,8 @@ def test_the_open_list_is_filtered_by_id_project_stage_and_service() -> None:
     (event, _) = harness.open("deployment")
     assert harness.get(OPEN, project="podtato", eventID=event["id"]).json()["events"] == [event]
     assert harness.get(OPEN, stage="prod").json()["events"] == []
-    assert harness.get(OPEN, service="hello", stage="dev").json()["totalCount"] == 2
+    assert harness.get(OPEN, stage="dev").json()["totalCount"] == 2
+    assert harness.get(OPEN, service="hello-1", stage="dev").json()["totalCount"] == 1
 
 
 def test_an_unknown_project_is_not_found() -> None:
