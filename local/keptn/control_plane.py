@@ -242,11 +242,7 @@ class Keptn:
     def sequence_state(self, keptn_context: str) -> SequenceState | None:
         """The state of a context as `GET /sequence` shows it; None if there is none."""
         with self.lock:
-            for project in self.projects:
-                state = self.controller.records.states.get(project, keptn_context)
-                if state is not None:
-                    return state
-            return None
+            return self.controller.records.states.find(keptn_context)
 
     def executions(self, keptn_context: str) -> list[SequenceExecution]:
         """The executions of a context, oldest first."""

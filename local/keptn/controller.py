@@ -15,7 +15,7 @@ from local.keptn.events import Event, InvalidScope, Scope
 from local.keptn.execution import FINISHED, TIMED_OUT, TRIGGERED, SequenceExecution, Status, TaskEvent
 from local.keptn.open_events import OpenEvent
 from local.keptn.records import Records
-from local.keptn.shipyard import Sequence
+from local.keptn.shipyard import Sequence, SequenceNotFound
 
 
 class Ignored(NamedTuple):
@@ -93,21 +93,23 @@ class ShipyardController:
             self._ignore(event, str(error))
 
     def _on_sequence_triggered(self, event: Event, scope: Scope) -> None:
-        if scope.project not in self.records.shipyards:
-            self._ignore(event, "project not found")
-            return
-        self._course.after_reading(scope.project, partial(self._with_shipyard, event, scope))
+        find = partial(self._find_sequence, event, scope)
+        if scope.project in self.records.shipyards:
+            self._course.after_reading(scope.project, find)
+        else:
+            find()
 
-    def _with_shipyard(self, event: Event, scope: Scope) -> None:
+    def _find_sequence(self, event: Event, scope: Scope) -> None:
+        name = scope.event_type.split(".")[4]
         shipyard = self.records.shipyards.get(scope.project)
         if shipyard is None:
-            self._ignore(event, "project not found")
+            reason = f"could not retrieve shipyard.yaml for project {scope.project}: Resource not found"
+            self._refuse_sequence(event, scope, name, f"Unable to retrieve Shipyard file: {reason}")
             return
-        now = self._around.clock.now()
-        name = scope.event_type.split(".")[4]
-        sequence = shipyard.sequence(scope.stage, name)
-        if sequence is None:
-            self._refuse_sequence(event, scope, name, now)
+        try:
+            sequence = shipyard.sequence(scope.stage, name)
+        except SequenceNotFound as error:
+            self._refuse_sequence(event, scope, name, f"Unable to start sequence {name}: {error}")
             return
         add = partial(self._add_sequence, event, scope, sequence)
         if scope.git_commit_id:
@@ -139,11 +141,13 @@ class ShipyardController:
         self.records.states.on_sequence_triggered(event, sequence.name, now)
         self._course.dispatchers.add_sequence(execution, event)
 
-    def _refuse_sequence(self, event: Event, scope: Scope, name: str, now: float) -> None:
-        self.records.states.on_sequence_triggered(event, name, now)
-        message = f"Unable to start sequence {name}: no task sequence with name {name} found in {scope.stage}"
-        data = {**scope.with_outcome("fail", "errored").event_data(), "message": message}
-        self._course.send_sequence_finished(scope, name, event["id"], data)
+    def _refuse_sequence(self, event: Event, scope: Scope, name: str, message: str) -> None:
+        """A sequence that can't start is finished, and its stage errored; there is no execution of it."""
+        self.records.states.on_sequence_triggered(event, name, self._around.clock.now())
+        self._course.end_context(scope)
+        self._course.send_finished(
+            replace(scope.with_outcome("fail", "errored"), message=message), name, event["id"]
+        )
 
     def _on_reply(self, event: Event, scope: Scope) -> None:
         """Count a started or finished event; when the counts are even, the task is done.
@@ -192,12 +196,12 @@ class ShipyardController:
     def _abort(self, project: str, keptn_context: str, stage: str) -> None:
         """End every execution of the context, whatever its state, and tell nobody who works for it."""
         self.records.states.on_aborted(project, keptn_context)
+        self._course.forget_context(keptn_context)
         self._course.dispatchers.drop_sequences(project, keptn_context, stage)
-        self._course.dispatchers.drop_events(keptn_context)
         for execution in self.records.executions(project, keptn_context, stage):
             self.records.open.remove(project, execution.status.current.triggered_id)
             execution.status.state = FINISHED
-            self._course.send_finished(execution, execution.scope.with_outcome("pass", "aborted"))
+            self._course.complete(execution, execution.scope.with_outcome("pass", "aborted"))
 
     def _ignore(self, event: Event, reason: str) -> None:
         self.ignored.append(Ignored(event, reason))

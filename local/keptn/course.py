@@ -1,7 +1,7 @@
 """The course of a sequence: its tasks one after the other, its end, and what that triggers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -82,20 +82,35 @@ class Course:
         else:
             status.state = FINISHED
             execution.status = status
-        self.send_finished(execution, scope)
-        self._trigger_next_stages(execution, status, scope)
+        if self.complete(execution, scope):
+            self._trigger_next_stages(execution, status, scope)
 
-    def send_finished(self, execution: SequenceExecution, scope: Scope, message: str = "") -> None:
-        """Send the `<stage>.<sequence>.finished` of an execution."""
-        data = scope.event_data() | ({"message": message} if message else {})
-        self.send_sequence_finished(scope, execution.sequence.name, execution.scope.triggered_id, data)
+    def complete(self, execution: SequenceExecution, scope: Scope) -> bool:
+        """Close all that its context has open in the stage, and send the sequence's finished event.
 
-    def send_sequence_finished(
-        self, scope: Scope, sequence: str, triggered_id: str, data: dict[str, Any]
-    ) -> None:
-        """Send a sequence's finished event with this data."""
+        Where nothing is open any more, as after an abort, Keptn takes that for an error and sends none;
+        gives whether it was sent.
+        """
+        is_open = self._records.open.remove_all(scope.project, scope.keptn_context, scope.stage)
+        if is_open:
+            self.send_finished(scope, execution.sequence.name, execution.scope.triggered_id)
+        return is_open
+
+    def end_context(self, scope: Scope) -> None:
+        """A sequence ended and triggered no other."""
+        self._records.states.on_finished(scope.project, scope.keptn_context)
+        self.forget_context(scope.keptn_context)
+
+    def forget_context(self, keptn_context: str) -> None:
+        """Whatever was paused in a context is so no longer, and what still waited to be sent never is."""
+        self._records.paused.pop(keptn_context, None)
+        self.dispatchers.drop_events(keptn_context)
+
+    def send_finished(self, scope: Scope, sequence: str, triggered_id: str) -> None:
+        """Send the `<stage>.<sequence>.finished` event of this scope."""
         now = self._around.clock.now()
-        event = self._event(f"{events.PREFIX}{scope.stage}.{sequence}.finished", scope, data, now)
+        event_type = f"{events.PREFIX}{scope.stage}.{sequence}.finished"
+        event = self._event(event_type, scope, scope.event_data(), now)
         event["triggeredid"] = triggered_id
         self._records.states.on_event(event, now)
         self._around.datastore.store(event)
@@ -141,19 +156,20 @@ class Course:
         if execution is None:
             return
         records.states.on_timed_out(scope.project, scope.keptn_context)
+        self.forget_context(scope.keptn_context)
         execution.status.state = TIMED_OUT
         message = (
             f"sequence timed out while waiting for task {scope.event_type} to receive a correlating "
             ".started or .finished event"
         )
-        self.send_finished(execution, scope.with_outcome("fail", "errored"), message)
+        self.complete(execution, replace(scope.with_outcome("fail", "errored"), message=message))
 
     def _trigger_next_stages(self, execution: SequenceExecution, status: Status, scope: Scope) -> None:
         shipyard = self._records.shipyards[scope.project]
         last_task = status.previous[-1].name if status.previous else ""
         following = shipyard.triggered_by(scope.stage, execution.sequence.name, scope.result, last_task)
         if not following:
-            self._records.states.on_finished(scope.project, scope.keptn_context)
+            self.end_context(scope)
         for stage, sequence in following:
             data = {**execution.next_data(status), "stage": stage}
             trigger = partial(self._trigger_stage, scope, stage, sequence, data)

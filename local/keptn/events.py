@@ -15,7 +15,10 @@ CONTROLLER = "shipyard-controller"
 
 
 class InvalidScope(Exception):
-    """An event's data lacks its project, stage or service (the controller ignores such an event)."""
+    """An event's data lacks its project, stage or service, or has something of another type there.
+
+    The controller ignores such an event.
+    """
 
 
 def kind_of(event_type: str) -> str:
@@ -76,20 +79,20 @@ class Scope:
     def of(cls, event: Event) -> "Scope":
         """The scope of an event.
 
-        Raises InvalidScope without a project, stage and service.
+        Raises InvalidScope without a project, stage and service, and where something is of another type.
         """
         data = event.get("data")
         if not isinstance(data, dict):
             raise InvalidScope("event data is not an object")
-        for name in ("project", "stage", "service"):
-            if not isinstance(data.get(name), str) or not data[name]:
+        project, stage, service = (_text(data, name) for name in ("project", "stage", "service"))
+        for name, value in (("project", project), ("stage", stage), ("service", service)):
+            if not value:
                 raise InvalidScope(f"event does not contain a {name}")
-        labels = data.get("labels")
         return cls(
-            project=data["project"],
-            stage=data["stage"],
-            service=data["service"],
-            labels=labels if isinstance(labels, dict) else {},
+            project=project,
+            stage=stage,
+            service=service,
+            labels=_labels(data),
             result=_text(data, "result"),
             status=_text(data, "status"),
             message=_text(data, "message"),
@@ -128,5 +131,15 @@ class Scope:
 
 
 def _text(data: dict[str, Any], name: str) -> str:
+    """A text of the data; null counts as empty, and whatever else it is spoils the whole event."""
     value = data.get(name)
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str | None):
+        raise InvalidScope(f"event data has a {name} that is no text")
+    return value or ""
+
+
+def _labels(data: dict[str, Any]) -> dict[str, str]:
+    labels = data.get("labels") or {}
+    if not isinstance(labels, dict):
+        raise InvalidScope("event data has labels that are no object")
+    return {name: _text(labels, name) for name in labels}

@@ -25,7 +25,8 @@ class Records:
     )
 
     def add_project(self, project: str, shipyard: Shipyard) -> None:
-        """A new project."""
+        """A new project; sequences that were triggered before there was one are forgotten."""
+        self.states.drop(project)
         self.shipyards[project] = shipyard
         self._executions[project] = {}
 

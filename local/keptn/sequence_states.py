@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.keptn.events import Event, Scope, is_sequence_type, keptn_time
+from local.keptn.events import Event, Scope, is_sequence_type, keptn_time, moment_of
 from local.keptn.execution import ABORTED, FINISHED, PAUSED, STARTED, TIMED_OUT, TRIGGERED, WAITING
 
 SequenceState = dict[str, Any]
@@ -27,6 +27,10 @@ class SequenceStates:
         """The state of one context."""
         return self._projects.get(project, {}).get(keptn_context)
 
+    def find(self, keptn_context: str) -> SequenceState | None:
+        """The state of a context in whichever project it is."""
+        return next((each[keptn_context] for each in self._projects.values() if keptn_context in each), None)
+
     def drop(self, project: str) -> None:
         """Forget a project."""
         self._projects.pop(project, None)
@@ -42,10 +46,10 @@ class SequenceStates:
             "name": sequence,
             "service": scope.service,
             "project": scope.project,
-            "time": keptn_time(now),
+            "time": keptn_time(moment_of(event)),
             "shkeptncontext": scope.keptn_context,
             "state": TRIGGERED,
-            "stages": [{"name": scope.stage, "state": TRIGGERED}],
+            "stages": [{"name": scope.stage, "state": ""}],
         }
 
     def on_event(self, event: Event, now: float) -> None:

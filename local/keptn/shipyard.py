@@ -7,6 +7,10 @@ from typing import Any
 import yaml
 
 
+class SequenceNotFound(Exception):
+    """A shipyard has no such stage, or the stage no such sequence; says so as Keptn does."""
+
+
 class InvalidShipyard(Exception):
     """The shipyard is not YAML, breaks the schema, or has a version or stage that Keptn refuses."""
 
@@ -72,15 +76,22 @@ class Shipyard:
     version: str
     stages: tuple[Stage, ...] = field(default_factory=tuple)
 
-    def sequence(self, stage: str, name: str) -> Sequence | None:
-        """The sequence of a stage, or None. Every stage has a built-in `evaluation` sequence."""
-        for candidate in self.stages:
-            if candidate.name == stage:
-                found = next((each for each in candidate.sequences if each.name == name), None)
-                if found is None and name == "evaluation":
-                    return Sequence("evaluation", (Task("evaluation"),))
-                return found if found and found.tasks else None
-        return None
+    def sequence(self, stage: str, name: str) -> Sequence:
+        """The sequence of a stage. Every stage has a built-in `evaluation` sequence.
+
+        Raises SequenceNotFound.
+        """
+        plan = next((each for each in self.stages if each.name == stage), None)
+        if plan is None:
+            raise SequenceNotFound(f"no stage with name {stage}")
+        found = next((each for each in plan.sequences if each.name == name), None)
+        if found is None and name == "evaluation":
+            return Sequence("evaluation", (Task("evaluation"),))
+        if found is None:
+            raise SequenceNotFound(f"no task sequence with name {name} found in stage {stage}")
+        if not found.tasks:
+            raise SequenceNotFound(f"task sequence {name} does not contain any tasks")
+        return found
 
     def triggered_by(self, stage: str, sequence: str, result: str, last_task: str) -> list[tuple[str, str]]:
         """The (stage, sequence) pairs that the end of a sequence triggers."""

@@ -24,6 +24,8 @@ spec:
             - name: test
         - name: later
           tasks: [{name: wait, triggeredAfter: 1m30s}]
+        - name: empty
+          tasks: []
     - name: prod
       sequences:
         - name: delivery

@@ -1,6 +1,10 @@
 """The shipyard controller counts replies; nothing else about them matters to it."""
 
-from local.keptn.release import RELEASE_0_18
+from typing import Any
+
+import pytest
+
+from local.keptn.release import RELEASE_0_18, RELEASE_1_4, Release
 from local.keptn.timing import Timing
 from tests.unit.local_keptn.harness import Harness
 
@@ -83,6 +87,33 @@ def test_an_event_without_a_service_is_ignored() -> None:
     task = harness.task("deployment")
     harness.reply(task, "started", service="")
     assert harness.keptn.ignored[-1].reason == "event does not contain a service"
+
+
+@pytest.mark.parametrize("release", [RELEASE_0_18, RELEASE_1_4], ids=lambda release: release.version)
+@pytest.mark.parametrize(
+    "odd", [{"result": 1}, {"status": True}, {"message": ["a"]}, {"labels": ["a"]}, {"labels": {"a": 1}}]
+)
+def test_a_finished_with_something_that_is_no_text_is_lost_and_the_sequence_hangs(
+    release: Release, odd: dict[str, Any]
+) -> None:
+    harness = Harness(release)
+    harness.trigger()
+    task = harness.task("deployment")
+    harness.reply(task, "started")
+    harness.reply(task, "finished", **{"result": "pass", "status": "succeeded", **odd})
+    harness.after(24 * 3600)
+    assert harness.keptn.counts(task["id"]) == (1, 0)
+    assert harness.open("deployment") == [task]
+    harness.reply(task, "finished", result="pass", status="succeeded")
+    assert harness.open("test")
+
+
+def test_null_counts_as_nothing_at_all() -> None:
+    harness = Harness()
+    context = harness.trigger()
+    harness.reply(harness.task("deployment"), "started", labels=None, message=None)
+    harness.reply(harness.task("deployment"), "finished", result=None, status="succeeded", labels={"a": None})
+    assert harness.execution(context)["status"]["previousTasks"][0]["result"] == "fail"
 
 
 def test_a_wrong_task_in_the_type_is_counted_and_leaves_the_task_stuck() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from local.keptn.release import RELEASE_0_16
+from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_4, Release
 from local.keptn.timing import Timing
-from tests.unit.local_keptn.harness import Harness
+from tests.unit.local_keptn.harness import SHIPYARD, Harness
 
 
 def test_what_a_task_reports_reaches_the_next_one() -> None:
@@ -58,11 +58,81 @@ def test_errored_with_pass_stops_the_sequence_and_still_triggers_the_next_stage(
     assert harness.task("deployment")["data"]["stage"] == "prod"
 
 
-def test_an_unknown_sequence_fails_without_any_task() -> None:
-    harness = Harness()
-    context = harness.trigger("nothing")
-    (finished,) = [each for each in harness.keptn.events(context) if each["type"].endswith(".finished")]
+RELEASES = pytest.mark.parametrize(
+    "release", [RELEASE_0_16, RELEASE_0_18, RELEASE_1_4], ids=lambda release: release.version
+)
+
+
+@RELEASES
+@pytest.mark.parametrize(
+    ("project", "stage", "sequence", "message"),
+    [
+        (
+            "podtato",
+            "dev",
+            "nope",
+            "Unable to start sequence nope: no task sequence with name nope found in stage dev",
+        ),
+        ("podtato", "nope", "delivery", "Unable to start sequence delivery: no stage with name nope"),
+        (
+            "podtato",
+            "dev",
+            "empty",
+            "Unable to start sequence empty: task sequence empty does not contain any tasks",
+        ),
+        (
+            "nope",
+            "dev",
+            "delivery",
+            "Unable to retrieve Shipyard file: could not retrieve shipyard.yaml for project nope: "
+            "Resource not found",
+        ),
+    ],
+)
+def test_what_can_not_start_is_finished_at_once_and_its_stage_is_errored(
+    release: Release, project: str, stage: str, sequence: str, message: str
+) -> None:
+    harness = Harness(release)
+    context = harness.keptn.trigger(project, stage, "hello", sequence, {"message": "hi"}, {"owner": "me"})
+    harness.keptn.settle()
+    (state,) = harness.get(f"/controlPlane/v1/sequence/{project}").json()["states"]
+    assert (state["shkeptncontext"], state["name"], state["state"]) == (context, sequence, "finished")
+    (shown,) = state["stages"]
+    assert (shown["name"], shown["state"]) == (stage, "errored")
+    assert shown["latestFailedEvent"] == shown["latestEvent"]
+    finished, triggered = harness.get("/mongodb-datastore/event", project=project).json()["events"]
+    assert finished["type"] == f"sh.keptn.event.{stage}.{sequence}.finished"
+    assert (finished["source"], finished["triggeredid"]) == ("shipyard-controller", triggered["id"])
+    scope = {"project": project, "stage": stage, "service": "hello", "labels": {"owner": "me"}}
+    assert finished["data"] | scope == finished["data"]
     assert (finished["data"]["status"], finished["data"]["result"]) == ("errored", "fail")
+    assert finished["data"]["message"] == message
+    assert harness.keptn.executions(context) == []
+
+
+def test_a_new_project_does_not_know_what_was_triggered_before_there_was_one() -> None:
+    harness = Harness()
+    harness.keptn.trigger("sockshop", "dev", "hello", "delivery")
+    harness.keptn.settle()
+    harness.keptn.create_project("sockshop", SHIPYARD)
+    assert harness.get("/controlPlane/v1/sequence/sockshop").json() == {"states": []}
+
+
+def test_the_stage_of_a_sequence_without_a_task_yet_has_no_state() -> None:
+    harness = Harness()
+    harness.trigger()
+    waiting = harness.keptn.sequence_state(harness.trigger())
+    assert waiting is not None
+    assert waiting["stages"] == [{"name": "dev", "state": ""}]
+
+
+def test_a_sequence_that_is_over_has_nothing_open() -> None:
+    harness = Harness()
+    harness.trigger()
+    delivery = "/controlPlane/v1/event/triggered/sh.keptn.event.dev.delivery.triggered"
+    assert harness.get(delivery).json()["totalCount"] == 1
+    harness.run(harness.task("deployment"), result="fail")
+    assert harness.get(delivery).json()["events"] == []
 
 
 def test_a_task_with_triggered_after_is_listed_only_once_it_is_due() -> None:
@@ -177,8 +247,62 @@ def test_an_abort_in_the_dispatch_gap_is_undone() -> None:
     context = harness.trigger()
     harness.keptn.control("podtato", context, "abort")
     harness.after(2)
+    status = harness.execution(context)["status"]
+    assert (status["state"], status["currentTask"]["name"]) == ("started", "deployment")
+    assert harness.open("deployment") == []
+
+
+def _finished(harness: Harness, context: str) -> list[tuple[str, str]]:
+    return [
+        (event["type"], event["data"]["status"])
+        for event in harness.keptn.events(context)
+        if event["type"].endswith("delivery.finished")
+    ]
+
+
+@RELEASES
+def test_aborting_an_aborted_sequence_sends_no_second_finished(release: Release) -> None:
+    harness = Harness(release)
+    context = harness.trigger()
+    for _ in range(2):
+        harness.keptn.control("podtato", context, "abort")
+    assert _finished(harness, context) == [("sh.keptn.event.dev.delivery.finished", "aborted")]
+    assert harness.state(context) == "aborted"
+
+
+def test_an_abort_ends_the_stage_that_is_under_way_and_no_other() -> None:
+    harness = Harness()
+    context = harness.trigger()
+    harness.run(harness.task("deployment"))
+    harness.run(harness.task("test"))
+    harness.keptn.control("podtato", context, "abort")
+    assert _finished(harness, context) == [
+        ("sh.keptn.event.dev.delivery.finished", "succeeded"),
+        ("sh.keptn.event.prod.delivery.finished", "aborted"),
+    ]
+
+
+def test_an_abort_before_keptn_has_processed_the_trigger_has_no_effect() -> None:
+    harness = Harness(timing=Timing(reply_delay=1.0, resource_read=1.0))
+    context = harness.trigger()
+    path = f"/controlPlane/v1/sequence/podtato/{context}/control"
+    for _ in range(3):
+        answer = harness.call("POST", path, json={"state": "abort"})
+        assert (answer.status_code, answer.json()) == (200, {})
+        harness.after(0.9)
+    harness.after(1)
+    assert harness.state(context) == "started"
     assert harness.open("deployment")
-    assert harness.execution(context)["status"]["state"] == "started"
+
+
+def test_an_abort_ends_a_pause() -> None:
+    harness = Harness()
+    context = harness.trigger()
+    harness.keptn.control("podtato", context, "pause")
+    harness.keptn.control("podtato", context, "abort")
+    again = {"project": "podtato", "stage": "dev", "service": "hello"}
+    harness.send(type="sh.keptn.event.dev.delivery.triggered", shkeptncontext=context, data=again)
+    assert harness.open("deployment")
 
 
 def test_deleting_a_project_ends_what_is_under_way_in_it() -> None:

@@ -9,14 +9,12 @@ HEAD = "apiVersion: spec.keptn.sh/0.2.2\nkind: Shipyard\nmetadata: {name: s}\n"
 def test_a_shipyard_names_its_stages_sequences_and_tasks() -> None:
     plan = shipyard.read(SHIPYARD)
     sequence = plan.sequence("dev", "delivery")
-    assert sequence is not None
     assert [stage.name for stage in plan.stages] == ["dev", "prod"]
     assert [task.name for task in sequence.tasks] == ["deployment", "test"]
 
 
 def test_every_stage_has_a_built_in_evaluation_sequence() -> None:
     sequence = shipyard.read(SHIPYARD).sequence("dev", "evaluation")
-    assert sequence is not None
     assert [task.name for task in sequence.tasks] == ["evaluation"]
 
 
