@@ -9,7 +9,9 @@ from control.plan import ABSENT
 from execution_plane.keptn.events import Outcome
 from execution_plane.ledger.runs import State
 from execution_plane.ledger.table import Ledger
+from local.keptn.control_plane import random_id
 from local.keptn.faults import Answer, LoseEvent
+from local.keptn.intake import rewrite
 from local.keptn.release import RELEASE_0_16
 from runs.work import Performance, TaskCancelled
 from tests.conftest import PlaneMaker
@@ -160,6 +162,32 @@ def test_a_listing_that_lacks_an_event_proves_nothing(world: World, plane: Plane
     world.keptn.faults.clear()
     bring_to_rest(world)
     check_invariants(world, [task])
+
+
+def test_a_task_that_keptn_lists_no_longer_is_given_up_though_it_is_still_the_current_one(
+    world: World, plane: Plane
+) -> None:
+    """Somebody's replies without a triggered id close the newest event of their type, whoever owns it."""
+    other = world.trigger()
+    world.clock.advance(1)
+    task = world.trigger()
+    plane.cycle()
+    for kind in ("started", "finished"):
+        reply = {
+            "type": f"sh.keptn.event.sayhello.{kind}",
+            "source": "other",
+            "shkeptncontext": world.contexts[other],
+            "data": {"project": "podtato", "stage": "dev", "service": "head", "result": "pass"},
+        }
+        world.keptn.accept(rewrite(reply, world.clock.now(), random_id))
+    world.settle()
+
+    for _ in range(2):
+        assert plane.run(task).state is State.CLAIMED
+        plane.cycle()
+        world.clock.advance(ABSENT)
+
+    assert (plane.run(task).state, plane.run(task).closed_as) == (State.CLOSED, "never begun")
 
 
 def test_one_empty_listing_of_the_event_itself_proves_nothing(world: World, plane: Plane) -> None:

@@ -284,18 +284,16 @@ class Proof(Enum):
     """What is known of an event that a listing did not have."""
 
     GONE = "gone"
-    OPEN = "open"
     ASK = "ask for the event itself"
-    """Keptn knows nothing of the task: two empty listings of the event alone, some time apart, are the
-    proof.
+    """Keptn knows nothing of the task, or has it still as the current one: two empty listings of the event
+    alone, some time apart, are the proof. An abort in the moment in which Keptn triggers a task leaves one
+    that is current for ever, and that no reply can complete.
     """
 
 
 def prove(look: Look | None) -> Proof:
     """Whether the event is gone. A deleted project has no tasks (None)."""
-    if look is None or look.standing is Standing.OVER:
-        return Proof.GONE
-    return Proof.OPEN if look.standing is Standing.OPEN else Proof.ASK
+    return Proof.GONE if look is None or look.standing is Standing.OVER else Proof.ASK
 
 
 def is_absent_for_good(run: Run, now: float) -> bool:

@@ -518,7 +518,7 @@ def test_a_new_event_is_claimed_only_when_it_is_open_and_ours_to_begin(
     [
         (None, Proof.GONE),
         (Look(Standing.OVER), Proof.GONE),
-        (OPEN, Proof.OPEN),
+        (OPEN, Proof.ASK),
         (Look(Standing.GAP), Proof.ASK),
     ],
 )
