@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
+from markupsafe import escape
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map
 
@@ -124,17 +125,31 @@ def _denied(prefix: str) -> Response | None:
     return None
 
 
+def _without_slash(path: str) -> Response | None:
+    """Gin's redirect to the same path without its last slash, if there is a route for that.
+
+    nginx does not translate it: the location lacks the gateway's part.
+    """
+    if not path.endswith("/"):
+        return None
+    routes = current_app.create_url_adapter(request)
+    if routes is None or not routes.test(request.path[:-1], request.method):
+        return None
+    query = request.query_string.decode()
+    location = f"/{path[:-1]}?{query}" if query else f"/{path[:-1]}"
+    if request.method != "GET":
+        return Response("", 307, {"Location": location})
+    page = f'<a href="{escape(location)}">Moved Permanently</a>.\n\n'
+    return Response(page, 301, {"Location": location}, content_type="text/html; charset=utf-8")
+
+
 def _no_route(error: HTTPException, prefix: str, built_with_gin: set[str]) -> Response:
     path = request.path.removeprefix(prefix)
     service, _, rest = path.lstrip("/").partition("/")
     if not request.path.startswith(f"{prefix}/"):
         return refusal(nginx_page(404, "Not Found"))
     if service in built_with_gin:
-        if service == "controlPlane" and rest.endswith("/"):
-            # gin's own redirect, which nginx does not translate: the location lacks the gateway's part.
-            status = 301 if request.method == "GET" else 307
-            return Response("", status, {"Location": f"/{rest.rstrip('/')}"})
-        return gin_not_found()
+        return (_without_slash(rest) if service == "controlPlane" else None) or gin_not_found()
     below = f"/{rest}" if service == "mongodb-datastore" else path
     if isinstance(error, MethodNotAllowed):
         allowed = [each for each in error.valid_methods or () if each not in ("HEAD", "OPTIONS")]

@@ -13,6 +13,8 @@ from local.keptn.front import LOSE_EVENT
 from local.keptn.release import nginx_page
 
 _CONSUMED = ("application/json", "application/cloudevents+json")
+_UNSAID = "application/octet-stream"
+"""What go-openapi takes a body for whose type is not said."""
 
 
 class ApiRoutes:
@@ -63,6 +65,8 @@ class ApiRoutes:
             return openapi_error(400, str(error))
         except ValueError as error:
             return openapi_error(400, f'parsing body body from "" failed, because {error}')
+        if not body["type"]:
+            return openapi_error(500, "event is missing the event type")
         event = intake.rewrite(body, self._keptn.clock.now(), self._keptn.new_id)
         if not request.environ.get(LOSE_EVENT):
             self._keptn.accept(event)
@@ -72,9 +76,10 @@ class ApiRoutes:
         if not raw:
             # A nil dereference upstream: it drops the connection, and nginx answers.
             return refusal(nginx_page(502, "Bad Gateway"))
-        if request.mimetype not in _CONSUMED:
-            message = f'unsupported media type "{request.mimetype}", only {" ".join(_CONSUMED)} are allowed'
-            return openapi_error(415, message)
+        media_type = request.mimetype or _UNSAID
+        if media_type not in _CONSUMED:
+            allowed = " ".join(_CONSUMED)
+            return openapi_error(415, f'unsupported media type "{media_type}", only [{allowed}] are allowed')
         if self._keptn.validate_events and len(raw) > intake.VALIDATED_LIMIT:
             return openapi_error(
                 400, 'parsing body body from "" failed, because http: request body too large'
@@ -86,6 +91,8 @@ class ApiRoutes:
 
 def _parsed(raw: bytes) -> Event:
     body = json.loads(raw, parse_constant=_refuse_constant)
+    if body is None:
+        return {}
     if not isinstance(body, dict):
         raise ValueError("json: cannot unmarshal into Go value of type models.KeptnContextExtendedCE")
     for name in ("type", "source", "shkeptncontext", "triggeredid", "gitcommitid", "id", "specversion"):

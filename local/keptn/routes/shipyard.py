@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
+from local.keptn import go_json
 from local.keptn.answers import (
     GIN_JSON,
     BadQuery,
-    body_object,
     encoded,
     gin,
     gin_error,
@@ -20,6 +20,11 @@ from local.keptn.control_plane import Keptn
 from local.keptn.execution import SequenceExecution
 from local.keptn.open_events import OpenEvent
 from local.keptn.sequence_states import SequenceState
+
+_COMMAND = ("models.SequenceControlCommand", {"state": "models.SequenceControlState", "stage": "string"})
+_NO_STATE = (
+    "Key: 'SequenceControlCommand.State' Error:Field validation for 'State' failed on the 'required' tag"
+)
 
 
 class ShipyardRoutes:
@@ -131,10 +136,13 @@ class ShipyardRoutes:
 
     def control(self, project: str, keptn_context: str) -> Response:
         """Pause, resume or abort; what is unknown is accepted and ignored."""
-        body = body_object()
-        if not body or not isinstance(body.get("state"), str) or not body["state"]:
-            return gin_error(400, "Invalid request format: Field validation for 'State' failed on 'required'")
-        self._keptn.control(project, keptn_context, body["state"], body.get("stage") or "")
+        try:
+            command = go_json.struct(go_json.decode(request.get_data()), *_COMMAND)
+        except go_json.Unreadable as error:
+            return gin_error(400, f"Invalid request format: {error}")
+        if not command["state"]:
+            return gin_error(400, f"Invalid request format: {_NO_STATE}")
+        self._keptn.control(project, keptn_context, command["state"], command["stage"])
         return gin({})
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.keptn.release import RELEASE_0_18
+from local.keptn.release import RELEASE_0_18, RELEASE_1_4, Release
 from tests.unit.local_keptn.harness import Harness
 
 CONTEXT = "0b0c7e0e-2a53-4a9f-8a3c-6f1f3c5f8f00"
@@ -73,6 +73,37 @@ def test_a_missing_attribute_is_refused_with_a_code_of_its_own(missing: str) -> 
 def test_a_body_that_cannot_be_used_is_refused(body: bytes, content_type: str, status: int) -> None:
     answer = Harness().call("POST", "/v1/event", data=body, headers={"Content-Type": content_type})
     assert answer.status_code == status
+
+
+def test_null_lacks_whatever_is_required() -> None:
+    answer = Harness().call("POST", "/v1/event", data=b"null", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()) == (422, {"code": 602, "message": "data in body is required"})
+
+
+@pytest.mark.parametrize("release", [RELEASE_0_18, RELEASE_1_4], ids=lambda release: release.version)
+def test_an_empty_type_is_an_error_of_the_server(release: Release) -> None:
+    harness = Harness(release)
+    answer = harness.send(**EVENT | {"type": ""})
+    assert answer.status_code == 500
+    assert answer.json() == {"code": 500, "message": "event is missing the event type"}
+    assert harness.keptn.received == []
+
+
+@pytest.mark.parametrize(
+    ("content_type", "shown"),
+    [
+        ("text/plain; charset=utf-8", "text/plain"),
+        ("application/x-yaml", "application/x-yaml"),
+        (None, "application/octet-stream"),
+    ],
+)
+def test_another_content_type_is_refused_with_those_that_are_allowed(
+    content_type: str | None, shown: str
+) -> None:
+    answer = Harness().call("POST", "/v1/event", data=b"{}", headers={"Content-Type": content_type})
+    assert answer.status_code == 415
+    allowed = "[application/json application/cloudevents+json]"
+    assert answer.json()["message"] == f'unsupported media type "{shown}", only {allowed} are allowed'
 
 
 SCOPE = {"project": "podtato", "stage": "dev", "service": "hello"}

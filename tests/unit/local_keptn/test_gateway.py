@@ -121,8 +121,23 @@ def test_the_resource_service_is_not_public_before_0_18() -> None:
 
 
 def test_a_trailing_slash_is_redirected_to_a_place_that_is_not_there() -> None:
-    answer = Harness().call("GET", "/controlPlane/v1/project/", allow_redirects=False)
-    assert (answer.status_code, answer.headers["Location"]) == (301, "/v1/project")
+    answer = Harness().call("GET", "/controlPlane/v1/project/?pageSize=2&a=b", allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/v1/project?pageSize=2&a=b")
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.text == '<a href="/v1/project?pageSize=2&amp;a=b">Moved Permanently</a>.\n\n'
+
+
+def test_a_trailing_slash_of_another_method_is_redirected_with_no_body() -> None:
+    answer = Harness().call("POST", "/controlPlane/v1/log/", json={}, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"], answer.text) == (307, "/v1/log", "")
+
+
+@pytest.mark.parametrize(
+    "path", ["/controlPlane/v1/nothing/", "/resource-service/v1/project/podtato/resource/"]
+)
+def test_a_trailing_slash_where_nothing_is_redirected_is_not_found(path: str) -> None:
+    answer = Harness().call("GET", path, allow_redirects=False)
+    assert (answer.status_code, answer.text) == (404, "404 page not found")
 
 
 def test_doubled_slashes_are_merged() -> None:

@@ -132,10 +132,48 @@ def test_control_takes_any_state_but_none() -> None:
     harness = Harness()
     path = f"/controlPlane/v1/sequence/podtato/{harness.trigger()}/control"
     assert harness.call("POST", path, json={"state": "dance"}).json() == {}
-    assert harness.call("POST", path, json={"stage": "dev"}).status_code == 400
     assert (
         harness.call("POST", path.replace("podtato", "nothing"), json={"state": "abort"}).status_code == 200
     )
+    assert harness.call("POST", path, json={"state": "dance", "stage": None}).status_code == 200
+
+
+NO_STATE = (
+    "Key: 'SequenceControlCommand.State' Error:Field validation for 'State' failed on the 'required' tag"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("", "EOF"),
+        ("null", NO_STATE),
+        ("{}", NO_STATE),
+        ('{"stage": "dev"}', NO_STATE),
+        ('{"state": null}', NO_STATE),
+        ("[]", "json: cannot unmarshal array into Go value of type models.SequenceControlCommand"),
+        ("1", "json: cannot unmarshal number into Go value of type models.SequenceControlCommand"),
+        ("abort", "invalid character 'a' looking for beginning of value"),
+        ('{"state": "abort"', "unexpected EOF"),
+        (
+            '{"state": 1}',
+            "json: cannot unmarshal number into Go struct field SequenceControlCommand.state of type "
+            "models.SequenceControlState",
+        ),
+        (
+            '{"state": "abort", "stage": []}',
+            "json: cannot unmarshal array into Go struct field SequenceControlCommand.stage of type string",
+        ),
+    ],
+)
+def test_control_refuses_what_go_can_not_read_in_its_own_words(body: str, message: str) -> None:
+    harness = Harness()
+    context = harness.trigger()
+    path = f"/controlPlane/v1/sequence/podtato/{context}/control"
+    answer = harness.call("POST", path, data=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json() == {"code": 400, "message": f"Invalid request format: {message}"}
+    assert harness.state(context) == "started"
 
 
 def _project(**changes: object) -> dict[str, object]:
