@@ -1,6 +1,7 @@
 """Answers as Keptn's services word them: gin's in most, go-openapi's in the API and the datastore."""
 
 import json
+import re
 from typing import Any
 
 from flask import Response, request
@@ -12,6 +13,10 @@ GIN_JSON = "application/json; charset=utf-8"
 
 class BadQuery(Exception):
     """A query parameter is not what the service wants."""
+
+
+class Panic(Exception):
+    """A handler in Go has failed, as over a slice that is out of range; gin answers with a bare 500."""
 
 
 def encoded(value: Any) -> bytes:
@@ -78,7 +83,34 @@ def body_object() -> dict[str, Any] | None:
 
 
 def offset_page(total: int, size: int, key: str) -> tuple[int, int, str]:
-    """Keptn's paging by offset: start, end, and the next key, which is "0" at the end."""
-    start = int(key) if key.lstrip("-").isdigit() else 0
+    """Keptn's paging by offset: start, end, and the next key, which is "0" at the end.
+
+    Raises Panic for a slice that is none.
+    """
+    start = offset(key)
     following = start + size
-    return start, min(total, following), str(following if following < total else 0)
+    end = min(total, following)
+    if start < total and not 0 <= start <= end:
+        raise Panic
+    return start, end, str(following if following < total else 0)
+
+
+def offset(key: str) -> int:
+    """The offset that a page key stands for; what is no number stands for 0."""
+    return int(key) if re.fullmatch(r"[+-]?[0-9]+", key) else 0
+
+
+def no_skip(offset: int) -> str:
+    """What MongoDB says of an offset below 0."""
+    return f"(Location51024) BSON field 'skip' value must be >= 0, actual value '{offset}'"
+
+
+def database_page(total: int, size: int, start: int) -> tuple[int, int]:
+    """MongoDB's paging by offset: the end, and the next key, which is 0 at the end.
+
+    Without a size above 0 there is no limit.
+    """
+    end = start + size
+    if size <= 0 or end >= total:
+        return total, 0
+    return end, end

@@ -81,7 +81,7 @@ class Keptn:
         self.changed = threading.Condition(self.lock)
         """Notified when there is something new to settle, and when something was settled."""
         self.faults = Faults()
-        self.datastore = Datastore()
+        self.datastore = Datastore(release.stores_subscriptions)
         self.resources = ResourceService()
         self.lines = RepositoryLines(clock, timing.resource_read)
         self.resource_requests = 0

@@ -23,6 +23,9 @@ START_TIMEOUT = 600.0
 WATCH_INTERVAL = 60.0
 """Seconds between two looks for tasks that were not started."""
 
+LISTED_LATER = 40e-6
+"""Seconds between the times of a task's event as it is sent and as it is listed: Keptn looks twice."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -121,7 +124,8 @@ class Course:
         event = self._event(f"{events.PREFIX}{task.name}.triggered", scope, execution.next_data(status), due)
         if execution.scope.git_commit_id:
             event["gitcommitid"] = execution.scope.git_commit_id
-        self._records.open.insert(scope.project, event, due)
+        listed = {**event, "time": events.rfc3339(due + LISTED_LATER)}
+        self._records.open.insert(scope.project, listed, due)
         self._records.states.on_event(event, now)
         turn = partial(self._turn_to, execution, status, task, event, due)
         if self._around.timing.dispatch_gap:

@@ -6,6 +6,7 @@ from itertools import chain
 
 from local.keptn.events import PREFIX, Event
 
+_SUBSCRIBED = "distributor"
 _PROJECT_DELETED = f"{PREFIX}project.delete.finished"
 
 
@@ -59,7 +60,9 @@ class Query:
 class Datastore:
     """All `sh.keptn.event.` events by project, and apart from them those without one."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes_subscription: bool = True) -> None:
+        """`notes_subscription`: whether events are stored as the Go SDK hands them on."""
+        self._notes_subscription = notes_subscription
         self._projects: dict[str, list[Event]] = defaultdict(list)
         self._contexts: dict[str, list[Event]] = defaultdict(list)
         self._responses: set[tuple[str, str]] = set()
@@ -78,8 +81,9 @@ class Datastore:
         if event["type"] == _PROJECT_DELETED:
             self.drop(project)
             return
-        self._projects[project].append(event)
-        self._contexts[event["shkeptncontext"]].append(event)
+        stored = _with_subscription(event) if self._notes_subscription else event
+        self._projects[project].append(stored)
+        self._contexts[event["shkeptncontext"]].append(stored)
         if event.get("triggeredid"):
             self._responses.add((event["shkeptncontext"], event["triggeredid"]))
 
@@ -145,6 +149,21 @@ class Datastore:
     @staticmethod
     def _newest_first(events: list[Event]) -> list[Event]:
         return sorted(events, key=lambda event: str(event["time"]))[::-1]
+
+
+def _with_subscription(event: Event) -> Event:
+    """The event with the subscription that the SDK notes in it, which has no id.
+
+    It adds none to temporary data that somebody else's is in already.
+    """
+    data = event["data"]
+    if not isinstance(data, dict):
+        return event
+    temporary = data.get("temporaryData", {_SUBSCRIBED: None})
+    if not isinstance(temporary, dict) or _SUBSCRIBED not in temporary:
+        return event
+    noted = {**temporary, _SUBSCRIBED: {"subscriptionID": ""}}
+    return {**event, "data": {**data, "temporaryData": noted}}
 
 
 def _at(event: Event, path: str) -> object:

@@ -9,7 +9,7 @@ from markupsafe import escape
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map
 
-from local.keptn.answers import gin_not_found, openapi, openapi_error, refusal
+from local.keptn.answers import Panic, gin_not_found, openapi, openapi_error, refusal
 from local.keptn.authorization import Authorization
 from local.keptn.bridge import Bridge
 from local.keptn.control_plane import Keptn
@@ -100,6 +100,10 @@ def create_app(keptn: Keptn, prefix: str = "/api", sleep: Callable[[float], obje
     @app.errorhandler(HTTPException)
     def no_route(error: HTTPException) -> Response:
         return _no_route(error, prefix, built_with_gin)
+
+    @app.errorhandler(Panic)
+    def panicked(_: Panic) -> Response:
+        return Response("", 500)
 
     @app.get("/nginx-health", endpoint="health")
     def health() -> Response:

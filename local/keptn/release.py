@@ -42,6 +42,8 @@ class Release:
     last_task_stays_current: bool = False
     """Whether a finished execution keeps its last task in `currentTask` (before #8808)."""
     can_validate_events: bool = True
+    stores_subscriptions: bool = True
+    """Whether the history has its events as the Go SDK hands them on, with a subscription (0.18)."""
     wants_git_credentials: bool = True
     """Whether creating a project takes a `gitCredentials` object."""
     unauthenticated: Refusal = _UNAUTHENTICATED
@@ -69,6 +71,7 @@ RELEASE_0_16 = replace(
     resource_paths=("configuration-service",),
     has_sequence_execution=False,
     hides_future_events=False,
+    stores_subscriptions=False,
 )
 
 RELEASE_1_0 = replace(RELEASE_1_4, version="1.0.0", auth_failed=nginx_page(500, "Internal Server Error"))

@@ -16,6 +16,10 @@ Subscription = dict[str, Any]
 LogEntry = dict[str, Any]
 
 
+NO_DOCUMENT = "mongo: no documents in result"
+LOG_FIELDS = ("integrationid", "message", "shkeptncontext", "task", "triggeredid", "gitcommitid")
+
+
 class NotRegistered(Exception):
     """There is no such integration, or no such subscription of it."""
 
@@ -87,14 +91,14 @@ class Uniform:
         self._see(integration_id)
         return integration
 
-    def get(self, integration_id: str) -> Integration:
+    def get(self, integration_id: str, otherwise: str = "uniform integration not found") -> Integration:
         """One integration.
 
-        Raises NotRegistered.
+        Raises NotRegistered, whose text is `otherwise`.
         """
         self._forget_silent()
         if integration_id not in self._integrations:
-            raise NotRegistered("uniform integration not found")
+            raise NotRegistered(otherwise)
         return self._integrations[integration_id]
 
     def integrations(
@@ -119,7 +123,7 @@ class Uniform:
             and namespace in ("", each["metadata"]["kubernetesmetadata"]["namespace"])
             and hostname in ("", each["metadata"]["hostname"])
             and all(
-                any(value in (subscription["filter"][key] or ()) for subscription in each["subscriptions"])
+                any(value in (subscription["filter"][key] or ()) for subscription in subscriptions_of(each))
                 for key, value in filters
                 if value
             )
@@ -135,10 +139,10 @@ class Uniform:
 
         Raises NotRegistered.
         """
-        subscriptions = self.get(integration_id)["subscriptions"]
+        integration = self.get(integration_id, NO_DOCUMENT)
         subscription = _subscription(given) | {"id": subscription_id or self._new_id()}
-        subscriptions[:] = [each for each in subscriptions if each["id"] != subscription["id"]]
-        subscriptions.append(subscription)
+        others = [each for each in subscriptions_of(integration) if each["id"] != subscription["id"]]
+        integration["subscriptions"] = [*others, subscription]
         return str(subscription["id"])
 
     def subscription(self, integration_id: str, subscription_id: str) -> Subscription:
@@ -146,10 +150,10 @@ class Uniform:
 
         Raises NotRegistered.
         """
-        for subscription in self.get(integration_id)["subscriptions"]:
+        for subscription in subscriptions_of(self.get(integration_id, NO_DOCUMENT)):
             if subscription["id"] == subscription_id:
                 return dict(subscription)
-        raise NotRegistered("subscription not found")
+        raise NotRegistered(NO_DOCUMENT)
 
     def delete_subscription(self, integration_id: str, subscription_id: str) -> None:
         """Remove a subscription.
@@ -157,26 +161,19 @@ class Uniform:
         Raises NotRegistered; and for an unknown integration leaves a junk one behind, as the real one does.
         """
         if integration_id not in self._integrations:
-            self._integrations[integration_id] = _integration({}) | {"id": integration_id}
-            raise NotRegistered("mongo: no documents in result")
-        subscriptions = self._integrations[integration_id]["subscriptions"]
-        subscriptions[:] = [each for each in subscriptions if each["id"] != subscription_id]
+            junk = {"id": integration_id, "subscriptions": None}
+            self._integrations[integration_id] = _integration({}) | junk
+            raise NotRegistered(NO_DOCUMENT)
+        integration = self._integrations[integration_id]
+        others = [each for each in subscriptions_of(integration) if each["id"] != subscription_id]
+        if others != integration["subscriptions"]:
+            integration["subscriptions"] = others
 
     def log(self, entries: list[LogEntry]) -> None:
         """Keep log entries; one without a time gets this moment's."""
         now = self._clock.now()
         for entry in entries:
-            texts = {
-                key: entry.get(key) or ""
-                for key in (
-                    "integrationid",
-                    "message",
-                    "shkeptncontext",
-                    "task",
-                    "triggeredid",
-                    "gitcommitid",
-                )
-            }
+            texts = {name: entry.get(name) or "" for name in LOG_FIELDS}
             self._log.append((now, {**texts, "time": entry.get("time") or keptn_time(now)}))
 
     def logs(self, query: LogQuery) -> list[LogEntry]:
@@ -188,9 +185,8 @@ class Uniform:
     def _register_again(self, known: list[Integration], given: Integration) -> str:
         kept = known[0]
         for other in known[1:]:
-            kept["subscriptions"] += [
-                each for each in other["subscriptions"] if each not in kept["subscriptions"]
-            ]
+            adopted = [each for each in subscriptions_of(other) if each not in subscriptions_of(kept)]
+            kept["subscriptions"] = subscriptions_of(kept) + adopted
             self.unregister(other["id"])
         if not kept["subscriptions"]:
             # Keptn stores these without giving them ids.
@@ -208,6 +204,11 @@ class Uniform:
         oldest = self._clock.now() - INTEGRATION_TTL
         for integration_id in [each for each, seen in self._seen.items() if seen < oldest]:
             self.unregister(integration_id)
+
+
+def subscriptions_of(integration: Integration) -> list[Subscription]:
+    """An integration's subscriptions; it may have null in their place."""
+    return integration["subscriptions"] or []
 
 
 def _integration(given: dict[str, Any]) -> Integration:

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request
 
-from local.keptn.answers import openapi, openapi_error, query_text
+from local.keptn.answers import no_skip, offset, openapi, openapi_error, query_text
 from local.keptn.control_plane import Keptn
 from local.keptn.datastore import InvalidFilter, Query
 
@@ -36,7 +36,9 @@ class DatastoreRoutes:
             size = _size("pageSize")
         except BadSize as error:
             return openapi_error(422, str(error), code=error.code)
-        key = query_text("nextPageKey")
+        start = offset(query_text("nextPageKey"))
+        if start < 0:
+            return openapi_error(500, f"could not retrieve elements from events collection: {no_skip(start)}")
         query = Query(
             project=query_text("project"),
             keptn_context=query_text("keptnContext"),
@@ -49,12 +51,12 @@ class DatastoreRoutes:
             before_time=query_text("beforeTime"),
             root="root" in request.args,
         )
-        page = self._keptn.datastore.query(query, size, int(key) if key.isdigit() else 0)
-        body: dict[str, object] = {"events": page.events}
+        page = self._keptn.datastore.query(query, size, start)
+        body: dict[str, object] = {"events": page.events, "pageSize": size}
         if page.next_key is not None:
             body["nextPageKey"] = str(page.next_key)
         if page.total:
-            body |= {"pageSize": size, "totalCount": page.total}
+            body["totalCount"] = page.total
         return openapi(body)
 
     def events_of_type(self, event_type: str) -> Response:

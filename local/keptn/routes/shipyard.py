@@ -8,10 +8,12 @@ from local.keptn import go_json
 from local.keptn.answers import (
     GIN_JSON,
     BadQuery,
+    database_page,
     encoded,
     gin,
     gin_error,
     gin_not_found,
+    no_skip,
     offset_page,
     query_number,
     query_text,
@@ -51,26 +53,25 @@ class ShipyardRoutes:
         """
         problem = b""
         size = 20
+        project, stage, service = (query_text(name) for name in ("project", "stage", "service"))
         try:
             size = query_number("pageSize", size)
         except BadQuery as error:
-            # The handler forgets to return: an error document, then the listing, all with status 400.
+            # The handler forgets to return: an error document, then the listing, all with status 400. What
+            # it would have read after the size does not count.
             problem = encoded({"code": 400, "message": f"Invalid request format: {error}"})
-        project = query_text("project")
+            project = stage = service = ""
         if project and project not in self._keptn.projects:
             return gin_error(404, "project not found")
-        found = self._open(project, event_type)
+        found = self._open(project, stage, service, event_type)
         start, end, following = offset_page(len(found), size, query_text("nextPageKey"))
-        if start < len(found) and (start < 0 or end < start):
-            return Response("", 500)
         page = b",".join(opened.json for opened in found[: max(0, end - start)])
         total = b',"totalCount":%d' % len(found) if found else b""
         body = b'%b{"events":[%b],"nextPageKey":"%b"%b}' % (problem, page, following.encode(), total)
         return Response(body, 400 if problem else 200, content_type=GIN_JSON)
 
-    def _open(self, project: str, event_type: str) -> list[OpenEvent]:
+    def _open(self, project: str, stage: str, service: str, event_type: str) -> list[OpenEvent]:
         event_id = query_text("eventID") or None
-        stage, service = query_text("stage"), query_text("service")
         return [
             opened
             for name in ([project] if project else self._keptn.projects)
@@ -84,6 +85,8 @@ class ShipyardRoutes:
             size, start = query_number("pageSize", 0), query_number("nextPageKey", 0)
         except BadQuery as error:
             return gin_error(400, f"Invalid request format: {error}")
+        if start < 0:
+            return gin_error(500, f"Unable to query sequence state repository: {no_skip(start)}")
         name, state = query_text("name"), query_text("state")
         from_time, before_time = query_text("fromTime"), query_text("beforeTime")
         found = [
@@ -94,8 +97,8 @@ class ShipyardRoutes:
             and (not from_time or each["time"] > from_time)
             and (not before_time or each["time"] < before_time)
         ]
-        end = start + size if size else len(found)
-        page = {"states": found[start:end], "nextPageKey": end if end < len(found) else 0}
+        end, following = database_page(len(found), size, start)
+        page = {"states": found[start:end], "nextPageKey": following}
         return gin(_without_zeros({**page, "totalCount": len(found)}))
 
     def _states(self, project: str) -> list[SequenceState]:
@@ -121,9 +124,11 @@ class ShipyardRoutes:
             return gin_error(404, "project not found")
         found = [each for each in self._of_project(project) if _is_asked_for(each)]
         found.reverse()
-        end = start + size if size else len(found)
+        if found and start < 0:
+            return gin_error(500, f"Unable to query sequence execution repository: {no_skip(start)}")
+        end, following = database_page(len(found), size, start)
         page = {
-            "nextPageKey": end if end < len(found) else 0,
+            "nextPageKey": following,
             "pageSize": len(found[start:end]),
             "totalCount": len(found),
         }

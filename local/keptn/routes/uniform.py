@@ -1,12 +1,23 @@
 """The shipyard controller's routes on integrations and their log."""
 
 from datetime import datetime
+from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
-from local.keptn.answers import BadQuery, body_object, gin, gin_error, query_number, query_text
+from local.keptn import go_json
+from local.keptn.answers import (
+    BadQuery,
+    body_object,
+    database_page,
+    gin,
+    gin_error,
+    no_skip,
+    query_number,
+    query_text,
+)
 from local.keptn.control_plane import Keptn
-from local.keptn.uniform import IncompleteIntegration, LogQuery, NotRegistered
+from local.keptn.uniform import LOG_FIELDS, NO_DOCUMENT, IncompleteIntegration, LogQuery, NotRegistered
 
 _FILTERS = ("name", "namespace", "hostname", "project", "stage", "service")
 
@@ -71,8 +82,8 @@ class UniformRoutes:
             return _unreadable()
         try:
             added = self._keptn.uniform.put_subscription(integration_id, body)
-        except NotRegistered:
-            return gin_error(404, "mongo: no documents in result")
+        except NotRegistered as error:
+            return gin_error(404, str(error))
         return gin({"id": added}, 201)
 
     def resubscribe(self, integration_id: str, subscription_id: str) -> Response:
@@ -82,14 +93,14 @@ class UniformRoutes:
             return _unreadable()
         try:
             self._keptn.uniform.put_subscription(integration_id, body, subscription_id)
-        except NotRegistered:
-            return gin_error(500, "mongo: no documents in result")
+        except NotRegistered as error:
+            return gin_error(500, str(error))
         return gin({"id": subscription_id}, 201)
 
     def subscriptions(self, integration_id: str) -> Response:
-        """All subscriptions of an integration."""
+        """All subscriptions of an integration; null if there are none."""
         try:
-            return gin(self._keptn.uniform.get(integration_id)["subscriptions"])
+            return gin(self._keptn.uniform.get(integration_id, NO_DOCUMENT)["subscriptions"] or None)
         except NotRegistered as error:
             return gin_error(404, str(error))
 
@@ -109,15 +120,17 @@ class UniformRoutes:
         return gin({})
 
     def log(self) -> Response:
-        """Keep log entries; an empty list is a server error, since MongoDB inserts nothing."""
-        body = body_object()
-        if body is None or not _are_objects(body.get("logs")):
-            return _unreadable()
-        if any(entry.get("time") == "" for entry in body.get("logs") or ()):
-            return gin_error(400, 'parsing time "\\"\\"" as "2006-01-02T15:04:05Z07:00"')
-        if not body.get("logs"):
+        """Keep log entries; an empty list is a server error, since MongoDB inserts nothing.
+
+        An entry that is null is one in which everything is empty.
+        """
+        try:
+            entries = _log_entries(go_json.decode(request.get_data()))
+        except go_json.Unreadable as error:
+            return gin_error(400, str(error))
+        if not entries:
             return gin_error(500, "must provide at least one element in input slice")
-        self._keptn.uniform.log(body["logs"])
+        self._keptn.uniform.log(entries)
         return gin({})
 
     def logs(self) -> Response:
@@ -132,14 +145,36 @@ class UniformRoutes:
             return gin_error(400, f"Invalid request format: {error}")
         except ValueError as error:
             return gin_error(404, f"Unable to retrieve logs: {error}")
+        if start < 0:
+            return gin_error(404, f"Unable to retrieve logs: {no_skip(start)}")
         found = self._keptn.uniform.logs(query)
-        end = start + size if size else len(found)
+        end, following = database_page(len(found), size, start)
         page: dict[str, object] = {"logs": found[start:end]}
-        if end < len(found):
-            page["nextPageKey"] = end
+        if following:
+            page["nextPageKey"] = following
         if found:
-            page |= {"pageSize": len(found[start:end]), "totalCount": len(found)}
+            page["totalCount"] = len(found)
         return gin(page)
+
+
+def _log_entries(body: Any) -> list[dict[str, Any]]:
+    """The entries of a body, with their texts and times.
+
+    Raises go_json.Unreadable.
+    """
+    go_json.struct(body, "models.CreateLogsRequest", {})
+    given = (body or {}).get("logs")
+    if not isinstance(given, list | None):
+        what = f"cannot unmarshal {go_json.kind(given)} into Go struct field CreateLogsRequest.logs"
+        raise go_json.Unreadable(f"json: {what} of type []models.LogEntry")
+    texts = dict.fromkeys(LOG_FIELDS, "string")
+    entries: list[dict[str, Any]] = []
+    for entry in given or ():
+        if isinstance(entry, dict) and entry.get("time") == "":
+            raise go_json.Unreadable('parsing time "\\"\\"" as "2006-01-02T15:04:05Z07:00"')
+        fields: dict[str, Any] = go_json.struct(entry, "models.LogEntry", texts, at="CreateLogsRequest.logs")
+        entries.append({**fields, "time": (entry or {}).get("time")})
+    return entries
 
 
 def _unreadable() -> Response:

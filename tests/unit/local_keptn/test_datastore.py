@@ -1,5 +1,9 @@
+from typing import Any
+
 import pytest
 
+from local.keptn.events import moment_of
+from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_4, Release
 from tests.unit.local_keptn.harness import Harness
 
 HISTORY = "/mongodb-datastore/event"
@@ -25,8 +29,64 @@ def test_a_page_has_1_to_100_events(size: object, code: int) -> None:
 
 
 def test_nothing_found_is_a_200() -> None:
-    assert Harness().get(HISTORY, project="nothing").json() == {"events": []}
-    assert Harness().get(HISTORY).json() == {"events": []}
+    assert Harness().get(HISTORY, project="nothing").json() == {"events": [], "pageSize": 20}
+    assert Harness().get(HISTORY, pageSize=5).json() == {"events": [], "pageSize": 5}
+
+
+def test_an_offset_below_0_is_the_databases_error() -> None:
+    answer = Harness().get(HISTORY, project="podtato", nextPageKey=-1)
+    assert answer.status_code == 500
+    assert answer.json()["message"].startswith("could not retrieve elements from events collection: ")
+
+
+@pytest.mark.parametrize("release", [RELEASE_0_18, RELEASE_1_4], ids=lambda release: release.version)
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ({}, {"temporaryData": {"distributor": {"subscriptionID": ""}}}),
+        (
+            {"temporaryData": {"distributor": {"subscriptionID": "a"}, "other": 1}},
+            {"temporaryData": {"distributor": {"subscriptionID": ""}, "other": 1}},
+        ),
+        ({"temporaryData": {"other": 1}}, {"temporaryData": {"other": 1}}),
+    ],
+)
+def test_a_stored_event_has_the_empty_subscription_that_it_was_received_by(
+    release: Release, given: dict[str, Any], stored: dict[str, Any]
+) -> None:
+    harness = Harness(release)
+    context = harness.trigger(data=given)
+    task, triggered = harness.get(HISTORY, keptnContext=context).json()["events"]
+    assert triggered["data"]["temporaryData"] == stored["temporaryData"]
+    assert task["data"]["temporaryData"] == stored["temporaryData"]
+    assert harness.task("deployment")["data"].get("temporaryData") == given.get("temporaryData")
+
+
+def test_before_0_18_events_are_stored_as_they_were_sent() -> None:
+    harness = Harness(RELEASE_0_16)
+    context = harness.trigger()
+    stored = harness.get(HISTORY, keptnContext=context).json()["events"]
+    assert all("temporaryData" not in event["data"] for event in stored)
+
+
+def test_a_stored_events_time_is_microseconds_from_the_listed_ones() -> None:
+    harness = Harness()
+    context = harness.trigger()
+    (stored,) = harness.get(HISTORY, keptnContext=context, source="shipyard-controller").json()["events"]
+    listed = harness.task("deployment")
+    assert stored["id"] == listed["id"]
+    assert 0 < moment_of(listed) - moment_of(stored) < 0.001
+
+
+def test_the_history_of_an_unknown_project_has_its_events() -> None:
+    harness = Harness()
+    harness.send(
+        type="sh.keptn.event.test.started",
+        data={"project": "nothing", "stage": "dev", "service": "hello"},
+    )
+    answer = harness.get(HISTORY, project="nothing").json()
+    assert [event["type"] for event in answer["events"]] == ["sh.keptn.event.test.started"]
+    assert (answer["pageSize"], answer["totalCount"]) == (20, 1)
 
 
 def test_the_history_is_filtered_by_what_events_say() -> None:

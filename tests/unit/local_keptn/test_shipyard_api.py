@@ -1,6 +1,7 @@
 """The shipyard controller over HTTP: open events, sequence states, executions, control, projects."""
 
 import base64
+import json
 
 import pytest
 
@@ -59,8 +60,67 @@ def test_a_page_size_that_is_no_number_answers_with_two_documents() -> None:
     assert answer.text.endswith('}{"events":[],"nextPageKey":"0"}')
 
 
-def test_a_negative_page_size_is_a_server_error() -> None:
-    assert _with_open(1).get(OPEN, pageSize=-1).status_code == 500
+def test_what_is_asked_for_besides_a_page_size_that_is_no_number_does_not_count() -> None:
+    harness = _with_open(2)
+    answer = harness.get(OPEN, pageSize="abc", project="nothing", stage="nowhere")
+    error, listing = answer.text.split("}", 1)
+    assert (
+        error
+        == '{"code":400,"message":"Invalid request format: strconv.ParseInt: parsing \\"abc\\": invalid syntax"'
+    )
+    assert json.loads(listing)["totalCount"] == 2
+
+
+LISTS = [
+    OPEN,
+    "/controlPlane/v1/project",
+    "/controlPlane/v1/project/podtato/stage",
+    "/controlPlane/v1/project/podtato/stage/dev/service",
+    "/resource-service/v1/project/podtato/resource",
+]
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    "paging", [{"pageSize": -1}, {"nextPageKey": -1}, {"nextPageKey": 1, "pageSize": -3}]
+)
+def test_a_page_before_the_first_one_is_a_bare_server_error(path: str, paging: dict[str, int]) -> None:
+    harness = _with_open(2)
+    harness.keptn.create_service("podtato", "second")
+    harness.keptn.create_project("sockshop", SHIPYARD)
+    answer = harness.get(path, **paging)
+    assert (answer.status_code, answer.text) == (500, "")
+
+
+def test_a_page_of_a_negative_size_of_nothing_names_the_one_before_it() -> None:
+    assert Harness().get(OPEN, pageSize=-1).json() == {"events": [], "nextPageKey": "-1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("sequence/podtato", 500, "Unable to query sequence state repository: "),
+        ("sequence-execution?project=podtato", 500, "Unable to query sequence execution repository: "),
+        ("log", 404, "Unable to retrieve logs: "),
+    ],
+)
+def test_an_offset_below_0_is_the_databases_error(path: str, status: int, message: str) -> None:
+    answer = _with_open(1).get(f"/controlPlane/v1/{path}", nextPageKey=-1)
+    assert answer.status_code == status
+    assert answer.json()["message"].startswith(message)
+
+
+def test_executions_and_states_in_pages_of_a_negative_size_come_all_at_once() -> None:
+    harness = _with_open(3)
+    executions = harness.get("/controlPlane/v1/sequence-execution", project="podtato", pageSize=-1).json()
+    assert len(executions["sequenceExecutions"]) == executions["pageSize"] == executions["totalCount"] == 3
+    assert "nextPageKey" not in executions
+    one = harness.get(
+        "/controlPlane/v1/sequence-execution", project="podtato", service="hello-1", pageSize=-1
+    )
+    assert one.json()["pageSize"] == 1
+    states = harness.get("/controlPlane/v1/sequence/podtato", pageSize=-1).json()
+    assert (len(states["states"]), states["totalCount"], set(states)) == (3, 3, {"states", "totalCount"})
 
 
 def test_a_sequence_event_is_listed_too() -> None:
