@@ -43,12 +43,20 @@ class Project:
     shipyard_text: str
     shipyard: Shipyard
     created: float
-    services: list[str] = field(default_factory=list)
+    git_credentials: dict[str, Any]
+    """What Keptn shows of them: `remoteURL`, `user` and `https` without its token."""
+    services: dict[str, float] = field(default_factory=dict)
+    """When each was created, in seconds since the epoch."""
 
     @property
     def stages(self) -> list[str]:
         """The names of its stages."""
         return [stage.name for stage in self.shipyard.stages]
+
+    @property
+    def upstream_url(self) -> str:
+        """Where its git repository is."""
+        return str(self.git_credentials["remoteURL"])
 
 
 def random_id() -> str:
@@ -148,7 +156,13 @@ class Keptn:
         self.accept(event)
         return str(event["shkeptncontext"])
 
-    def create_project(self, name: str, shipyard_text: str, services: tuple[str, ...] = ()) -> Project:
+    def create_project(
+        self,
+        name: str,
+        shipyard_text: str,
+        services: tuple[str, ...] = (),
+        git_credentials: dict[str, Any] | None = None,
+    ) -> Project:
         """Create a project with its stages, and these services in each of them.
 
         Raises InvalidShipyard, ProjectExists.
@@ -157,7 +171,8 @@ class Keptn:
             if name in self.projects:
                 raise ProjectExists("project already exists")
             plan = shipyard.read(shipyard_text)
-            project = Project(name, shipyard_text, plan, self.clock.now())
+            credentials = git_credentials or {"remoteURL": f"https://git.example.com/{name}.git"}
+            project = Project(name, shipyard_text, plan, self.clock.now(), credentials)
             self.projects[name] = project
             self.resources.create_project(name, project.stages, shipyard_text)
             self.controller.records.add_project(name, plan)
@@ -196,7 +211,7 @@ class Keptn:
             known = self.project(project)
             if service in known.services:
                 raise ServiceExists("service already exists")
-            known.services.append(service)
+            known.services[service] = self.clock.now()
             for stage in known.stages:
                 self.resources.create_service(project, stage, service)
 
@@ -222,9 +237,10 @@ class Keptn:
         with self.lock:
             known = self.project(project)
             if service in known.services:
-                known.services.remove(service)
+                del known.services[service]
                 for stage in known.stages:
                     self.resources.delete_service(project, stage, service)
+                    self.controller.records.last_events.pop((project, stage, service), None)
 
     def add_resource(
         self, project: str, uri: str, content: str | bytes, stage: str = "", service: str = ""

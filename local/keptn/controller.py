@@ -159,7 +159,7 @@ class ShipyardController:
             self._ignore(event, "sequence not found")
             return
         now = self._around.clock.now()
-        self.records.states.on_event(event, now)
+        self.records.on_task_event(event, now)
         current = execution.status.current
         current.events.append(TaskEvent.of(event, scope, now))
         self._counts[current.triggered_id][events.kind_of(scope.event_type) == "finished"] += 1

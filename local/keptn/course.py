@@ -126,7 +126,7 @@ class Course:
             event["gitcommitid"] = execution.scope.git_commit_id
         listed = {**event, "time": events.rfc3339(due + LISTED_LATER)}
         self._records.open.insert(scope.project, listed, due)
-        self._records.states.on_event(event, now)
+        self._records.on_task_event(event, now)
         turn = partial(self._turn_to, execution, status, task, event, due)
         if self._around.timing.dispatch_gap:
             self._agenda.add(now + self._around.timing.dispatch_gap, turn)

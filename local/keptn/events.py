@@ -59,6 +59,11 @@ def keptn_time(seconds: float) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
+def unix_nanoseconds(seconds: float) -> str:
+    """A time as Keptn keeps it with projects and services."""
+    return str(int(seconds * 1_000_000_000))
+
+
 @dataclass(frozen=True)
 class Scope:
     """What the controller reads from an event, and keeps of it with an execution."""

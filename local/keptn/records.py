@@ -3,11 +3,14 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from local.keptn.events import Scope
+from local.keptn.events import Event, Scope, unix_nanoseconds
 from local.keptn.execution import SequenceExecution
 from local.keptn.open_events import OpenEvents
 from local.keptn.sequence_states import SequenceStates
 from local.keptn.shipyard import Shipyard
+
+EventContextInfo = dict[str, str]
+"""`eventId, keptnContext, time`, the time in nanoseconds since the epoch."""
 
 
 @dataclass
@@ -19,6 +22,10 @@ class Records:
     states: SequenceStates = field(default_factory=SequenceStates)
     paused: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """By context, the stages that are paused; the empty name stands for all."""
+    last_events: dict[tuple[str, str, str], dict[str, EventContextInfo]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    """By project, stage and service: the last event of each type that was about one of its tasks."""
     _executions: dict[str, dict[str, list[SequenceExecution]]] = field(default_factory=dict)
     _places: dict[tuple[str, str, str], list[SequenceExecution]] = field(
         default_factory=lambda: defaultdict(list)
@@ -34,10 +41,21 @@ class Records:
         """Forget a project with all that is open in it."""
         self.shipyards.pop(project, None)
         self._executions.pop(project, None)
-        for place in [each for each in self._places if each[0] == project]:
-            del self._places[place]
+        for by_place in (self._places, self.last_events):
+            for place in [each for each in by_place if each[0] == project]:
+                del by_place[place]
         self.open.drop(project)
         self.states.drop(project)
+
+    def on_task_event(self, event: Event, now: float) -> None:
+        """A task was triggered, or a reply to one was counted."""
+        scope = Scope.of(event)
+        self.states.on_event(event, now)
+        self.last_events[scope.project, scope.stage, scope.service][scope.event_type] = {
+            "eventId": event["id"],
+            "keptnContext": scope.keptn_context,
+            "time": unix_nanoseconds(now),
+        }
 
     def add(self, execution: SequenceExecution) -> bool:
         """Keep a new execution; false if there is one for the same triggered id."""

@@ -153,7 +153,7 @@ class ResourceService:
             raise ResourceError(404, self._out_of_reach[place.project])
         repository = self._repositories.get(place.project)
         if repository is None:
-            raise ResourceError(404, "Project not found")
+            raise ResourceError(404, NO_CREDENTIALS)  # they are looked for before the project is
         branch = place.stage or DEFAULT_BRANCH
         if branch not in repository.heads:
             raise ResourceError(404, "Stage not found")

@@ -93,6 +93,17 @@ class Shipyard:
             raise SequenceNotFound(f"task sequence {name} does not contain any tasks")
         return found
 
+    def parents(self, name: str) -> list[str]:
+        """The other stages whose sequences' ends trigger one of this stage, each once."""
+        triggers = [
+            trigger.event.split(".")
+            for stage in self.stages
+            if stage.name == name
+            for sequence in stage.sequences
+            for trigger in sequence.triggered_on
+        ]
+        return list(dict.fromkeys(parts[0] for parts in triggers if len(parts) == 3 and parts[0] != name))
+
     def triggered_by(self, stage: str, sequence: str, result: str, last_task: str) -> list[tuple[str, str]]:
         """The (stage, sequence) pairs that the end of a sequence triggers."""
         finished = f"{stage}.{sequence}.finished"

@@ -2,14 +2,31 @@
 
 import base64
 import binascii
-import re
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
-from local.keptn import shipyard
-from local.keptn.answers import BadQuery, body_object, gin, gin_error, offset_page, query_number, query_text
+from local.keptn import go_json, shipyard
+from local.keptn.answers import (
+    GIN_JSON,
+    BadQuery,
+    body_object,
+    encoded,
+    gin,
+    gin_error,
+    offset_page,
+    query_number,
+    query_text,
+)
 from local.keptn.control_plane import Keptn, NotFound, Project, ProjectExists, ServiceExists
+from local.keptn.events import unix_nanoseconds
+
+_LONGEST_SERVICE = 43
+_DIRECTORY_NAMES = (
+    "The service name has to be a valid Unix directory name. For details see "
+    "https://www.cyberciti.biz/faq/linuxunix-rules-for-naming-file-and-directory-names/"
+)
+_CREATE_SERVICE = ("models.CreateServiceParams", {"serviceName": "string"})
 
 
 class InvalidProject(Exception):
@@ -30,6 +47,7 @@ class ProjectRoutes:
         routes.add_url_rule("/project/<project>", view_func=self.get)
         routes.add_url_rule("/project/<project>", view_func=self.delete, methods=["DELETE"])
         routes.add_url_rule("/project/<project>/stage", view_func=self.stages)
+        routes.add_url_rule("/project/<project>/stage/<stage>", view_func=self.stage)
         routes.add_url_rule("/project/<project>/service", view_func=self.create_service, methods=["POST"])
         routes.add_url_rule(
             "/project/<project>/service/<service>", view_func=self.delete_service, methods=["DELETE"]
@@ -45,7 +63,7 @@ class ProjectRoutes:
             return gin_error(400, "Invalid request format: body is not a JSON object")
         try:
             name, text = self._project_in(body)
-            self._keptn.create_project(name, text)
+            self._keptn.create_project(name, text, git_credentials=_shown(body.get("gitCredentials")))
         except (InvalidProject, shipyard.InvalidShipyard) as error:
             return gin_error(400, f"Could not validate payload: {error}")
         except ProjectExists as error:
@@ -69,13 +87,13 @@ class ProjectRoutes:
 
     def projects(self) -> Response:
         """All projects by name."""
-        projects = [_as_json(self._keptn.projects[name]) for name in sorted(self._keptn.projects)]
+        projects = [self._as_json(self._keptn.projects[name]) for name in sorted(self._keptn.projects)]
         return _page("projects", projects)
 
     def get(self, project: str) -> Response:
         """One project."""
         try:
-            return gin(_as_json(self._keptn.project(project)))
+            return gin(self._as_json(self._keptn.project(project)))
         except NotFound:
             return gin_error(404, f"Project not found: {project}")
 
@@ -88,25 +106,44 @@ class ProjectRoutes:
         return gin({"message": ""})
 
     def stages(self, project: str) -> Response:
-        """The stages of a project."""
+        """The stages of a project by name."""
         try:
-            return _page("stages", _as_json(self._keptn.project(project))["stages"])
+            known = self._keptn.project(project)
         except NotFound as error:
             return gin_error(404, str(error))
+        return _page("stages", [self._stage_as_json(known, stage) for stage in sorted(known.stages)])
+
+    def stage(self, project: str, stage: str) -> Response:
+        """One stage of a project."""
+        try:
+            known = self._keptn.project(project)
+        except NotFound as error:
+            return gin_error(404, str(error))
+        if stage not in known.stages:
+            # The handler forgets to return: a second error document, with the status of the first.
+            problems = [encoded({"code": code, "message": "stage not found"}) for code in (404, 500)]
+            return Response(b"".join(problems), 404, content_type=GIN_JSON)
+        return gin(self._stage_as_json(known, stage))
 
     def create_service(self, project: str) -> Response:
         """Create a service in every stage of a project."""
-        name = (body_object() or {}).get("serviceName")
-        if not isinstance(name, str) or not name:
-            return gin_error(400, "must provide a service name")
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-            return gin_error(400, "Service name contains special character(s).")
         try:
+            body = go_json.struct(go_json.decode(request.get_data()), *_CREATE_SERVICE)
+        except go_json.Unreadable as error:
+            return gin_error(400, f"Invalid request format: {error}")
+        name = body["serviceName"]
+        if problem := _problem_of_service(name):
+            return gin_error(400, problem)
+        try:
+            known = self._keptn.project(project)
+            if name not in known.services and any(character.isspace() for character in name):
+                where = f"could not create service {name} in stage {known.stages[0]} of project {project}"
+                return gin_error(500, f"{where}: upstream repository not found")
             self._keptn.create_service(project, name)
         except ServiceExists as error:
             return gin_error(409, str(error))
         except NotFound as error:
-            return gin_error(500, str(error))
+            return gin_error(500, f"could not get stages of project {project}: {error}")
         return gin({"message": ""})
 
     def delete_service(self, project: str, service: str) -> Response:
@@ -114,43 +151,92 @@ class ProjectRoutes:
         try:
             self._keptn.delete_service(project, service)
         except NotFound as error:
-            return gin_error(500, str(error))
+            return gin_error(500, f"could not retrieve stages of project {project}: {error}")
         return gin({"message": ""})
 
     def services(self, project: str, stage: str) -> Response:
         """The services of a stage."""
         try:
-            found = self._services(project, stage)
+            known = self._with_stage(project, stage)
         except NotFound as error:
             return gin_error(404, str(error))
-        return _page("services", [{"serviceName": name} for name in sorted(found)])
+        names = sorted(known.services)
+        return _page("services", [self._service_as_json(known, stage, name) for name in names])
 
     def service(self, project: str, stage: str, service: str) -> Response:
         """One service of a stage."""
         try:
-            if service not in self._services(project, stage):
+            known = self._with_stage(project, stage)
+            if service not in known.services:
                 raise NotFound("service not found")
         except NotFound as error:
             return gin_error(404, str(error))
-        return gin({"serviceName": service})
+        return gin(self._service_as_json(known, stage, service))
 
-    def _services(self, project: str, stage: str) -> list[str]:
+    def _with_stage(self, project: str, stage: str) -> Project:
         known = self._keptn.project(project)
         if stage not in known.stages:
             raise NotFound("stage not found")
-        return known.services
+        return known
+
+    def _as_json(self, project: Project) -> dict[str, Any]:
+        has_credentials = self._keptn.release.wants_git_credentials
+        return {
+            "creationDate": unix_nanoseconds(project.created),
+            "projectName": project.name,
+            "shipyard": project.shipyard_text,
+            "shipyardVersion": f"spec.keptn.sh/{project.shipyard.version}",
+            "stages": [self._stage_as_json(project, stage) for stage in project.stages],
+            **({"gitCredentials": project.git_credentials} if has_credentials else {}),
+            "isUpstreamAutoProvisioned": False,
+        }
+
+    def _stage_as_json(self, project: Project, stage: str) -> dict[str, Any]:
+        parents = project.shipyard.parents(stage)
+        return {
+            "services": [self._service_as_json(project, stage, name) for name in project.services],
+            "stageName": stage,
+            **({"parentStages": parents} if parents else {}),
+        }
+
+    def _service_as_json(self, project: Project, stage: str, service: str) -> dict[str, Any]:
+        last_events = self._keptn.controller.records.last_events.get((project.name, stage, service))
+        return {
+            "creationDate": unix_nanoseconds(project.services[service]),
+            **({"lastEventTypes": last_events} if last_events else {}),
+            "openRemediations": None,
+            "serviceName": service,
+        }
 
 
-def _as_json(project: Project) -> dict[str, Any]:
-    services = [{"serviceName": name} for name in sorted(project.services)]
-    return {
-        "creationDate": str(int(project.created * 1_000_000_000)),
-        "projectName": project.name,
-        "shipyard": project.shipyard_text,
-        "shipyardVersion": f"spec.keptn.sh/{project.shipyard.version}",
-        "stages": [{"services": services, "stageName": stage} for stage in project.stages],
-        "isUpstreamAutoProvisioned": False,
-    }
+def _problem_of_service(name: str) -> str:
+    """Why the shipyard controller takes no service of this name; empty if it does.
+
+    It looks for what can't be in a directory's name; the git repository takes no white space besides.
+    """
+    if not name:
+        return "must provide a service name"
+    if len(name.encode()) > _LONGEST_SERVICE:
+        return f"project name exceeds maximum size of {_LONGEST_SERVICE} characters"
+    if name in (".", "..") or set(name) & set("/><|:&"):
+        return f"Service name contains special character(s). {_DIRECTORY_NAMES}"
+    return ""
+
+
+def _shown(credentials: Any) -> dict[str, Any] | None:
+    """What Keptn shows of a project's git credentials: nothing that is secret."""
+    if not isinstance(credentials, dict):
+        return None
+    shown: dict[str, Any] = {"remoteURL": credentials.get("remoteURL") or ""}
+    if credentials.get("user"):
+        shown["user"] = credentials["user"]
+    if https := credentials.get("https"):
+        shown["https"] = {"insecureSkipTLS": bool(https.get("insecureSkipTLS"))}
+        if proxy := https.get("proxy"):
+            shown["https"]["proxy"] = {
+                name: proxy[name] for name in ("url", "scheme", "user") if proxy.get(name)
+            }
+    return shown
 
 
 def _page(name: str, items: list[Any]) -> Response:

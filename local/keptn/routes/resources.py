@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from urllib.parse import unquote_plus
 
 from flask import Blueprint, Response, g, request
 
@@ -61,7 +62,8 @@ class ResourceRoutes:
         except ResourceError as error:
             return gin_error(error.status, error.message)
         encoded = base64.b64encode(content).decode()
-        return gin({"resourceContent": encoded, "resourceURI": uri, "metadata": _metadata(project, version)})
+        metadata = self._metadata(project, version)
+        return gin({"resourceContent": encoded, "resourceURI": uri, "metadata": metadata})
 
     def resources(self, project: str, stage: str = "", service: str = "") -> Response:
         """The resources at a place without their contents; `gitCommitID` has no effect here."""
@@ -73,8 +75,8 @@ class ResourceRoutes:
         except ResourceError as error:
             return gin_error(error.status, error.message)
         start, end, following = offset_page(len(uris), size, query_text("nextPageKey"))
-        version = self._keptn.resources.head(project, stage or DEFAULT_BRANCH)
-        resources = [{"resourceURI": uri, "metadata": _metadata(project, version)} for uri in uris[start:end]]
+        metadata = self._metadata(project, self._keptn.resources.head(project, stage or DEFAULT_BRANCH))
+        resources = [{"resourceURI": uri, "metadata": metadata} for uri in uris[start:end]]
         total = {"totalCount": len(uris)} if uris else {}
         return gin({"resources": resources, "nextPageKey": following, **total})
 
@@ -90,18 +92,19 @@ class ResourceRoutes:
             return gin_error(400, "Invalid request format")
         except ResourceError as error:
             return gin_error(error.status, error.message)
-        return gin({"commitID": commit}, 201 if request.method == "POST" else 200)
+        return self._written(project, commit, 201 if request.method == "POST" else 200)
 
     def update(self, project: str, uri: str, stage: str = "", service: str = "") -> Response:
-        """Store one resource."""
+        """Store one resource, whose URI in the path is still escaped once."""
         content = (body_object() or {}).get("resourceContent")
         if not isinstance(content, str):
             return gin_error(400, "Invalid request format")
+        place = Place(project, stage, service)
         try:
-            commit = self._keptn.resources.write(Place(project, stage, service), {uri: _decoded(content)})
+            commit = self._keptn.resources.write(place, {unquote_plus(uri): _decoded(content)})
         except ResourceError as error:
             return gin_error(error.status, error.message)
-        return gin({"commitID": commit})
+        return self._written(project, commit)
 
     def delete(self, project: str, uri: str, stage: str = "", service: str = "") -> Response:
         """Remove one resource."""
@@ -109,7 +112,13 @@ class ResourceRoutes:
             commit = self._keptn.resources.delete(Place(project, stage, service), uri)
         except ResourceError as error:
             return gin_error(error.status, error.message)
-        return gin({"commitID": commit})
+        return self._written(project, commit)
+
+    def _written(self, project: str, commit: str, status: int = 200) -> Response:
+        return gin({"commitID": commit, "metadata": self._metadata(project, commit)}, status)
+
+    def _metadata(self, project: str, version: str) -> dict[str, str]:
+        return {"upstreamURL": self._keptn.project(project).upstream_url, "version": version}
 
 
 def _decoded(content: str) -> bytes:
@@ -117,7 +126,3 @@ def _decoded(content: str) -> bytes:
         return base64.b64decode(content, validate=True)
     except binascii.Error as error:
         raise ResourceError(400, "resource content is not base64 encoded") from error
-
-
-def _metadata(project: str, version: str) -> dict[str, str]:
-    return {"upstreamURL": f"https://git.example.com/{project}.git", "version": version}

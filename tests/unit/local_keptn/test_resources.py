@@ -2,6 +2,7 @@ import base64
 
 import pytest
 
+from local.keptn.release import RELEASE_0_18, RELEASE_1_4, Release
 from local.keptn.resources import NO_CREDENTIALS, NO_UPSTREAM, Place
 from tests.unit.local_keptn.harness import Harness
 
@@ -29,7 +30,8 @@ def test_a_plus_means_a_space_unless_it_is_encoded_twice(uri: str, status: int) 
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/resource-service/v1/project/nothing/resource/a", "Project not found"),
+        ("/resource-service/v1/project/nothing/resource/a", NO_CREDENTIALS),
+        ("/resource-service/v1/project/nothing/resource", NO_CREDENTIALS),
         ("/resource-service/v1/project/podtato/stage/nothing/resource/a", "Stage not found"),
         (f"{STAGE}/service/nothing/resource/a", "Service not found"),
         (f"{STAGE}/service/hello/resource/a", "Resource not found"),
@@ -113,6 +115,39 @@ def test_resources_are_uploaded_in_base64() -> None:
     )
     refused = harness.call("PUT", f"{path}/a", json={"resourceContent": "not base64!"})
     assert refused.status_code == 400
+
+
+@pytest.mark.parametrize("release", [RELEASE_0_18, RELEASE_1_4], ids=lambda release: release.version)
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "", {"resources": [{"resourceURI": "b", "resourceContent": "eA=="}]}, 201),
+        ("PUT", "", {"resources": [{"resourceURI": "b", "resourceContent": "eA=="}]}, 200),
+        ("PUT", "/a", {"resourceContent": "eA=="}, 200),
+        ("DELETE", "/a", None, 200),
+    ],
+)
+def test_a_write_answers_with_where_it_went_and_its_commit(
+    release: Release, method: str, path: str, body: dict[str, object] | None, status: int
+) -> None:
+    harness = Harness(release)
+    harness.keptn.add_resource("podtato", "a", "x", stage="dev")
+    answer = harness.call(method, f"{STAGE}/resource{path}", json=body)
+    commit = harness.keptn.resources.head("podtato", "dev")
+    upstream = harness.keptn.project("podtato").upstream_url
+    assert answer.status_code == status
+    assert answer.json() == {"commitID": commit, "metadata": {"upstreamURL": upstream, "version": commit}}
+
+
+def test_putting_a_uri_that_is_encoded_twice_changes_what_a_get_of_it_gives() -> None:
+    harness = Harness()
+    harness.keptn.add_resource("podtato", "job/config.yaml", "old", stage="dev")
+    path = f"{STAGE}/resource/job%252Fconfig.yaml"
+    content = base64.b64encode(b"new").decode()
+    assert harness.call("PUT", path, json={"resourceContent": content}).status_code == 200
+    assert harness.get(path).json()["resourceContent"] == content
+    listed = [resource["resourceURI"] for resource in harness.get(f"{STAGE}/resource").json()["resources"]]
+    assert listed == ["/hello/metadata.yaml", "/job/config.yaml", "/metadata.yaml"]
 
 
 def test_the_shipyard_lies_in_the_project_and_not_in_its_stages() -> None:

@@ -64,10 +64,8 @@ def test_what_is_asked_for_besides_a_page_size_that_is_no_number_does_not_count(
     harness = _with_open(2)
     answer = harness.get(OPEN, pageSize="abc", project="nothing", stage="nowhere")
     error, listing = answer.text.split("}", 1)
-    assert (
-        error
-        == '{"code":400,"message":"Invalid request format: strconv.ParseInt: parsing \\"abc\\": invalid syntax"'
-    )
+    message = 'Invalid request format: strconv.ParseInt: parsing "abc": invalid syntax'
+    assert json.loads(error + "}") == {"code": 400, "message": message}
     assert json.loads(listing)["totalCount"] == 2
 
 
@@ -252,6 +250,113 @@ def test_a_project_is_created_from_a_shipyard_in_base64() -> None:
 @pytest.mark.parametrize("changes", [{"name": "Sock"}, {"shipyard": SHIPYARD}, {"gitCredentials": None}])
 def test_a_project_that_keptn_would_refuse_is_refused(changes: dict[str, object]) -> None:
     assert Harness().call("POST", "/controlPlane/v1/project", json=_project(**changes)).status_code == 400
+
+
+def test_a_project_shows_its_git_credentials_without_what_is_secret() -> None:
+    harness = Harness()
+    https = {
+        "token": "secret",
+        "insecureSkipTLS": True,
+        "proxy": {"url": "p", "scheme": "s", "password": "p"},
+    }
+    given = {"remoteURL": "https://x", "user": "me", "https": https, "ssh": {"privateKey": "secret"}}
+    assert (
+        harness.call("POST", "/controlPlane/v1/project", json=_project(gitCredentials=given)).status_code
+        == 201
+    )
+    shown = {"insecureSkipTLS": True, "proxy": {"url": "p", "scheme": "s"}}
+    credentials = harness.get("/controlPlane/v1/project/sockshop").json()["gitCredentials"]
+    assert credentials == {"remoteURL": "https://x", "user": "me", "https": shown}
+    resource = harness.get("/resource-service/v1/project/sockshop/resource/shipyard.yaml").json()
+    assert resource["metadata"]["upstreamURL"] == "https://x"
+
+
+def test_before_1_0_a_project_has_no_git_credentials_object() -> None:
+    assert "gitCredentials" not in Harness(RELEASE_0_18).get("/controlPlane/v1/project/podtato").json()
+
+
+def test_a_stage_names_those_whose_end_triggers_it() -> None:
+    harness = Harness()
+    dev, prod = harness.get("/controlPlane/v1/project/podtato").json()["stages"]
+    assert (dev["stageName"], "parentStages" in dev) == ("dev", False)
+    assert (prod["stageName"], prod["parentStages"]) == ("prod", ["dev"])
+    assert harness.get("/controlPlane/v1/project/podtato/stage/prod").json() == prod
+
+
+def test_an_unknown_stage_is_answered_twice_in_one() -> None:
+    answer = Harness().get("/controlPlane/v1/project/podtato/stage/nope")
+    assert answer.status_code == 404
+    assert answer.text == ('{"code":404,"message":"stage not found"}{"code":500,"message":"stage not found"}')
+    unknown = Harness().get("/controlPlane/v1/project/nope/stage/dev")
+    assert (unknown.status_code, unknown.json()) == (404, {"code": 404, "message": "project not found"})
+
+
+def test_a_service_shows_its_creation_and_the_last_event_of_each_type() -> None:
+    harness = Harness()
+    harness.after(1.5)
+    harness.keptn.create_service("podtato", "bye")
+    path = "/controlPlane/v1/project/podtato/stage/{}/service/bye"
+    fresh = {"creationDate": "1700000001500000000", "openRemediations": None, "serviceName": "bye"}
+    assert harness.get(path.format("dev")).json() == fresh
+    harness.after(1)
+    context = harness.trigger(service="bye")
+    task = harness.task("deployment")
+    harness.after(1)
+    harness.reply(task, "started")
+    last = harness.get(path.format("dev")).json()["lastEventTypes"]
+    assert last["sh.keptn.event.deployment.triggered"] == {
+        "eventId": task["id"],
+        "keptnContext": context,
+        "time": "1700000002500000000",
+    }
+    assert last["sh.keptn.event.deployment.started"]["time"] == "1700000003500000000"
+    assert set(last) == {"sh.keptn.event.deployment.triggered", "sh.keptn.event.deployment.started"}
+    assert harness.get(path.format("prod")).json() == fresh
+    (bye, _) = harness.get("/controlPlane/v1/project/podtato/stage/dev/service").json()["services"]
+    assert bye["lastEventTypes"] == last
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "message"),
+    [
+        ("Bad_Name!", 200, ""),
+        (
+            "bad name",
+            500,
+            "could not create service bad name in stage dev of project podtato: "
+            "upstream repository not found",
+        ),
+        ("", 400, "must provide a service name"),
+        (None, 400, "must provide a service name"),
+        ("x" * 44, 400, "project name exceeds maximum size of 43 characters"),
+        (
+            1,
+            400,
+            "Invalid request format: json: cannot unmarshal number into Go struct field "
+            "CreateServiceParams.serviceName of type string",
+        ),
+    ],
+)
+def test_of_a_services_name_the_controller_refuses_little_and_the_repository_the_rest(
+    name: object, status: int, message: str
+) -> None:
+    harness = Harness()
+    answer = harness.call("POST", "/controlPlane/v1/project/podtato/service", json={"serviceName": name})
+    assert (answer.status_code, answer.json()["message"]) == (status, message)
+    assert (name in harness.keptn.project("podtato").services) == (status == 200)
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "a>b", "a|b", "a:b", "a&b"])
+def test_a_service_that_can_be_no_directory_is_refused(name: str) -> None:
+    answer = Harness().call("POST", "/controlPlane/v1/project/podtato/service", json={"serviceName": name})
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("Service name contains special character(s). ")
+
+
+def test_a_service_of_an_unknown_project_is_an_error_of_the_server() -> None:
+    answer = Harness().call("POST", "/controlPlane/v1/project/nope/service", json={"serviceName": "a"})
+    assert answer.status_code == 500
+    assert answer.json()["message"] == "could not get stages of project nope: project not found"
 
 
 def test_a_service_is_created_in_every_stage() -> None:
