@@ -539,6 +539,7 @@ def test_an_errored_task_is_in_the_error_log_once_and_tied_to_it(
     assert entry["message"] == "The image was not found."
     assert (entry["triggeredid"], entry["task"]) == (task, "sayhello")
     assert entry["shkeptncontext"] == world.contexts[task]
+    assert entry["gitcommitid"] == world.keptn.resources.head("podtato", "dev")
     assert "The image was not found." in bridge.shows()
 
 
@@ -570,7 +571,13 @@ def test_a_worker_that_was_lost_is_in_the_error_log(world: World, registered: Pl
 def test_a_refused_event_is_in_the_error_log_once_for_all_execution_environments(
     world: World, registered: Plane
 ) -> None:
-    refused = {"id": "e1", "type": SAYHELLO, "shkeptncontext": "no uuid", "data": {}}
+    refused = {
+        "id": "e1",
+        "type": SAYHELLO,
+        "shkeptncontext": "no uuid",
+        "gitcommitid": "0f3b2f9c",
+        "data": {},
+    }
     world.keptn.faults.add(
         Answer(200, json.dumps({"events": [refused], "nextPageKey": "0"}), "application/json"), "/triggered/"
     )
@@ -581,6 +588,24 @@ def test_a_refused_event_is_in_the_error_log_once_for_all_execution_environments
     (entry,) = logs(world)
     assert entry["message"] == "The event can't be handled: its shkeptncontext is not a UUID."
     assert (entry["triggeredid"], entry["task"], entry["shkeptncontext"]) == ("e1", "sayhello", "no uuid")
+    assert entry["gitcommitid"] == "0f3b2f9c"
+
+
+def test_an_entry_of_before_an_upgrade_that_had_no_commit_is_not_sent_again(
+    world: World, registered: Plane
+) -> None:
+    registered.tasks.does = lambda _: Outcome.errored("The image was not found.")
+    task = world.trigger("APAC")
+    registered.cycle()
+    (integration,) = integrations(world)
+    tied = {"shkeptncontext": world.contexts[task], "task": "sayhello", "triggeredid": task}
+    message = {"integrationid": integration["id"], "message": "The image was not found."}
+    world.keptn.uniform.log([tied | message])
+
+    world.cycles(5)
+
+    (entry,) = logs(world)
+    assert entry["gitcommitid"] == ""
 
 
 def test_replies_that_keptn_never_counts_are_in_the_error_log_once(world: World, registered: Plane) -> None:

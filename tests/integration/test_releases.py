@@ -198,7 +198,7 @@ def test_before_looks_an_event_is_taken_once_it_has_settled(world: World, plane:
 
     plane.cycle()
     assert plane.ledger.active() == []
-    world.clock.advance(3)
+    world.clock.advance(4)
     plane.cycle()
 
     assert [run.event.id for run in plane.ledger.active()] == [task]

@@ -4,7 +4,7 @@ Source of the shapes: reference 5; the keys of `metadata` are all lowercase.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from execution_plane.keptn.events import TASK_EVENT, EventRef
@@ -89,19 +89,20 @@ def read_subscription(raw: object) -> Subscription:
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One line of an integration's error log; the Bridge links it to its task if it has all of the last
-    three.
+    """One line of an integration's error log; the Bridge links it to its task if it has a context, a task and
+    a triggered id. The commit makes no other entry of it.
     """
 
     message: str
     context: str = ""
     task: str = ""
     triggered_id: str = ""
+    commit: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, ref: EventRef, message: str) -> "LogEntry":
         """What is to be said of a task."""
-        return cls(message, ref.context, ref.task, ref.id)
+        return cls(message, ref.context, ref.task, ref.id, ref.commit)
 
     @classmethod
     def of_unreadable(cls, event: object, message: str) -> "LogEntry":
@@ -112,12 +113,14 @@ class LogEntry:
             _text(event, "shkeptncontext"),
             of_task["task"] if of_task else "",
             _text(event, "id"),
+            _text(event, "gitcommitid"),
         )
 
     @classmethod
     def from_json(cls, raw: object) -> "LogEntry":
         """An entry as Keptn has it."""
-        return cls(*(_text(raw, name) for name in ("message", "shkeptncontext", "task", "triggeredid")))
+        names = ("message", "shkeptncontext", "task", "triggeredid", "gitcommitid")
+        return cls(*(_text(raw, name) for name in names))
 
     def as_json(self, integration_id: str) -> dict[str, str]:
         """The entry as Keptn takes it; without a time, it is now."""
@@ -127,6 +130,7 @@ class LogEntry:
             "shkeptncontext": self.context,
             "task": self.task,
             "triggeredid": self.triggered_id,
+            "gitcommitid": self.commit,
         }
 
 
