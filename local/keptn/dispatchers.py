@@ -9,7 +9,7 @@ from typing import NamedTuple
 from execution_plane.clock import Clock
 from local.keptn.agenda import Agenda
 from local.keptn.events import Event, Scope, moment_of
-from local.keptn.execution import STARTED, TRIGGERED, SequenceExecution
+from local.keptn.execution import PAUSED, STARTED, TRIGGERED, SequenceExecution
 from local.keptn.records import Records
 
 
@@ -89,8 +89,10 @@ class Dispatchers:
     def _expect_tick(self) -> None:
         if (self._sequences or self._events) and not self._expects_tick:
             self._expects_tick = True
-            passed = (self._clock.now() - self._origin) // self._interval
-            self._agenda.add(self._origin + (passed + 1) * self._interval, self._tick)
+            now = self._clock.now()
+            following = self._origin + ((now - self._origin) // self._interval + 1) * self._interval
+            # Rounding may have made that the tick that just was.
+            self._agenda.add(following if following > now else following + self._interval, self._tick)
 
     def _tick(self) -> None:
         self._expects_tick = False
@@ -101,7 +103,7 @@ class Dispatchers:
             elif due <= now and self._may_go(event, now):
                 del self._events[event_id]
                 self._publish(event, due)
-        for event_id, sequence in sorted(self._sequences.items(), key=lambda item: item[1].event["time"]):
+        for event_id, sequence in sorted(self._sequences.items(), key=lambda item: moment_of(item[1].event)):
             if not self._is_open(sequence.event):
                 del self._sequences[event_id]
             elif not self._is_paused(sequence) and not self._is_blocked(sequence):
@@ -111,7 +113,7 @@ class Dispatchers:
 
     def _is_paused(self, sequence: _QueuedSequence) -> bool:
         execution = sequence.execution
-        return execution.status.state != TRIGGERED or self._records.is_paused(execution.scope)
+        return execution.status.state == PAUSED or self._records.is_paused(execution.scope)
 
     def _is_blocked(self, sequence: _QueuedSequence) -> bool:
         """Whether another context's sequence is started, or was triggered before this one's event came."""

@@ -156,10 +156,12 @@ def test_a_waiting_sequence_that_is_paused_and_resumed_starts_when_it_is_its_tur
     assert harness.task("deployment")["shkeptncontext"] == second
 
 
-def test_the_interval_of_the_tick_can_be_another() -> None:
-    harness = Harness(timing=Timing(dispatch_interval=0.5))
+@pytest.mark.parametrize("interval", [0.1, 0.5, 3.3])
+def test_the_interval_of_the_tick_can_be_another(interval: float) -> None:
+    harness = Harness(timing=Timing(dispatch_interval=interval))
     harness.trigger()
     second = harness.trigger()
+    harness.after(100 * interval)
     _end(harness)
-    harness.after(0.5)
+    harness.after(interval)
     assert harness.state(second) == "started"
