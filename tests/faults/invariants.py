@@ -6,7 +6,7 @@ from enum import Enum
 
 from execution_plane.ledger.runs import Run
 from local.keptn.control_plane import Keptn
-from local.keptn.execution import ABORTED, FINISHED, TIMED_OUT, SequenceExecution
+from local.keptn.execution import FINISHED, TIMED_OUT, Status
 from tests.support.world import SAYHELLO, Plane, World
 
 REST_CYCLES = 220
@@ -101,20 +101,18 @@ def ending_of(keptn: Keptn, task: str) -> Ending:
             return Ending.TIMED_OUT
         if status.state == FINISHED and not status.current.is_finished():
             return Ending.ABORTED
-    if any(is_aborted_when_triggered(keptn, each, task) for each in executions):
+    if any(is_aborted_when_triggered(keptn, each.status, task) for each in executions):
         return Ending.ABORTED
     return Ending.COMPLETED
 
 
-def is_aborted_when_triggered(keptn: Keptn, execution: SequenceExecution, task: str) -> bool:
+def is_aborted_when_triggered(keptn: Keptn, status: Status, task: str) -> bool:
     """Whether a user aborted the sequence in the moment in which Keptn triggered the task.
 
     Keptn then has the task still as the current one, lists it no longer, and lets nothing complete it.
     """
-    state = keptn.sequence_state(execution.scope.keptn_context)
     is_listed = any(event["id"] == task for event in keptn.open_events(SAYHELLO))
-    is_current = execution.status.current.triggered_id == task
-    return is_current and not is_listed and state is not None and state["state"] == ABORTED
+    return status.current.triggered_id == task and not status.current.is_finished() and not is_listed
 
 
 def replies_to(world: World, task: str, source: str) -> tuple[int, int]:
