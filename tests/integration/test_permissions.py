@@ -184,6 +184,7 @@ def a_container_with_everything(simulation: BothCredentials) -> None:
         simulation.trigger()
         simulation.cycles(2)
         end(simulation.plane, "done")
+        simulation.cycles(1)
 
 
 def other_tasks(asking: Asking) -> None:
