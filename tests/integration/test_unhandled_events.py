@@ -89,7 +89,7 @@ def test_what_nobody_handles_is_a_warning_and_in_the_bridge_once_for_each_job_co
     unhandled = UnhandledEvents(errors)
     for _ in range(3):
         serve(world, plane, answer=False, unhandled=unhandled)
-    write(plane, {"job/config.yaml": NOBODY.encode()})
+    write(plane, {"job/config.yaml": NOBODY.encode()}, service="")
     serve(world, plane, answer=False, unhandled=unhandled)
     integration = world.keptn.uniform.register(APAC.as_json([]))[0]
     errors.send(integration, Deadline.after(world.clock, 60))
@@ -97,7 +97,7 @@ def test_what_nobody_handles_is_a_warning_and_in_the_bridge_once_for_each_job_co
     lines = [vars(each) for each in caplog.records if each.levelname == "WARNING"]
     assert [(line["type"], line["job_config"]) for line in lines] == [
         (SAYHELLO, "job/config.yaml of project podtato"),
-        (SAYHELLO, "job/config.yaml of service podtato/dev/head"),
+        (SAYHELLO, "job/config.yaml of stage podtato/dev"),
     ]
     assert all("AnswerUnhandledEvents=true" in line["message"] for line in lines)
     messages = [entry["message"] for entry in world.keptn.uniform.logs(LogQuery())]
