@@ -36,7 +36,7 @@ def start(world: World, plane: Plane, given: str = "", **environ: str) -> tuple[
 def seconds_until_stopped(plane: Plane) -> float:
     begun = plane.clock.now()
     while plane.ecs.running:
-        plane.clock.advance(10)
+        plane.clock.advance(20)
         plane.cycle()
     return plane.clock.now() - begun
 
@@ -69,8 +69,8 @@ def test_a_container_may_run_for_longer_than_the_run_and_leaves_the_next_task_it
     world: World, plane: Plane
 ) -> None:
     task, functions = start(world, plane, CONTAINER_MAX_POLL_DURATION_SECONDS="7200")
-    for _ in range(500):
-        plane.clock.advance(10)
+    for _ in range(250):
+        plane.clock.advance(20)
         plane.cycle()
 
     end(plane, "loaded")

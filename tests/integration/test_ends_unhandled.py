@@ -48,7 +48,7 @@ def live(world: World, plane: Plane, hours: float, work: Callable[[], object] | 
     while world.clock.now() < end and any(run.state is not State.DONE for run in plane.ledger.active()):
         plane.cycle()
         (work or plane.work_all)()
-        world.clock.advance(20)
+        world.clock.advance(60)
     world.cycles(20)
 
 
