@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 
 from control.dispatch import DispatchFailed
 from control.looks import Looks
+from control.paused import PausedTasks
 from control.plan import (
     ABSENT_FORGOTTEN,
     PATIENCE,
@@ -47,6 +48,7 @@ class Actor:
         *,
         control_plane: ControlPlane,
         looks: Looks,
+        paused: PausedTasks,
         ledger: Ledger,
         replies: Replies,
         waiting: WaitingRuns,
@@ -61,6 +63,7 @@ class Actor:
         """`dispatch` invokes a worker for a run; raises DispatchFailed. A draining plane claims nothing."""
         self._control_plane = control_plane
         self._looks = looks
+        self._paused = paused
         self._ledger = ledger
         self._replies = replies
         self._waiting = waiting
@@ -72,7 +75,7 @@ class Actor:
         self._clock = clock
         self._pool = pool
         self._not_before: dict[str, float] = {}
-        """When to look again at what is paused, or not to be claimed, by event id."""
+        """When to look again at what is not to be claimed, by event id."""
         self._acts: Mapping[Action, Callable[[Step, Deadline], None]] = {
             Action.START: self._start,
             Action.DISPATCH: self._dispatch_again,
@@ -130,7 +133,7 @@ class Actor:
             look, decision = None, self._decide_start_without_look(ref)
         now = self._clock.now()
         if decision is Start.WAIT_FOR_RESUME:
-            self._not_before[ref.id] = now + PAUSE_BETWEEN_LOOKS
+            self._paused.add(ref)
         elif decision is Start.CLAIM and self._draining:
             self._reopen(self._ledger.get(ref.id))
             # Keptn may yet count a started of ours that the ledger knows nothing of.

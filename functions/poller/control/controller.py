@@ -13,6 +13,7 @@ from control.acting import RESERVE, Actor
 from control.dispatch import Dispatcher, FailureQueue
 from control.looks import Looks
 from control.observing import Observer
+from control.paused import PausedTasks
 from control.plan import plan
 from control.waiting import WaitingRuns
 from execution_plane.clock import Clock, Deadline
@@ -78,10 +79,12 @@ class Controller:
     ) -> None:
         pool = pool or ThreadPoolExecutor(SIDE_BY_SIDE)
         looks = Looks(control_plane)
+        paused = PausedTasks(control_plane, looks)
         waiting = WaitingRuns(ledger=ledger, containers=containers, dispatch=self._dispatch, clock=clock)
         self._observer = Observer(
             control_plane=control_plane,
             looks=looks,
+            paused=paused,
             failures=failures,
             waiting=waiting,
             errors=errors,
@@ -92,6 +95,7 @@ class Controller:
         self._actor = Actor(
             control_plane=control_plane,
             looks=looks,
+            paused=paused,
             ledger=ledger,
             replies=replies,
             waiting=waiting,

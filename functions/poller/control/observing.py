@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from control.dispatch import FailureQueue
 from control.looks import Looks
+from control.paused import PausedTasks
 from control.plan import Observed, Seen
 from control.waiting import WaitingRuns
 from execution_plane.clock import Clock
@@ -49,6 +50,7 @@ class Observer:
         *,
         control_plane: ControlPlane,
         looks: Looks,
+        paused: PausedTasks,
         failures: FailureQueue,
         waiting: WaitingRuns,
         errors: ErrorLog,
@@ -58,6 +60,7 @@ class Observer:
     ) -> None:
         self._control_plane = control_plane
         self._looks = looks
+        self._paused = paused
         self._failures = failures
         self._waiting = waiting
         self._errors = errors
@@ -78,14 +81,17 @@ class Observer:
             if isinstance(answer, Listing)
         ]
         left: list[str] = []
+        failures = [answer for answer in answers if isinstance(answer, str)]
         observed = self._observed(listed, active, subscriptions, now, left)
         if left:
             logger.debug("events are left to other planes", events=len(left), values=sorted(set(left)))
+        paused = self._paused.observe(observed.events, is_all=not failures)
+        events = {event_id: ref for event_id, ref in observed.events.items() if event_id not in paused}
         return Observation(
             at=now,
-            observed=observed,
+            observed=replace(observed, events=events),
             polls=len(answers),
-            failures=[answer for answer in answers if isinstance(answer, str)],
+            failures=failures,
             listed=sum(len(listing.events) for _, listing in listed),
             left=left,
         )

@@ -22,7 +22,7 @@ QUIET_LATER = 900.0  # and before all further ones
 PATIENCE = 3  # repairs that may come to nothing before somebody should look into it
 ABSENT = 30.0  # between two empty listings that prove an event gone
 ABSENT_FORGOTTEN = 900.0  # after which the first of the two no longer counts
-PAUSE_BETWEEN_LOOKS = 30.0  # at a paused sequence
+PAUSE_BETWEEN_LOOKS = 30.0  # at a task that a plane leaves alone because it drains
 # Seconds for which submitting a container a second time surely starts no second one: ECS forgets a client
 # token, and the container, an hour after the container's end.
 SUBMITTED_ONCE = 2700.0
@@ -69,8 +69,9 @@ class Failure:
 class Observed:
     """One cycle's observations: what Keptn lists, what AWS gave up on, and how containers fare.
 
-    `events` are the listed events that this plane subscribes to and can handle, by id; `failures` has the
-    invocations for a run that failed, and `containers` what is known of a waiting run's, by event id.
+    `events` are the listed events that this plane subscribes to and can handle, by id, without those that
+    are known to be paused; `failures` has the invocations for a run that failed, and `containers` what is
+    known of a waiting run's, by event id.
     """
 
     seen: Callable[[Run], Seen]

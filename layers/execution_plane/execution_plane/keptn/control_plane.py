@@ -31,6 +31,7 @@ LEAST_REPLY_SECONDS = 1.5  # below which a reply is not begun
 UNIFORM_SECONDS = 5.0  # to wait for what is of use, and not worth a delay: heartbeats and the error log
 LOG_READ_BACK = "100"  # entries
 REGISTRATION = "/controlPlane/v1/uniform/registration"
+EXECUTIONS = "/controlPlane/v1/sequence-execution"
 RESOURCE_SERVICES = ("resource-service", "configuration-service")  # from 0.18, and before 0.19
 # The resource service's words, "Resource not found", and those of the older configuration service, such as
 # "Stage resource not found" and "Stage does not exist".
@@ -113,24 +114,36 @@ class ControlPlane:
 
         Raises LookUnsupported before Keptn 0.18, and KeptnError.
         """
-        path = "/controlPlane/v1/sequence-execution"
         params = {"project": ref.project, "keptnContext": ref.context, "pageSize": "1000"}
-        try:
-            answer = self._transport.get(path, params)
-        except KeptnNotFound:
+        executions = self._executions(params)
+        if executions is None:
             return None
-        except KeptnLacksEndpoint as problem:
-            if problem.message != NO_SUCH_ROUTE:
-                raise  # a proxy's words: Keptn itself has not been asked
-            raise LookUnsupported(str(problem)) from None
         try:
-            # Keptn's own types and documents disagree on the first letter.
-            name = next(
-                (key for key in answer.body if key.lower() == "sequenceexecutions"), "sequenceExecutions"
-            )
-            return read_look(_member(answer, name, path), ref.id, source)
+            return read_look(executions, ref.id, source)
         except (KeyError, TypeError, AttributeError) as problem:
-            raise KeptnIncomprehensible("GET", path, f"unexpected shape: {problem!r}") from None
+            raise KeptnIncomprehensible("GET", EXECUTIONS, f"unexpected shape: {problem!r}") from None
+
+    def paused_tasks(self, project: str) -> frozenset[str]:
+        """The ids of all current tasks of paused sequences in a project; none if there is no such project.
+
+        Raises LookUnsupported before Keptn 0.18, and KeptnError.
+        """
+        params = {"project": project, "status": "paused", "pageSize": str(ONE_PAGE)}
+        executions = self._executions(params)
+        try:
+            tasks = [execution["status"].get("currentTask") or {} for execution in executions or ()]
+            return frozenset(str(task["triggeredID"]) for task in tasks if "triggeredID" in task)
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise KeptnIncomprehensible("GET", EXECUTIONS, f"unexpected shape: {problem!r}") from None
+
+    def paused_contexts(self, project: str) -> frozenset[str]:
+        """The contexts of all paused sequences in a project; for control planes that support no look.
+
+        Raises KeptnError.
+        """
+        path = f"/controlPlane/v1/sequence/{_segment(project)}"
+        states = _member(self._transport.get(path, {"state": "paused"}), "states", path)
+        return frozenset(str(state.get("shkeptncontext")) for state in states if isinstance(state, dict))
 
     def is_paused(self, ref: EventRef) -> bool:
         """Whether the sequence as a whole is paused; for control planes that support no look.
@@ -234,6 +247,24 @@ class ControlPlane:
     def redacted(self, text: str) -> str:
         """The text without the credentials that are in use. Raises KeptnError and SecretUnreadable."""
         return self._transport.redacted(text)
+
+    def _executions(self, params: Mapping[str, str]) -> list[Any] | None:
+        """Executions of a project's sequences, as Keptn sends them; None if there is no such project.
+
+        Raises LookUnsupported and KeptnError.
+        """
+        try:
+            answer = self._transport.get(EXECUTIONS, params)
+        except KeptnNotFound:
+            return None
+        except KeptnLacksEndpoint as problem:
+            if problem.message != NO_SUCH_ROUTE:
+                raise  # a proxy's words: Keptn itself has not been asked
+            raise LookUnsupported(str(problem)) from None
+        # Keptn's own types and documents disagree on the first letter.
+        names = answer.body if isinstance(answer.body, dict) else ()
+        name = next((key for key in names if key.lower() == "sequenceexecutions"), "sequenceExecutions")
+        return _member(answer, name, EXECUTIONS)
 
     def _of_resources(self, path: str, params: Mapping[str, str] | None) -> Answer:
         """Ask the service that keeps resources, by the name it has in this Keptn, which is found out once.
