@@ -19,6 +19,7 @@ def poller_environment(url: str, **more: str) -> dict[str, str]:
         "LEDGER_TABLE_NAME": "ledger",
         "EVENT_TYPES": EVENT_TYPE,
         "POLL_INTERVAL_SECONDS": "0",
+        "POLL_INTERVAL_BUSY_SECONDS": "0",
         "WORKER_FUNCTION_NAME": "worker",
         "PLANE_SOURCE": "keptn-lambda-executor/1/eu-west-1/bench",
         "POWERTOOLS_SERVICE_NAME": "bench",

@@ -53,8 +53,8 @@ class Plane:
                 "KeptnApiUrl": keptn.url,
                 "MatchProperty": LOCATION,
                 "MatchValue": location,
-                "PollIntervalSeconds": "1",
-                "PollWindowSeconds": "1",
+                "PollIntervalSeconds": "0",
+                "PollWindowSeconds": "0",
             },
             resources={
                 TABLE: self._table,

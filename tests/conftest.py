@@ -20,6 +20,7 @@ os.environ.update(ENVIRONMENT)  # before the handlers are imported, which read s
 import boto3  # noqa: E402
 
 from execution_plane.ledger.table import Ledger  # noqa: E402
+from execution_plane.ledger.watch import Watch  # noqa: E402
 from execution_plane.settings import Match  # noqa: E402
 from local.aws import create_table, read_template  # noqa: E402
 from tests.support.aws import aws_in_memory  # noqa: E402
@@ -68,7 +69,7 @@ def new_plane(world: World, dynamodb: Any) -> PlaneMaker:
             Ledger(dynamodb, table),
             source=f"keptn-lambda-executor/1/{location}/x",
             match=match,
-            **settings,
+            **{"watch": Watch(dynamodb, table), **settings},
         )
         world.planes.append(plane)
         return plane

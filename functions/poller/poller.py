@@ -8,6 +8,7 @@ from control.controller import Controller
 from control.dispatch import Dispatcher, FailureQueue
 from control.integration import RegisteredPlane, describe
 from control.kept_subscriptions import KeptSubscriptions
+from control.pace import Pace
 from execution_plane.clock import Clock, Deadline
 from execution_plane.containers import Containers
 from execution_plane.keptn.error_log import ErrorLog
@@ -37,9 +38,8 @@ def handler(_tick: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     try:
         settings, clock, controller = build()
         end = Deadline.from_context(clock, context)
-        report = asdict(
-            controller.cycle_until(Deadline.after(clock, settings.poll_window), settings.poll_interval, end)
-        )
+        pace = Pace(settings.poll_interval, settings.poll_interval_busy, clock)
+        report = asdict(controller.cycle_until(Deadline.after(clock, settings.poll_window), pace, end))
     except Exception as problem:
         logger.error("tick failed", reason=str(problem), kind=type(problem).__name__)
         raise
@@ -66,6 +66,7 @@ def build() -> tuple[PollerSettings, Clock, Controller]:
         run_deadline=settings.run_deadline,
         draining=settings.drain,
         clock=parts.clock,
+        watch=parts.watch,
     )
     return settings, parts.clock, controller
 

@@ -11,6 +11,7 @@ from execution_plane.keptn.credentials import ApiToken
 from execution_plane.keptn.events import Outcome
 from execution_plane.keptn.uniform import Integration
 from execution_plane.ledger.table import Ledger
+from execution_plane.ledger.watch import Watch
 from execution_plane.settings import Match
 from local.aws import create_table, read_template
 from local.keptn.faults import Answer, LoseEvent
@@ -56,6 +57,7 @@ class MotoSimulation(Simulation):
             match=Match("$.data.sayhello.location", "APAC"),
             sqs=sqs,
             failure_queue_url=self.queue_url,
+            watch=Watch(dynamodb, TABLE),
             **more,
         )
 
@@ -222,6 +224,16 @@ def paused_before_it_begins_and_resumed(simulation: MotoSimulation) -> None:
     simulation.cycles(4)
 
 
+def ticks_at_busy_speed_that_take_over(simulation: MotoSimulation) -> None:
+    """Each polls every second for a while, since there are tasks, and the next one begins before it ends."""
+    simulation.trigger()
+    simulation.tick()
+    simulation.cycles(1, seconds=1.0)
+    simulation.trigger()
+    simulation.tick()
+    simulation.cycles(4)
+
+
 def a_ledger_lost_while_the_task_runs(simulation: MotoSimulation) -> None:
     def be_forgotten(_: Performance) -> Outcome:
         simulation.lose_the_ledger()
@@ -262,6 +274,7 @@ SCENARIOS = (
     keptn_loses_the_started,
     keptn_loses_the_finished,
     paused_before_it_begins_and_resumed,
+    ticks_at_busy_speed_that_take_over,
     a_ledger_lost_while_the_task_runs,
     forgotten_by_keptn_for_a_moment_and_for_some_minutes,
 )

@@ -74,6 +74,7 @@ def queue(server: KeptnServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -
         "MatchProperty": "$.data.sayhello.location",
         "MatchValue": "APAC",
         "PollIntervalSeconds": "0",
+        "PollIntervalBusySeconds": "0",
         "WorkerFunctionName": "worker",
         "PlaneSource": "keptn-lambda-executor/1/eu-west-1/apac",
     }.items():

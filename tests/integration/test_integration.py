@@ -10,6 +10,7 @@ import requests
 
 from control.controller import EveryPollFailed
 from control.integration import leave
+from control.pace import Pace
 from execution_plane.clock import Deadline
 from execution_plane.keptn.events import Outcome
 from execution_plane.keptn.subscriptions import Subscription
@@ -411,7 +412,7 @@ def test_a_tick_without_subscriptions_says_what_keptn_answered_and_what_would_do
     now, end = Deadline.after(world.clock, 0), Deadline.after(world.clock, 60)
 
     with pytest.raises(EveryPollFailed) as failed:
-        registered.poller.cycle_until(now, 0, end)
+        registered.poller.cycle_until(now, Pace(0.0, 0.0, world.clock), end)
 
     assert str(failed.value) == (
         "no request for open events succeeded: no task is taken until Keptn says which subscriptions this "

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from control.controller import Controller, EveryPollFailed
+from control.pace import Pace
 from execution_plane.clock import Deadline
 from execution_plane.keptn import transport
 from execution_plane.keptn.events import LONGEST_TEXT, Outcome
@@ -169,7 +170,9 @@ def test_one_failing_subscription_does_not_stop_the_others(world: World, new_pla
 def tick(plane: Plane) -> Any:
     """A whole tick of three cycles."""
     clock = plane.clock
-    return plane.poller.cycle_until(Deadline.after(clock, 25), 10.0, Deadline.after(clock, 60))
+    return plane.poller.cycle_until(
+        Deadline.after(clock, 25), Pace(10.0, 0.0, clock), Deadline.after(clock, 60)
+    )
 
 
 def test_a_tick_whose_every_poll_failed_fails(world: World, plane: Plane) -> None:
@@ -192,18 +195,17 @@ def test_a_tick_in_which_one_poll_succeeded_does_not_fail(world: World, plane: P
 def test_a_tick_cycles_until_its_window_is_over(world: World, plane: Plane) -> None:
     begun = world.clock.now()
 
+    def after(seconds: float) -> Deadline:
+        return Deadline.after(world.clock, seconds)
+
     assert tick(plane).cycles == 3
     assert world.clock.now() - begun == 20
-    assert (
-        plane.poller.cycle_until(Deadline.after(world.clock, 50), 0.0, Deadline.after(world.clock, 60)).cycles
-        == 1
-    )
-    assert (
-        plane.poller.cycle_until(
-            Deadline.after(world.clock, 500), 10.0, Deadline.after(world.clock, 20)
-        ).cycles
-        == 2
-    ), "the invocation's end comes before the window's"
+    once = Pace(0.0, 0.0, world.clock)
+    assert plane.poller.cycle_until(after(50), once, after(60)).cycles == 1
+    steady = Pace(10.0, 0.0, world.clock)
+    assert plane.poller.cycle_until(after(50), steady, after(60)).cycles == 6, "the last at the window's end"
+    report = plane.poller.cycle_until(after(500), steady, after(20))
+    assert report.cycles == 2, "the invocation's end comes before the window's"
 
 
 def test_an_event_that_is_refused_is_logged_once_and_stops_nothing(

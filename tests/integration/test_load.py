@@ -1,4 +1,4 @@
-"""Five hundred tasks at once, two pollers, slow replies, every invocation delivered twice: over real HTTP."""
+"""Five hundred tasks at once, two busy pollers, slow replies, invocations that come twice; by real HTTP."""
 
 import json
 import threading
@@ -11,6 +11,7 @@ import pytest
 
 from control.controller import Controller
 from control.dispatch import Dispatcher, FailureQueue
+from control.pace import Pace
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.containers import Containers
 from execution_plane.keptn.control_plane import ControlPlane
@@ -98,7 +99,7 @@ class Fleet:
     def _poll(self, poller: Controller) -> None:
         try:
             while not self._stop.is_set():
-                poller.cycle_until(Deadline.after(CLOCK, 2), 1.0, Deadline.after(CLOCK, 60))
+                poller.cycle_until(Deadline.after(CLOCK, 2), Pace(10.0, 0.2, CLOCK), Deadline.after(CLOCK, 8))
         except BaseException as failure:
             self.failures.append(failure)
 

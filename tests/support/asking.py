@@ -123,6 +123,7 @@ def noted() -> Iterator[Asking]:
             patch.setattr(owner, name, acting)
 
         acts(Plane, "cycle", POLLER)
+        acts(Plane, "tick", POLLER)
         acts(Plane, "work", WORKER)
         acts(Finalizer, "finish", LIFECYCLE)
         acts(Tasks, "_perform", "")  # what a task does is its own, and a test's

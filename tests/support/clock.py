@@ -13,7 +13,7 @@ class SimulatedClock:
 
     def __init__(self, now: float = START) -> None:
         self._now = now
-        self.on_advance: list[Callable[[], None]] = []
+        self.on_advance: list[Callable[[], object]] = []
 
     def now(self) -> float:
         return self._now

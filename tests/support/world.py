@@ -14,6 +14,7 @@ from control.controller import Controller, TickReport
 from control.dispatch import Dispatcher, FailureQueue
 from control.integration import RegisteredPlane
 from control.kept_subscriptions import KeptSubscriptions
+from control.pace import Pace
 from execution_plane.clock import Deadline
 from execution_plane.containers import Containers
 from execution_plane.keptn.control_plane import ControlPlane
@@ -31,6 +32,7 @@ from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger
+from execution_plane.ledger.watch import Watch
 from execution_plane.settings import Match
 from local.keptn import in_process
 from local.keptn.control_plane import Keptn
@@ -131,6 +133,7 @@ class Plane:
         pool: Executor | None = None,
         patient: bool = True,
         ecs: Any = None,
+        watch: Watch | None = None,
     ) -> None:
         self.world = world
         self.clock = world.clock
@@ -144,6 +147,7 @@ class Plane:
             "source": source,
             "run_deadline": run_deadline,
             "draining": draining,
+            "watch": watch,
         }
         self.ecs: Any = ecs or FakeEcs(world.aws_clock)
         self.logs: Any = FakeLogs()
@@ -197,6 +201,16 @@ class Plane:
         report = TickReport()
         (poller or self.poller).cycle(Deadline.after(self.clock, 120), report)
         return report
+
+    def tick(
+        self, *, idle: float = 10.0, busy: float = 1.0, window: float = 50.0, timeout: float = 120.0
+    ) -> TickReport:
+        """A whole tick of a poller in a new execution environment; time passes in it."""
+        return self.new_poller().cycle_until(
+            Deadline.after(self.clock, window),
+            Pace(idle, busy, self.world.aws_clock),
+            Deadline.after(self.clock, timeout),
+        )
 
     def work(self, payload: Mapping[str, Any], seconds: float = FUNCTION_SECONDS) -> str:
         """One invocation of the worker, in a new execution environment."""

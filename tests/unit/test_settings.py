@@ -38,6 +38,7 @@ def test_what_is_needed_is_enough() -> None:
         ledger_table="ledger",
     )
     assert (poller.poll_interval, poller.poll_window, poller.run_deadline) == (10, 50, 3600)
+    assert poller.poll_interval_busy == 1
     assert (poller.projects, poller.stages, poller.services, poller.match) == ((), (), (), None)
     assert not poller.drain
 
@@ -115,6 +116,8 @@ def test_a_wrong_parameter_of_both_functions_is_named(parameter: str, value: str
         ("PollIntervalSeconds", "301"),
         ("PollIntervalSeconds", "9" * 5000),
         ("PollIntervalSeconds", "51"),
+        ("PollIntervalBusySeconds", "-1"),
+        ("PollIntervalBusySeconds", "61"),
         ("PollWindowSeconds", "841"),
         ("RunDeadlineSeconds", "59"),
         ("RunDeadlineSeconds", "an hour"),
@@ -164,6 +167,12 @@ def test_hosts_that_could_never_be_called_are_named(value: str) -> None:
         TaskSettings.from_environment({"ALLOWED_HOSTS": f"hooks.example.com,{value}"})
 
     assert_is_one_sentence_naming("AllowedHosts", str(refused.value))
+
+
+def test_a_window_that_is_too_short_for_a_second_poll_has_none() -> None:
+    environ = {**POLLER, "POLL_INTERVAL_SECONDS": "0", "POLL_WINDOW_SECONDS": "0"}
+
+    assert PollerSettings.from_environment(environ).poll_interval_busy == 0
 
 
 def test_an_interval_above_the_window_names_both() -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from control.acting import RESERVE, Actor
 from control.dispatch import Dispatcher, FailureQueue
 from control.looks import Looks
-from control.observing import Observer
+from control.observing import Observation, Observer
+from control.pace import Pace
 from control.paused import PausedTasks
-from control.plan import plan
+from control.plan import Action, Step, plan
+from control.shift import Shift
 from control.waiting import WaitingRuns
 from execution_plane.clock import Clock, Deadline
 from execution_plane.containers import Containers
@@ -22,14 +24,16 @@ from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.subscriptions import EventMatch, SubscriptionSource
 from execution_plane.ledger.replies import Replies
-from execution_plane.ledger.runs import Run
+from execution_plane.ledger.runs import Run, State
 from execution_plane.ledger.table import Ledger
+from execution_plane.ledger.watch import Watch
 
 if TYPE_CHECKING:
     from execution_plane.keptn.subscriptions import Subscription
 
 SIDE_BY_SIDE = 32  # requests at a time
 MOST_VALUES = 10  # of events left to others that a tick's report shows
+SLACK = 0.5  # seconds after its window's end at which a poller's last cycle may begin
 
 
 class EveryPollFailed(Exception):
@@ -75,8 +79,10 @@ class Controller:
         run_deadline: float,
         draining: bool,
         clock: Clock,
+        watch: Watch | None = None,
         pool: Executor | None = None,
     ) -> None:
+        """By `watch`, pollers of different ticks hear of each other; without it, this one hears of none."""
         pool = pool or ThreadPoolExecutor(SIDE_BY_SIDE)
         looks = Looks(control_plane)
         paused = PausedTasks(control_plane, looks)
@@ -111,53 +117,62 @@ class Controller:
         self._dispatcher = dispatcher
         self._subscriptions = subscriptions
         self._current: Sequence[Subscription] = ()
+        self._heard_at = 0.0
+        self._starting: frozenset[str] = frozenset()
+        self._draining = draining
+        self._watch = watch
         self._errors = errors
         self._clock = clock
 
-    def cycle_until(self, window: Deadline, interval: float, end: Deadline) -> TickReport:
-        """Cycle every `interval` seconds until the window is over, once if it is 0; nothing is begun close to
-        `end`.
+    def cycle_until(self, window: Deadline, pace: Pace, end: Deadline) -> TickReport:
+        """Cycle at a pace until the window is over, or, on a busy plane, until the next tick's poller has
+        begun; nothing is begun close to `end`.
 
         Raises EveryPollFailed, and LedgerUnavailable.
         """
         report = TickReport()
         failure = ""
+        shift = Shift(self._watch, pace, self._clock)
+        shift.begin()
+        due = self._clock.monotonic()
         while True:
-            next_cycle = Deadline.after(self._clock, interval)
-            failure = self.cycle(end, report) or failure
-            pause = next_cycle.remaining()
-            if (
-                not interval
-                or window.remaining() <= max(pause, 0)
-                or end.remaining() <= RESERVE + max(pause, 0)
-            ):
+            failure = self.cycle(end, report, pace) or failure
+            now = self._clock.monotonic()
+            due = max(due + pace.seconds, now)
+            pause = due - now
+            if not pace.seconds or end.remaining() <= RESERVE + pause:
                 break
-            if pause > 0:
-                self._clock.sleep(pause)
+            beyond_window = due > window.at + SLACK
+            if beyond_window and not pace.is_busy:
+                break
+            self._clock.sleep(pause)
+            if not shift.goes_on(beyond_window=beyond_window):
+                break
         if report.polls and report.polls == report.polls_failed:
             raise EveryPollFailed(f"no request for open events succeeded: {failure}")
         return report
 
-    def cycle(self, end: Deadline, report: TickReport) -> str:
+    def cycle(self, end: Deadline, report: TickReport, pace: Pace | None = None) -> str:
         """Observe, plan and act once; returns the last poll's failure, or nothing.
 
         Raises LedgerUnavailable.
         """
         active = self._ledger.active()
-        subscriptions = self._subscriptions.current()
-        self._current = subscriptions or ()
+        is_known = self._subscribe(pace.between_heartbeats if pace else 0.0)
         seen = self._observer.observe(active, self._current)
         steps = plan(seen.observed, active, seen.at)
+        if pace:
+            self._set_pace(pace, active, steps, seen)
         self._actor.act(steps, end)
         self._errors.send(self._subscriptions.integration_id, end.earlier_by(RESERVE))
         failures = list(seen.failures)
-        if subscriptions is None:
+        if not is_known:
             failures.append(
                 "no task is taken until Keptn says which subscriptions this plane has, as "
                 f"Subscriptions=bridge wants it: {self._subscriptions.trouble}"
             )
         report.cycles += 1
-        report.polls += seen.polls + (subscriptions is None)
+        report.polls += seen.polls + (not is_known)
         report.polls_failed += len(failures)
         report.events_listed = seen.listed
         report.events_left = len(seen.left)
@@ -165,6 +180,32 @@ class Controller:
         report.runs_active = len(active)
         report.steps += len(steps)
         return failures[-1] if failures else ""
+
+    def _subscribe(self, new_enough: float) -> bool:
+        """Learn what is subscribed to, if that is older than so many seconds; whether it is known."""
+        now = self._clock.monotonic()
+        if not self._current or now - self._heard_at >= new_enough:
+            self._heard_at = now
+            subscriptions = self._subscriptions.current()
+            self._current = subscriptions or ()
+            return subscriptions is not None
+        return True
+
+    def _set_pace(
+        self, pace: Pace, active: "Sequence[Run]", steps: "Sequence[Step]", seen: Observation
+    ) -> None:
+        """A task that is under way, or was never seen before, is work; one whose replies were sent is not.
+
+        Others may keep that one open for days.
+        """
+        pace.answered(seen.seconds, failed=bool(seen.failures))
+        starting = frozenset(
+            step.event.id for step in steps if step.action is Action.START and step.event is not None
+        )
+        is_new = not self._draining and not starting <= self._starting
+        self._starting = starting
+        if is_new or any(run.state is not State.DONE for run in active):
+            pace.work()
 
     def _dispatch(self, run: Run) -> None:
         taken_by = next((each.id for each in self._current if each.takes(run.event)), "")

@@ -35,6 +35,8 @@ class Observation:
     """
 
     at: float
+    seconds: float
+    """For which Keptn was waited for."""
     observed: Observed
     polls: int
     failures: Sequence[str]
@@ -73,8 +75,9 @@ class Observer:
     def observe(self, active: Sequence[Run], subscriptions: Sequence[Subscription]) -> Observation:
         """List what is open, of the types that are subscribed to and of those that active runs have."""
         asked = queries(subscriptions, (run.event for run in active))
+        begun = self._clock.monotonic()
         answers = list(self._pool.map(self._list, asked))
-        now = self._clock.now()
+        now, seconds = self._clock.now(), self._clock.monotonic() - begun
         listed = [
             (query, answer)
             for query, answer in zip(asked, answers, strict=True)
@@ -89,6 +92,7 @@ class Observer:
         events = {event_id: ref for event_id, ref in observed.events.items() if event_id not in paused}
         return Observation(
             at=now,
+            seconds=seconds,
             observed=replace(observed, events=events),
             polls=len(answers),
             failures=failures,

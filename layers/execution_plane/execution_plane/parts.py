@@ -14,6 +14,7 @@ from execution_plane.keptn.credentials import ApiToken, Together
 from execution_plane.keptn.transport import Credentials, Transport
 from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.table import Ledger
+from execution_plane.ledger.watch import Watch
 from execution_plane.settings import Settings
 
 AWS_CONFIG = Config(
@@ -32,6 +33,7 @@ class Parts:
     control_plane: ControlPlane
     ledger: Ledger
     notes: Notes
+    watch: Watch
 
     @classmethod
     def from_environment(cls) -> "Parts":
@@ -45,7 +47,13 @@ class Parts:
             names=SettingNames(login=settings.login),
         )
         dynamodb, table = aws_client("dynamodb"), settings.ledger_table
-        return cls(clock, ControlPlane(transport), Ledger(dynamodb, table), Notes(dynamodb, table))
+        return cls(
+            clock,
+            ControlPlane(transport),
+            Ledger(dynamodb, table),
+            Notes(dynamodb, table),
+            Watch(dynamodb, table),
+        )
 
 
 def _credentials(settings: Settings, clock: Clock) -> Credentials:

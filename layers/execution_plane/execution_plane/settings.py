@@ -85,6 +85,7 @@ class PollerSettings:
     services: tuple[str, ...]
     match: Match | None
     poll_interval: int
+    poll_interval_busy: int
     poll_window: int
     run_deadline: int
     drain: bool
@@ -96,6 +97,7 @@ class PollerSettings:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "PollerSettings":
         """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
         interval = _read(environ, "PollIntervalSeconds", _whole_number(0, 300), default="10")
+        busy = _read(environ, "PollIntervalBusySeconds", _whole_number(0, 60), default="1")
         window = _read(environ, "PollWindowSeconds", _whole_number(0, 840), default="50")
         if interval > window:
             raise InvalidSetting(
@@ -109,6 +111,7 @@ class PollerSettings:
             services=_names(environ.get("SERVICES", "")),
             match=_match(environ.get("MATCH_PROPERTY", ""), environ.get("MATCH_VALUE", "")),
             poll_interval=interval,
+            poll_interval_busy=busy if busy <= window else 0,
             poll_window=window,
             run_deadline=_read(environ, "RunDeadlineSeconds", _whole_number(60, 1_209_600), default="3600"),
             drain=_read(environ, "Drain", _switch, default="false"),

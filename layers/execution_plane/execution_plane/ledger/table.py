@@ -1,4 +1,4 @@
-"""The DynamoDB table of runs; only notes.py, for what is no run, talks to DynamoDB besides.
+"""The DynamoDB table of runs; what is no run, but kept beside them, has files of its own in this folder.
 
 Every write has the condition that the item still has the state and version that were read. The index of
 active runs may be stale: what it says is a hint, and the base table decides.
@@ -154,7 +154,7 @@ class Ledger:
         try:
             item: Item = translated(call).get("Attributes", {})
             return item
-        except _ConditionFailed as failed:
+        except ConditionFailed as failed:
             if failed.item.get("writer") == writer:
                 return failed.item
             raise LostRace(
@@ -162,19 +162,24 @@ class Ledger:
             ) from None
 
 
-class _ConditionFailed(Exception):
+class ConditionFailed(Exception):
+    """A conditional write had no effect; `item` is what is there, as far as DynamoDB said."""
+
     def __init__(self, item: "Item") -> None:
         super().__init__()
         self.item = item
 
 
 def translated(call: Callable[[], Any]) -> Any:
-    """Make a call to DynamoDB; its errors become ours here and nowhere else."""
+    """Make a call to DynamoDB; its errors become ours here and nowhere else.
+
+    Raises LedgerUnavailable, and ConditionFailed.
+    """
     try:
         return call()
     except ClientError as problem:
         if problem.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            raise _ConditionFailed(problem.response.get("Item", {})) from None  # type: ignore[arg-type]
+            raise ConditionFailed(problem.response.get("Item", {})) from None  # type: ignore[arg-type]
         raise LedgerUnavailable(f"DynamoDB: {problem}") from problem
     except BotoCoreError as problem:
         is_way = isinstance(problem, NotConnected | HTTPClientError)
