@@ -1,6 +1,7 @@
 """A dispatched run, or a container's end."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from runners.reachable import AllowedHosts
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer, TaskRunner
 from runs.executor import RunExecutor
+from runs.job_config_lookup import AT_ONCE, LEVELS, BundledLookup, KeptnLookup, Lookup
 from runs.unhandled import UnhandledEvents
 from runs.work_finder import JobConfigWorkFinder
 
@@ -108,18 +110,31 @@ def build() -> tuple[Parts, RunExecutor, ErrorLog]:
         ledger=parts.ledger,
         replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=True),
         work_finder=JobConfigWorkFinder(
-            parts.control_plane,
+            _lookup(tasks, parts),
             performer,
             rules(settings),
-            parts.clock,
             answer_unhandled_events=tasks.answer_unhandled_events,
             unhandled=UnhandledEvents(errors),
         ),
         containers=Containers(partial(aws_client, "ecs")),
         errors=errors,
         clock=parts.clock,
+        pool=ThreadPoolExecutor(AT_ONCE),
     )
     return parts, worker, errors
+
+
+def _lookup(tasks: TaskSettings, parts: Parts) -> Lookup:
+    """Where job configs are."""
+    if tasks.is_job_config_bundled:
+        return BundledLookup()
+    return KeptnLookup(
+        parts.control_plane,
+        parts.job_configs,
+        parts.clock,
+        max_age=tasks.job_config_max_age,
+        pool=ThreadPoolExecutor(AT_ONCE * len(LEVELS)),
+    )
 
 
 def rules(settings: ContainerSettings) -> Rules:

@@ -1,10 +1,12 @@
-"""A ledger in memory, whose calls suffer faults as DynamoDB's do."""
+"""A ledger and its job configs in memory, whose calls suffer faults as DynamoDB's do."""
 
 from typing import Any
 
+from execution_plane.ledger.job_configs import JobConfigs, Place, Reading
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger, LedgerUnavailable
 from tests.faults.injection import Call, Injector
+from tests.support.memory_job_configs import MemoryJobConfigs
 from tests.support.memory_ledger import MemoryLedger
 
 
@@ -28,5 +30,38 @@ class FaultyLedger(Ledger):
         return self._make("UpdateItem", lambda: self.memory.move(before, after))  # type: ignore[no-any-return]
 
     def _make(self, operation: str, act: Any) -> Any:
-        gone = LedgerUnavailable("injected")
-        return self._injector.make(Call("dynamodb", operation), act, failure=gone, timeout=gone, shrug=act)
+        return _make(self._injector, operation, act)
+
+
+class FaultyJobConfigs(JobConfigs):
+    """Job configs whose calls suffer what the injector says."""
+
+    def __init__(self, injector: Injector) -> None:
+        self.memory = MemoryJobConfigs()
+        self._injector = injector
+
+    def known(self, place: Place) -> Reading | None:
+        return self._make("GetItem", lambda: self.memory.known(place))  # type: ignore[no-any-return]
+
+    def reserve(self, place: Place, reader: str, now: float, seen: Reading | None) -> bool:
+        return self._make("UpdateItem", lambda: self.memory.reserve(place, reader, now, seen))  # type: ignore[no-any-return]
+
+    def release(self, place: Place, reader: str) -> None:
+        self._make("UpdateItem", lambda: self.memory.release(place, reader))
+
+    def note(self, place: Place, reading: Reading) -> None:
+        self._make("UpdateItem", lambda: self.memory.note(place, reading))
+
+    def keep(self, content: bytes, now: float) -> bool:
+        return self._make("UpdateItem", lambda: self.memory.keep(content, now))  # type: ignore[no-any-return]
+
+    def file(self, digest: str) -> bytes | None:
+        return self._make("GetItem", lambda: self.memory.file(digest))  # type: ignore[no-any-return]
+
+    def _make(self, operation: str, act: Any) -> Any:
+        return _make(self._injector, operation, act)
+
+
+def _make(injector: Injector, operation: str, act: Any) -> Any:
+    gone = LedgerUnavailable("injected")
+    return injector.make(Call("dynamodb", operation), act, failure=gone, timeout=gone, shrug=act)

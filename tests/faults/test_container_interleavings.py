@@ -6,6 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from tests.faults.faulty_ledger import FaultyJobConfigs
 from tests.faults.injection import Fault, Trouble, troubles
 from tests.faults.test_interleavings import FAULTS, WORKS, Interleaving, try_interleavings
 from tests.support.container_runs import BY_WORK
@@ -42,7 +43,8 @@ class ContainerInterleaving(Interleaving):
         self.ecs.refusals = ["Capacity is unavailable at this time."] * no_place
         self.plane.ecs = self.injector.wrap_fake("ecs", self.ecs)
         self.plane.logs = self.injector.wrap_fake("logs", self.plane.logs)
-        self.functions = use_job_config(self.plane, BY_WORK)
+        job_configs = FaultyJobConfigs(self.injector)
+        self.functions = use_job_config(self.plane, BY_WORK, job_configs=job_configs)
         self.ends: list[dict[str, Any]] = []
 
     @precondition(lambda self: self.ecs.running)

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-from execution_plane.keptn.events import TriggeredEvent
-from execution_plane.ledger.runs import PREPARE_LEASE
-from runs.work import Work
-from tests.faults.faulty_ledger import FaultyLedger
+from execution_plane.clock import Deadline
+from execution_plane.ledger.runs import PREPARE_LEASE, Run
+from runs.work import Find
+from tests.faults.faulty_ledger import FaultyJobConfigs, FaultyLedger
 from tests.faults.injection import Fault, Killed
 from tests.faults.matrix import matrix
 from tests.faults.simulation import Simulation
@@ -21,7 +21,7 @@ class ContainerSimulation(Simulation):
 
     def __init__(self, point: int | None = None, fault: Fault | None = None) -> None:
         super().__init__(point, fault)
-        self.functions = use_job_config(self.plane, THREE)
+        self.functions = use_job_config(self.plane, THREE, job_configs=FaultyJobConfigs(self.injector))
         self.trigger()
 
     def new_plane(self) -> Plane:
@@ -133,7 +133,7 @@ def a_worker_that_can_not_be_imported_for_a_while_at_a_containers_end(
 class Deadly:
     """A work finder that kills its worker."""
 
-    def find(self, _: TriggeredEvent) -> Work | None:
+    def search(self, _: Run, __: Deadline) -> Find:
         raise Killed
 
 

@@ -10,6 +10,7 @@ from control.plan import ABSENT
 from execution_plane.keptn.credentials import ApiToken
 from execution_plane.keptn.events import Outcome
 from execution_plane.keptn.uniform import Integration
+from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.table import Ledger
 from execution_plane.ledger.watch import Watch
 from execution_plane.settings import Match
@@ -19,10 +20,18 @@ from runs.work import Performance, TaskCancelled
 from tests.faults.injection import Killed
 from tests.faults.matrix import matrix
 from tests.faults.simulation import Simulation
+from tests.support.job_configs import use_job_config
 from tests.support.world import Plane
 
 ON_MOTO = 1  # of a sample: a scenario on moto's table takes four times as long as one in memory
 TABLE = "ledger"
+CONFIG = """\
+apiVersion: v2
+actions:
+  - name: Greet
+    events: [{name: sayhello}]
+    tasks: [{name: Hello, function: hello}]
+"""
 TEMPLATE = read_template()
 INTEGRATION = Integration("keptn-lambda-executor", "1/eu-west-1/x", "eu-west-1", "0.1.0")
 NO_EVENTS = Answer(200, json.dumps({"events": [], "totalCount": 0}), "application/json")
@@ -224,6 +233,16 @@ def paused_before_it_begins_and_resumed(simulation: MotoSimulation) -> None:
     simulation.cycles(4)
 
 
+def a_job_config_of_keptns(simulation: MotoSimulation) -> None:
+    """Read once for two tasks, and kept where both workers find it."""
+    job_configs = JobConfigs(simulation.injector.wrap_aws(client("dynamodb", "functions")), TABLE)
+    functions = use_job_config(simulation.plane, CONFIG, job_configs=job_configs)
+    functions.on_run = lambda performance: simulation.plane.tasks.begun.append(performance.event.ref.id)
+    simulation.trigger()
+    simulation.trigger()
+    simulation.cycles(6)
+
+
 def ticks_at_busy_speed_that_take_over(simulation: MotoSimulation) -> None:
     """Each polls every second for a while, since there are tasks, and the next one begins before it ends."""
     simulation.trigger()
@@ -274,6 +293,7 @@ SCENARIOS = (
     keptn_loses_the_started,
     keptn_loses_the_finished,
     paused_before_it_begins_and_resumed,
+    a_job_config_of_keptns,
     ticks_at_busy_speed_that_take_over,
     a_ledger_lost_while_the_task_runs,
     forgotten_by_keptn_for_a_moment_and_for_some_minutes,

@@ -11,7 +11,9 @@ import pytest
 
 from execution_plane.keptn.events import LONGEST_TEXT, Outcome
 from execution_plane.keptn.uniform import Integration
+from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.runs import SUBMIT_LEASE, State
+from local.keptn.faults import Answer
 from local.keptn.uniform import LogQuery
 from runs.work import Performance
 from tests.conftest import PlaneMaker
@@ -27,7 +29,7 @@ from tests.support.container_runs import (
     replies,
 )
 from tests.support.ecs import refusal
-from tests.support.job_configs import Functions, use_job_config, write, write_job_config
+from tests.support.job_configs import Functions, use_job_config, write
 from tests.support.world import SAYHELLO, Plane, World
 
 TWO = """\
@@ -448,10 +450,33 @@ def test_a_task_without_any_time_is_not_begun(plane: Plane, world: World, task: 
     assert counts(world, task) == (1, 1)
 
 
-def test_a_job_config_that_changes_meanwhile_ends_the_task(plane: Plane, world: World, task: str) -> None:
+def test_a_run_goes_on_with_the_job_config_with_which_it_began(
+    plane: Plane, world: World, task: str, dynamodb: Any
+) -> None:
+    """Hours later, in other execution environments, and without a question to Keptn."""
+    job_configs = JobConfigs(dynamodb, "ledger-APAC")
+    use_job_config(plane, THREE, job_configs=job_configs)
+    begin(plane)
+    world.clock.advance(100)
+    world.keptn.faults.add(Answer(500), "/resource-service")
+    functions = use_job_config(plane, "apiVersion: v2\nactions: what\n", job_configs=job_configs)
+    end(plane, "built it")
+    world.clock.advance(100)
+    use_job_config(plane, "", job_configs=job_configs)
+    end(plane, "shipped it")
+
+    assert functions.begun == [f"{task} check"]
+    assert "built it" in message(world, task)
+    assert "shipped it" in message(world, task)
+    assert counts(world, task) == (1, 1)
+
+
+def test_a_job_config_that_changes_meanwhile_and_is_not_kept_ends_the_task(
+    plane: Plane, world: World, task: str
+) -> None:
     use_job_config(plane, THREE)
     begin(plane)
-    write_job_config(plane, THREE.replace("Ship", "Sink"))
+    use_job_config(plane, THREE.replace("Ship", "Sink"))
 
     end(plane, exit_code=3)
 
@@ -465,7 +490,7 @@ def test_what_ran_before_a_job_config_became_invalid_is_told(plane: Plane, world
     use_job_config(plane, TWO)
     begin(plane)
     end(plane, "built it", exit_code=0)
-    write_job_config(plane, "apiVersion: v2\nactions: what\n")
+    use_job_config(plane, "apiVersion: v2\nactions: what\n")
 
     end(plane, exit_code=3)
 

@@ -110,6 +110,7 @@ def test_a_container_of_a_run_that_is_given_up_is_stopped_if_ecs_will(
 def test_an_end_whose_job_config_keptn_can_not_read_for_an_hour_fails_the_task_with_its_reason(
     world: World, plane: Plane, task: str
 ) -> None:
+    use_job_config(plane, ONE)  # in an execution environment that has no other, and a table that was lost
     plane.ecs.end()
     refused = Answer(424, '{"code": 424, "message": "Invalid git token"}', "application/json")
     world.keptn.faults.add(refused, "/resource")
@@ -141,7 +142,7 @@ def test_a_container_that_kills_every_worker_that_makes_it_ready_is_given_up(
     begin(plane)
     found = 0
 
-    def find(_: object) -> None:
+    def search(*_: object) -> None:
         nonlocal found
         found += 1
         raise Killed
@@ -151,7 +152,7 @@ def test_a_container_that_kills_every_worker_that_makes_it_ready_is_given_up(
             with pytest.raises(Killed):
                 plane.work(plane.queue.invocations.pop())
 
-    with patch.object(plane.work_finder, "find", find):
+    with patch.object(plane.work_finder, "search", search):
         live(world, plane, 2, work)
 
     assert found == 3

@@ -17,7 +17,7 @@ from runners.python_function import PythonFunctionRunner
 from runs.actions import ActionPerformer
 from runs.work import Performance
 from runs.work_finder import JobConfigWorkFinder
-from tests.support.job_configs import write_job_config
+from tests.support.job_configs import lookup, write_job_config
 from tests.support.tasks import task_folder
 from tests.support.world import SAYHELLO, Plane, World
 
@@ -66,7 +66,7 @@ def action(name: str, *tasks: str, silent: bool = False) -> str:
 def serve(plane: Plane, world: World, runner: InRealTime, *actions: str) -> str:
     """Let the plane serve an event by a job config of these actions; gives the event's id."""
     performer = ActionPerformer({"function": runner}, world.clock)
-    plane.work_finder = JobConfigWorkFinder(world.client(), performer, Rules(), world.clock)
+    plane.work_finder = JobConfigWorkFinder(lookup(world), performer, Rules())
     write_job_config(plane, f"apiVersion: v2\nactions: [{', '.join(actions)}]")
     task = world.trigger("APAC")
     world.cycles(2)

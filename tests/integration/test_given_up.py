@@ -9,9 +9,10 @@ import boto3
 import pytest
 
 from control.plan import START_AFTER
+from execution_plane.clock import Deadline
 from execution_plane.keptn.events import TriggeredEvent
-from execution_plane.ledger.runs import MOST_ATTEMPTS, State
-from runs.work import Work
+from execution_plane.ledger.runs import MOST_ATTEMPTS, Run, State
+from runs.work import Find, Work
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Fault, Injector, Killed
 from tests.faults.invariants import bring_to_rest, check_invariants
@@ -207,7 +208,10 @@ class Poisoned:
         self._most = most
         plane.work_finder = self
 
-    def find(self, event: TriggeredEvent) -> Work | None:
+    def search(self, _: Run, __: Deadline) -> Find:
+        return self._find
+
+    def _find(self, event: TriggeredEvent) -> Work | None:
         self.acquired.append(event.ref.id)
         if event.ref.id in self._poison and self.acquired.count(event.ref.id) <= self._most:
             raise Killed

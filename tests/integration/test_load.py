@@ -69,6 +69,7 @@ class Fleet:
                 containers=Containers(lambda: FakeEcs(CLOCK)),  # type: ignore[arg-type, return-value]
                 errors=ErrorLog(self._client()),
                 clock=CLOCK,
+                pool=ThreadPoolExecutor(SIDE_BY_SIDE),
             )
         )
         self._stop = threading.Event()

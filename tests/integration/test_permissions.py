@@ -31,7 +31,7 @@ from tests.support.aws import aws_in_memory
 from tests.support.container_runs import ONE, end
 from tests.support.deletion import delete_stack
 from tests.support.ecs import CLUSTER
-from tests.support.job_configs import ENVIRON, use_job_config, write
+from tests.support.job_configs import ENVIRON, lookup, use_job_config, write
 from tests.support.roles import Permission, Roles
 from tests.support.world import Plane
 from tests.unit.runners.performances import performance
@@ -277,10 +277,8 @@ def test_runs_come_to_an_end_whose_containers_run_when_they_are_switched_off() -
         simulation = LedgeredContainers()
         simulation.trigger()
         simulation.cycles(2)
-        control_plane, clock = simulation.world.client(), simulation.world.aws_clock
-        simulation.plane.work_finder = JobConfigWorkFinder(
-            control_plane, ActionPerformer({}, clock), Rules(), clock
-        )
+        performer = ActionPerformer({}, simulation.world.aws_clock)
+        simulation.plane.work_finder = JobConfigWorkFinder(lookup(simulation.world), performer, Rules())
         asking.of.clear()
 
         simulation.ecs.end(simulation.ecs.running[0].arn)

@@ -14,6 +14,7 @@ from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_0, RELEASE
 from runs.actions import ActionPerformer
 from runs.work import Performance
 from runs.work_finder import JobConfigWorkFinder
+from tests.support.job_configs import lookup
 from tests.support.recording import Recording, record
 from tests.support.world import SAYHELLO, Plane, World
 
@@ -65,9 +66,8 @@ def noted() -> NotedTasks:
 def plane(world: World, recording: Recording, dynamodb: object, noted: NotedTasks) -> Plane:
     """A plane that reads its job config from Keptn."""
     create_table(dynamodb, "ledger")  # type: ignore[arg-type]
-    work_finder = JobConfigWorkFinder(
-        world.client(), ActionPerformer({"function": noted}, world.clock), Rules(), world.clock
-    )
+    performer = ActionPerformer({"function": noted}, world.clock)
+    work_finder = JobConfigWorkFinder(lookup(world), performer, Rules())
     plane = Plane(
         world,
         Ledger(dynamodb, "ledger"),  # type: ignore[arg-type]

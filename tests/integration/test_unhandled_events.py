@@ -13,7 +13,7 @@ from runs.unhandled import UnhandledEvents
 from runs.work_finder import JobConfigWorkFinder
 from tests.conftest import PlaneMaker
 from tests.faults.invariants import check_invariants
-from tests.support.job_configs import write, write_job_config
+from tests.support.job_configs import lookup, write, write_job_config
 from tests.support.world import SAYHELLO, Plane, World
 
 APAC = Integration("keptn-lambda-executor", "1/ap-south-1/apac", "ap-south-1", "0.1.0")
@@ -42,14 +42,9 @@ def serve(
 
     `queued` is for how many seconds the invocation waits in Lambda's queue.
     """
-    control_plane = world.client()
+    performer = ActionPerformer({}, world.clock)
     plane.work_finder = JobConfigWorkFinder(
-        control_plane,
-        ActionPerformer({}, world.clock),
-        Rules(),
-        world.clock,
-        answer_unhandled_events=answer,
-        unhandled=unhandled,
+        lookup(world), performer, Rules(), answer_unhandled_events=answer, unhandled=unhandled
     )
     write_job_config(plane, config)
     task = world.trigger("APAC")

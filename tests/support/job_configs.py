@@ -1,6 +1,6 @@
 """A worker that does what job configs say, with containers on the fake ECS."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from execution_plane.keptn.events import Outcome
 from execution_plane.settings import ContainerSettings
@@ -9,13 +9,18 @@ from local.keptn.resources import Place
 from runners.container import FargateRunner
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer
+from runs.job_config_lookup import KeptnLookup
 from runs.work import Performance
 from runs.work_finder import JobConfigWorkFinder
+from tests.support.clock import Inline
 from tests.support.ecs import CLUSTER, clients
-from tests.support.world import Plane
+from tests.support.memory_job_configs import MemoryJobConfigs
+from tests.support.world import Plane, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from execution_plane.ledger.job_configs import JobConfigs
 
 ENVIRON = {
     "ECS_CLUSTER": CLUSTER,
@@ -47,6 +52,18 @@ class Functions:
         return self.outcomes.get(task.function, Outcome("pass", "succeeded", f"{task.function} is done"))
 
 
+def lookup(world: World, job_configs: Any = None, *, max_age: float = 5.0) -> KeptnLookup:
+    """How a worker in a new execution environment finds job configs; by default, nobody else has read any."""
+    return KeptnLookup(
+        world.client(),
+        job_configs or cast("JobConfigs", MemoryJobConfigs()),
+        world.aws_clock,
+        max_age=max_age,
+        pool=Inline(),
+        jitter=lambda: 0.5,
+    )
+
+
 def use_job_config(
     plane: Plane,
     config: str,
@@ -55,6 +72,7 @@ def use_job_config(
     secrets: Any = None,
     ssm: Any = None,
     runners: Any = None,
+    job_configs: Any = None,
     **environ: str,
 ) -> Functions:
     """Let the plane's worker do what `config` says; at the project's level, which no commit id is about.
@@ -74,7 +92,7 @@ def use_job_config(
         clock=plane.world.aws_clock,
     )
     performer = ActionPerformer({"function": functions, **(runners or {})}, plane.world.aws_clock, containers)
-    plane.work_finder = JobConfigWorkFinder(control_plane, performer, Rules(), plane.world.aws_clock)
+    plane.work_finder = JobConfigWorkFinder(lookup(plane.world, job_configs), performer, Rules())
     return functions
 
 

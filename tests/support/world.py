@@ -38,7 +38,7 @@ from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
 from runs.executor import RunExecutor
-from runs.work import Performance, Resumption, Work, WorkFinder
+from runs.work import Find, Performance, Resumption, Work, WorkFinder
 from tests.support.clock import Inline, SimulatedClock, SkewedClock
 from tests.support.ecs import FakeEcs, FakeLogs
 from worker import serve
@@ -98,6 +98,9 @@ class Tasks:
     does: Callable[[Performance], Outcome] = lambda _: Outcome("pass", "succeeded", "done")
     begun: list[str] = field(default_factory=list)
     is_silent: bool = False
+
+    def search(self, _: Run, __: Deadline) -> Find:
+        return self.find
 
     def find(self, event: TriggeredEvent) -> Work | None:
         work = event.data.get("work")
@@ -224,6 +227,7 @@ class Plane:
             containers=Containers(lambda: self.ecs),
             errors=errors,
             clock=self.world.aws_clock,
+            pool=self.pool,
         )
         return serve(worker, errors, payload, Deadline.after(self.clock, seconds))
 

@@ -1,6 +1,7 @@
 """One run in the worker: acquired or taken up again, its event fetched, its actions done, and finished."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +13,14 @@ from execution_plane.keptn.events import Outcome, RefusedEvent, TriggeredEvent, 
 from execution_plane.keptn.transport import KeptnError
 from execution_plane.keptn.uniform import LogEntry
 from execution_plane.ledger.replies import NotStarted, Replies
-from execution_plane.ledger.runs import MOST_ATTEMPTS, Origin, Run, State
+from execution_plane.ledger.runs import MOST_ATTEMPTS, START_WITHIN, Origin, Run, State
 from execution_plane.ledger.table import Ledger, LedgerUnavailable, LostRace
 from execution_plane.telemetry import logger
 from runs.actions import broken_off
 from runs.lease import RunLease
 from runs.retrying import RETRY_PAUSES, retry
 from runs.work import (
+    Find,
     Inapplicable,
     NoCapacity,
     Pending,
@@ -63,7 +65,9 @@ class RunExecutor:
         containers: Containers,
         errors: ErrorLog,
         clock: Clock,
+        pool: Executor,
     ) -> None:
+        """`pool` is for what is asked of Keptn beside a run's event."""
         self._control_plane = control_plane
         self._ledger = ledger
         self._replies = replies
@@ -71,6 +75,7 @@ class RunExecutor:
         self._containers = containers
         self._errors = errors
         self._clock = clock
+        self._pool = pool
 
     def handle(
         self,
@@ -113,6 +118,7 @@ class RunExecutor:
             return "somebody else has the run"
 
     def _serve(self, run: Run, deadline: Deadline, origin: Origin) -> str:
+        search = self._search(run, deadline)
         try:
             event = self._fetch(run)
         except KeptnError as problem:
@@ -121,7 +127,11 @@ class RunExecutor:
             return self._give_back(run, "the event is not open")
         event = event.with_subscription(origin.subscription_id)
         try:
-            work = self._work_finder.find(event)
+            work = search.result()(event)
+        except Unreachable as problem:
+            if self._clock.now() < run.claimed_at + START_WITHIN:
+                return self._give_back(run, str(problem))
+            work = _broken(str(problem))
         except Inapplicable as problem:
             self._note_inapplicable(run, problem)
             work = None
@@ -160,6 +170,7 @@ class RunExecutor:
         step = run.step
         assert step is not None
         run = self._ledger.move(run, run.resumed(self._clock.now()))
+        search = self._search(run, deadline)
         try:
             event = self._fetch(run)
             if event is None and run.silent:
@@ -178,13 +189,17 @@ class RunExecutor:
             return "done silently"
         event = event.with_subscription(step.subscription_id)
         try:
-            work = self._work_finder.find(event) or _broken("The job config no longer handles the event.")
+            work = search.result()(event) or _broken("The job config no longer handles the event.")
         except Unreachable as problem:
             return self._put_back(run, str(problem))
         except Unreadable as problem:
             work = _broken(str(problem))
         lease = RunLease(self._ledger, self._clock, run, deadline, step.origin, silent=run.silent)
         return self._go_on(_Errand(lease, event, work, deadline), Resumption(step, run.earlier, end))
+
+    def _search(self, run: Run, deadline: Deadline) -> "Future[Find]":
+        """Look up the run's job config, beside the fetching of its event."""
+        return self._pool.submit(self._work_finder.search, run, deadline.earlier_by(END_RESERVE))
 
     def _fetch(self, run: Run) -> TriggeredEvent | None:
         """The run's event as it is now, None if it is not open. Raises KeptnError."""
@@ -224,10 +239,11 @@ class RunExecutor:
                 return "the run was cancelled, and its task stopped"
             if isinstance(outcome, Outcome):
                 return self._complete(errand, outcome)
-            refusal = self._submit(errand.lease, outcome)
+            step = replace(outcome.step, job_config=errand.work.keep())
+            refusal = self._submit(errand.lease, replace(outcome, step=step))
             if isinstance(refusal, str):
                 return refusal
-            resumption = Resumption(outcome.step, outcome.earlier, refusal)
+            resumption = Resumption(step, outcome.earlier, refusal)
 
     def _perform(self, errand: _Errand, resumption: Resumption | None) -> Outcome | Pending:
         """Do the work. Whatever it raises but TaskCancelled is an errored outcome."""

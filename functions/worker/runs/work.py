@@ -7,7 +7,7 @@ from typing import Protocol
 from execution_plane.clock import Deadline
 from execution_plane.containers import ContainerEnd
 from execution_plane.keptn.events import Outcome, TriggeredEvent
-from execution_plane.ledger.runs import ContainerStep, TaskDone
+from execution_plane.ledger.runs import ContainerStep, Run, TaskDone
 
 
 class TaskCancelled(Exception):
@@ -81,15 +81,24 @@ class Work:
 
     is_silent: bool
     perform: Callable[["Performance", Resumption | None], Outcome | Pending]
+    keep: Callable[[], str] = lambda: ""
+    """Has the job config kept for a worker that goes on later; gives its digest, empty if it is not kept."""
+
+
+Find = Callable[[TriggeredEvent], Work | None]
+"""Gives the event's work, None if nothing here handles it.
+
+Raises Unreadable for a job config that can't be used.
+"""
 
 
 class WorkFinder(Protocol):
     """Finds the work for an event."""
 
-    def find(self, event: TriggeredEvent) -> Work | None:
-        """The event's work, None if nothing here handles it.
+    def search(self, run: Run, until: Deadline) -> Find:
+        """Look up what applies to a run's event, for which the event itself is not yet needed.
 
-        Raises Unreadable for a job config that can't be used.
+        Raises Unreachable, at the latest when the time is up.
         """
         ...
 

@@ -206,6 +206,10 @@ class TaskSettings:
     allowed_lambdas: frozenset[str]
     allowed_hosts: tuple[str, ...]
     answer_unhandled_events: bool
+    is_job_config_bundled: bool
+    """Whether Keptn is not asked for any."""
+    job_config_max_age: int
+    """Seconds for which what Keptn said of one without a commit id serves others."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "TaskSettings":
@@ -214,6 +218,9 @@ class TaskSettings:
             allowed_lambdas=frozenset(_names(environ.get("ALLOWED_LAMBDAS", ""))),
             allowed_hosts=_read(environ, "AllowedHosts", _hosts, default=""),
             answer_unhandled_events=_read(environ, "AnswerUnhandledEvents", _switch, default="false"),
+            is_job_config_bundled=_read(environ, "JobConfig", _one_of("keptn", "bundled"), default="keptn")
+            == "bundled",
+            job_config_max_age=_read(environ, "JobConfigMaxAgeSeconds", _whole_number(0, 300), default="5"),
         )
 
 

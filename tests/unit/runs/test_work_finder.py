@@ -5,7 +5,9 @@ from typing import cast
 
 import pytest
 
+from execution_plane.clock import Deadline
 from execution_plane.keptn.events import Outcome, TriggeredEvent, read_triggered
+from execution_plane.ledger.runs import Run
 from jobs.images import ImageAllowlist
 from jobs.model import Rules
 from local.keptn.faults import Answer, DropConnection
@@ -14,6 +16,7 @@ from local.keptn.resources import NO_CREDENTIALS, NO_UPSTREAM
 from runs.actions import ActionPerformer
 from runs.work import Inapplicable, Performance, Unreadable, Work
 from runs.work_finder import JobConfigWorkFinder
+from tests.support.job_configs import lookup
 from tests.support.world import SAYHELLO, World
 
 CONFIG = """\
@@ -31,11 +34,13 @@ LEVELS = [("podtato", "dev", "head"), ("podtato", "dev", ""), ("podtato", "", ""
 def find(
     world: World, event: TriggeredEvent | None = None, rules: Rules | None = None, *, answer: bool = False
 ) -> Work | None:
-    performer = ActionPerformer({}, world.clock)
+    event = event or opened(world)
+    now = world.clock.now()
     work_finder = JobConfigWorkFinder(
-        world.client(), performer, rules or Rules(), world.clock, answer_unhandled_events=answer
+        lookup(world), ActionPerformer({}, world.clock), rules or Rules(), answer_unhandled_events=answer
     )
-    return work_finder.find(event or opened(world))
+    run = Run.claimed(event.ref, "plane", now, now + 3600)
+    return work_finder.search(run, Deadline.after(world.clock, 900))(event)
 
 
 def opened(world: World) -> TriggeredEvent:

@@ -13,6 +13,7 @@ from execution_plane.clock import Deadline
 from execution_plane.keptn.events import Event, EventRef
 from execution_plane.keptn.look import Look, read_look
 from execution_plane.keptn.transport import (
+    READ_SECONDS,
     Answer,
     KeptnError,
     KeptnIncomprehensible,
@@ -38,10 +39,15 @@ RESOURCE_SERVICES = ("resource-service", "configuration-service")  # from 0.18, 
 NO_SUCH_RESOURCE = re.compile(
     r"((project|stage|service)( resource)?|resource) (not found|does not exist)", re.IGNORECASE
 )
+NO_SUCH_FILE = re.compile(r"(\w+ )?resource (not found|does not exist)", re.IGNORECASE)
 
 
 class SendUncertain(Exception):
     """A reply was sent and nobody can say whether Keptn took it. It must not simply be sent again."""
+
+
+class NoSuchFile(KeptnNotFound):
+    """The file is not there, and so it was at the commit that was asked for; its scope may be there."""
 
 
 class NotSent(KeptnRefused):
@@ -170,16 +176,24 @@ class ControlPlane:
                 raise
             raise SendUncertain(str(problem)) from None
 
-    def resource(self, scope: Sequence[str], uri: str, commit: str = "") -> bytes:
+    def resource(
+        self, scope: Sequence[str], uri: str, commit: str = "", *, seconds: float = READ_SECONDS
+    ) -> bytes:
         """A file of the project's repository at `scope`: (project), (project, stage) or (project, stage,
-        service).
+        service); waits at most `seconds` for the answer.
 
-        Raises KeptnNotFound if Keptn says that the file, or its service, stage or project, does not exist,
-        and another KeptnError for everything else, as a 404 for a git repository that Keptn cannot reach.
+        Raises NoSuchFile if Keptn says that the file does not exist, KeptnNotFound if it says so of its
+        service, stage or project, of which it knows those of today only, and another KeptnError for
+        everything else, as a 404 for a git repository that Keptn cannot reach.
         """
         # The gateway decodes a path once before the resource service does (reference 1.5): encode twice.
         path = f"{_resources_at(scope)}/{_segment(_segment(uri))}"
-        answer = self._of_resources(path, {"gitCommitID": commit} if commit else None)
+        try:
+            answer = self._of_resources(path, {"gitCommitID": commit} if commit else None, seconds)
+        except KeptnNotFound as problem:
+            if NO_SUCH_FILE.fullmatch(problem.message):
+                raise NoSuchFile(problem.method, problem.path, problem.message, problem.status) from None
+            raise
         try:
             return base64.b64decode(answer.body["resourceContent"])
         except (KeyError, TypeError, binascii.Error):
@@ -266,7 +280,9 @@ class ControlPlane:
         name = next((key for key in names if key.lower() == "sequenceexecutions"), "sequenceExecutions")
         return _member(answer, name, EXECUTIONS)
 
-    def _of_resources(self, path: str, params: Mapping[str, str] | None) -> Answer:
+    def _of_resources(
+        self, path: str, params: Mapping[str, str] | None, seconds: float = READ_SECONDS
+    ) -> Answer:
         """Ask the service that keeps resources, by the name it has in this Keptn, which is found out once.
 
         Raises KeptnNotFound only for a 404 in the words of NO_SUCH_RESOURCE: the service has others, such as
@@ -275,7 +291,7 @@ class ControlPlane:
         lacking: KeptnLacksEndpoint | None = None
         for service in self._resource_services:
             try:
-                answer = self._transport.get(f"/{service}{path}", params)
+                answer = self._transport.get(f"/{service}{path}", params, seconds=seconds)
             except KeptnLacksEndpoint as problem:
                 lacking = lacking or problem
                 continue

@@ -21,6 +21,7 @@ REPORT_LEASE = 60.0  # for whoever sends a finished
 RESEND_PAUSE = 20.0  # after a reply that certainly did not arrive
 KEEP_CLOSED = 30 * 24 * 3600  # before DynamoDB may delete a closed run
 MOST_ATTEMPTS = 3
+START_WITHIN = 540.0  # from its claim, in which a task may be started: Keptn gives up after 600
 
 
 class State(StrEnum):
@@ -76,6 +77,8 @@ class ContainerStep:
     """Of the versions of the secrets that the container was given; empty where it has none."""
     woken_at: float | None = None
     """When the poller first invoked a worker for it."""
+    job_config: str = ""
+    """The digest of the file by which the run goes on; empty if it is not kept."""
 
     @property
     def origin(self) -> Origin:
