@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from bench import (
+    burst,
     closed_runs,
     first_request,
     idle_cycle,
     large_job_config,
     new_events,
     peak_memory,
+    rush,
+    sequence,
 )
 from bench.figures import HEAD, Figure, line, table
 
@@ -26,6 +29,9 @@ BENCHMARKS: Final[dict[str, tuple[str, Callable[[], Iterator[Figure]]]]] = {
     "peak_memory": (peak_memory.TITLE, peak_memory.measure),
     "closed_runs": (closed_runs.TITLE, closed_runs.measure),
     "large_job_config": (large_job_config.TITLE, large_job_config.measure),
+    "rush": (rush.TITLE, rush.measure),
+    "burst": (burst.TITLE, burst.measure),
+    "sequence": (sequence.TITLE, sequence.measure),
 }
 
 

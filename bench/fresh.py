@@ -22,8 +22,6 @@ def poller_environment(url: str, **more: str) -> dict[str, str]:
         "POLL_INTERVAL_BUSY_SECONDS": "0",
         "WORKER_FUNCTION_NAME": "worker",
         "PLANE_SOURCE": "keptn-lambda-executor/1/eu-west-1/bench",
-        "POWERTOOLS_SERVICE_NAME": "bench",
-        "POWERTOOLS_METRICS_NAMESPACE": "Bench",
         **more,
     }
 
@@ -32,7 +30,7 @@ def run_fresh(module: str, environment: Mapping[str, str]) -> str:
     """Run a module in a new process and give what it prints. Raises CalledProcessError if it fails."""
     return subprocess.run(
         [sys.executable, "-m", module],
-        env=_base() | dict(environment),
+        env=base_environment() | dict(environment),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -44,7 +42,7 @@ def answer_of(module: str, environment: Mapping[str, str]) -> Any:
     return json.loads(run_fresh(module, environment).splitlines()[-1])
 
 
-def _base() -> dict[str, str]:
+def base_environment() -> dict[str, str]:
     """Nothing of the user's own settings but what it takes to find the interpreter and the code."""
     return {
         **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
@@ -55,4 +53,6 @@ def _base() -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PYTHONWARNINGS": "ignore",
+        "POWERTOOLS_SERVICE_NAME": "bench",
+        "POWERTOOLS_METRICS_NAMESPACE": "Bench",
     }

@@ -1,0 +1,172 @@
+"""Serves the tasks of a local Keptn, in one process: a plane with so many workers, or the least executor.
+
+A worker is an execution environment of its own: it shares with the others what they share in AWS, which are
+the ledger and the job configs in it, here in memory. Tasks take no time. The least executor is Keptn's own
+distributor and SDK in short: it lists each second, and starts and ends what is new.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any, cast
+
+from control.controller import Controller
+from control.dispatch import Dispatcher, FailureQueue
+from control.pace import Pace
+from execution_plane.clock import Deadline, SystemClock
+from execution_plane.containers import Containers
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.error_log import ErrorLog
+from execution_plane.keptn.events import Outcome, finished, read_triggered, started
+from execution_plane.keptn.subscriptions import EventMatch, FixedSubscriptions, Subscription
+from execution_plane.keptn.transport import Transport
+from execution_plane.ledger.job_configs import JobConfigs
+from execution_plane.ledger.replies import Replies
+from execution_plane.ledger.table import Ledger
+from jobs.model import Rules
+from runs.actions import ActionPerformer
+from runs.executor import RunExecutor
+from runs.job_config_lookup import LEVELS, KeptnLookup
+from runs.work_finder import JobConfigWorkFinder
+from tests.support.memory_job_configs import MemoryJobConfigs
+from tests.support.memory_ledger import MemoryLedger
+
+EVENT_TYPE = "sh.keptn.event.sayhello.triggered"
+SOURCE = "keptn-lambda-executor/1/eu-west-1/bench"
+WORKERS = int(os.environ["WORKERS"])
+IDLE, BUSY = float(os.environ["IDLE"]), float(os.environ["BUSY"])
+REMEMBERS = os.environ["REMEMBERS"] == "true"
+CLOCK = SystemClock()
+HOUR = Deadline.after(CLOCK, 3600)
+PASS = Outcome("pass", "succeeded", "done")
+
+
+class OneAtATime:
+    """What a table is: all that is done to it is done one after the other."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def act(*arguments: Any, **more: Any) -> Any:
+            with self._lock:
+                return getattr(self._inner, name)(*arguments, **more)
+
+        return act
+
+
+class Token:
+    """Credentials that are always the control plane's."""
+
+    def headers(self) -> dict[str, str]:
+        """The token, in the way of Keptn's API."""
+        return {"x-token": os.environ["KEPTN_TOKEN"]}
+
+    def renew(self) -> None:
+        """There is no other."""
+
+
+class Nothing:
+    """Runs a task by doing nothing."""
+
+    def run(self, *_: object) -> Outcome:
+        """Do nothing."""
+        return PASS
+
+
+class Lambda:
+    """Lambda's queue, and as many execution environments as there are workers."""
+
+    def __init__(self, ledger: Ledger, job_configs: JobConfigs) -> None:
+        self._queue: SimpleQueue[str] = SimpleQueue()
+        for _ in range(WORKERS):
+            threading.Thread(target=self._serve, args=(ledger, job_configs), daemon=True).start()
+
+    def invoke(self, *, Payload: bytes, **_: str) -> dict[str, int]:  # noqa: N803
+        """Put an invocation into the queue."""
+        self._queue.put(json.loads(Payload)["event_id"])
+        return {"StatusCode": 202}
+
+    def _serve(self, ledger: Ledger, job_configs: JobConfigs) -> None:
+        control_plane = client()
+        pool, levels = ThreadPoolExecutor(1), ThreadPoolExecutor(len(LEVELS))
+
+        def worker(kept: JobConfigs, max_age: float) -> RunExecutor:
+            lookup = KeptnLookup(control_plane, kept, CLOCK, max_age=max_age, pool=levels)
+            return RunExecutor(
+                control_plane=control_plane,
+                ledger=ledger,
+                replies=Replies(control_plane, ledger, CLOCK, patient=True),
+                work_finder=JobConfigWorkFinder(
+                    lookup, ActionPerformer({"function": Nothing()}, CLOCK), Rules()
+                ),
+                containers=Containers(lambda: cast("Any", None)),
+                errors=ErrorLog(control_plane),
+                clock=CLOCK,
+                pool=pool,
+            )
+
+        warm = worker(job_configs, 5.0)
+        while True:
+            event_id = self._queue.get()
+            this = warm if REMEMBERS else worker(cast("JobConfigs", MemoryJobConfigs()), 0.0)
+            this.handle(event_id, Deadline.after(CLOCK, 900))
+
+
+def client() -> ControlPlane:
+    """A client of its own connections."""
+    return ControlPlane(Transport(os.environ["KEPTN_URL"], Token(), CLOCK))
+
+
+def serve_as_plane() -> None:
+    """One poller, in one endless tick."""
+    ledger = cast("Ledger", OneAtATime(MemoryLedger()))
+    job_configs = cast("JobConfigs", OneAtATime(MemoryJobConfigs()))
+    queue: Any = Lambda(ledger, job_configs)
+    control_plane = client()
+    poller = Controller(
+        control_plane=control_plane,
+        ledger=ledger,
+        replies=Replies(control_plane, ledger, CLOCK, patient=False),
+        dispatcher=Dispatcher(lambda: queue, "worker"),
+        failures=FailureQueue(lambda: cast("Any", None), None),
+        containers=Containers(lambda: cast("Any", None)),
+        subscriptions=FixedSubscriptions((Subscription(EVENT_TYPE),)),
+        errors=ErrorLog(control_plane),
+        match=EventMatch(None),
+        source=SOURCE,
+        run_deadline=3600.0,
+        draining=False,
+        clock=CLOCK,
+    )
+    poller.cycle_until(HOUR, Pace(IDLE, BUSY, CLOCK), HOUR)
+
+
+def serve_as_the_least() -> None:
+    """No ledger, no job config, no second thought."""
+    control_plane = client()
+    pool = ThreadPoolExecutor(WORKERS)
+    taken: set[str] = set()
+
+    def answer(raw: object) -> None:
+        ref = read_triggered(raw).ref
+        control_plane.send(started(ref, "least"), HOUR)
+        control_plane.send(finished(ref, "least", PASS), HOUR)
+
+    while True:
+        begun = CLOCK.monotonic()
+        for raw in control_plane.open_events(EVENT_TYPE, {}).events:
+            if raw["id"] not in taken:
+                taken.add(raw["id"])
+                pool.submit(answer, raw)
+        CLOCK.sleep(max(0.0, begun + BUSY - CLOCK.monotonic()))
+
+
+serve = serve_as_plane if os.environ["KIND"] == "plane" else serve_as_the_least
+threading.Thread(target=serve, daemon=True).start()
+sys.stdin.read()

@@ -1,0 +1,94 @@
+"""A local Keptn with the real one's timing, which triggers sequences when it is asked to.
+
+It says its URL and token. Asked `{"projects": P, "each": N}`, it triggers N sequences in each of P projects
+at once, one a service, and answers once all are finished: how long each task waited for its started, and what
+Keptn was asked meanwhile. `{"seconds": S}` has it wait so long, and answer with what it was asked.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from execution_plane.clock import SystemClock
+from local.keptn.control_plane import Keptn
+from local.keptn.events import Event, moment_of
+from local.keptn.faults import Delay
+from local.keptn.server import KeptnServer
+from local.keptn.timing import AS_SEEN
+
+CLOCK = SystemClock()
+TASKS = int(os.environ["TASKS"])
+PROJECTS, SERVICES = int(os.environ["PROJECTS"]), int(os.environ["SERVICES"])
+TASK = "sh.keptn.event.sayhello"
+LONGEST = 600.0  # seconds for everything that was triggered to finish
+SHIPYARD = f"""\
+apiVersion: spec.keptn.sh/0.2.3
+kind: Shipyard
+metadata: {{name: shipyard}}
+spec:
+  stages: [{{name: dev, sequences: [{{name: hello, tasks: [{", ".join(["{name: sayhello}"] * TASKS)}]}}]}}]
+"""
+ASKED = {"lists": r"event/triggered/[^?]*\?(?!.*eventID)", "resources": "/resource-service/", "others": ""}
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    with KeptnServer(timing=AS_SEEN) as server:
+        services = tuple(f"service-{number}" for number in range(SERVICES))
+        for number in range(PROJECTS):
+            server.keptn.create_project(f"project-{number}", SHIPYARD, services)
+        counts = {name: server.faults.add(Delay(0), pattern) for name, pattern in ASKED.items()}
+        say({"url": server.url, "token": server.token})
+        for line in sys.stdin:
+            asked = json.loads(line)
+            before = {name: rule.seen for name, rule in counts.items()}
+            if "seconds" in asked:
+                CLOCK.sleep(asked["seconds"])
+                answer = {}
+            else:
+                answer = run(server.keptn, asked["projects"], services[: asked["each"]])
+            say(answer | {name: rule.seen - before[name] for name, rule in counts.items()})
+
+
+def run(keptn: Keptn, projects: int, services: Sequence[str]) -> dict[str, Any]:
+    """Trigger a sequence for each service of so many projects at once; what became of them."""
+    begun = CLOCK.now()
+    contexts = [
+        keptn.trigger(f"project-{project}", "dev", service, "hello", {})
+        for service in services
+        for project in range(projects)
+    ]
+    under_way = contexts
+    while under_way and CLOCK.now() < begun + LONGEST:
+        CLOCK.sleep(0.2)
+        under_way = [context for context in under_way if not is_over(keptn, context)]
+    tasks = [task for context in contexts for task in tasks_of(keptn.events(context))]
+    return {
+        "under_way": len(under_way),
+        "waits": [started - triggered for triggered, started in tasks],
+        "last_started": max(started for _, started in tasks) - begun,
+    }
+
+
+def is_over(keptn: Keptn, context: str) -> bool:
+    """Whether a sequence has ended."""
+    state = keptn.sequence_state(context)
+    return state is not None and state["state"] == "finished"
+
+
+def tasks_of(events: Sequence[Event]) -> Iterator[tuple[float, float]]:
+    """When each task of a sequence was triggered, and when it was started."""
+    moments = {each["id"]: moment_of(each) for each in events if each["type"] == f"{TASK}.triggered"}
+    for each in events:
+        if each["type"] == f"{TASK}.started":
+            yield moments[each["triggeredid"]], moment_of(each)
+
+
+def say(answer: object) -> None:
+    """Answer with one line."""
+    print(json.dumps(answer), flush=True)
+
+
+main()
