@@ -51,7 +51,7 @@ def test_a_task_starts_once_keptn_gives_its_job_config(
     assert world.keptn.counts(task) == (1, 1)
 
 
-def test_a_task_whose_job_config_keptn_gives_nobody_ends_with_the_reason_after_nine_minutes(
+def test_a_keptn_that_gives_no_job_config_for_nine_minutes_ends_the_task_with_its_reason(
     world: World, plane: Plane, functions: Functions
 ) -> None:
     task = world.trigger()
