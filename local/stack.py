@@ -69,7 +69,8 @@ class Stack:
             handler=properties["Handler"],
             timeout=int(self.resolve(properties["Timeout"])),
             memory=int(self.resolve(properties["MemorySize"])),
-            variables={key: self.resolve(value) for key, value in declared.items()} | variables,
+            variables={key: self.resolve(value) for key, value in declared.items() if self._is_given(value)}
+            | variables,
         )
 
     def resolve(self, value: Any) -> str:
@@ -87,6 +88,18 @@ class Stack:
             case {"Fn::If": [str(condition), then, otherwise]}:
                 return self.resolve(then if self._holds({"Condition": condition}) else otherwise)
         raise ValueError(f"can't resolve {value}")
+
+    def holds(self, condition: str) -> bool:
+        """Whether a condition of the template holds."""
+        return self._holds({"Condition": condition})
+
+    def _is_given(self, value: Any) -> bool:
+        match value:
+            case {"Fn::If": [str(condition), then, otherwise]}:
+                return self._is_given(then if self._holds({"Condition": condition}) else otherwise)
+            case {"Ref": "AWS::NoValue"}:
+                return False
+        return True
 
     def _holds(self, condition: Any) -> bool:
         match condition:

@@ -41,7 +41,7 @@ FUNCTIONS = (POLLER, WORKER, LIFECYCLE)
 OAUTH = {"clientId": "client", "clientSecret": "secret", "tokenUrl": "https://login.example.com"}
 PARAMETERS = {
     "KeptnApiUrl": "https://keptn.example.com/api",
-    "KeptnApiToken": "token",
+    "KeptnApiTokenSecretArn": secret_arn("token"),
     "OauthSecretArn": secret_arn("oauth"),
     "AllowedLambdas": "load-test,other",
     "SecretPrefix": "keptn/",
@@ -51,7 +51,7 @@ PARAMETERS = {
 }
 RESOURCES = {
     "AWS::Partition": "aws",
-    "ApiTokenSecret": secret_arn("token"),
+    "ApiTokenSecret.Id": secret_arn("token"),
     "LedgerTable.Arn": f"arn:aws:dynamodb:{HERE}:table/{TABLE}",
     "FailureQueue.Arn": f"arn:aws:sqs:{HERE}:failures",
     "WorkerFunction.Arn": f"arn:aws:lambda:{HERE}:function:worker",
@@ -255,6 +255,15 @@ def test_what_a_role_grants_is_asked_for(asked: Asking, function: str) -> None:
     }
 
     assert not superfluous, "\n".join(sorted(superfluous))
+
+
+def test_a_new_stack_may_read_its_own_secret_and_go_on_with_the_ledger_of_another(asked: Asking) -> None:
+    own = {"KeptnApiTokenSecretArn": "", "OauthSecretArn": "", "LedgerTableName": TABLE, "SecretStore": "ssm"}
+    other = roles(OauthSecretArn=PARAMETERS["OauthSecretArn"])
+    for function in FUNCTIONS:
+        assert not not_granted(asked, function, roles(**own), other)
+        granted = roles(**own).statements(roles().of(function))
+        assert any(secret_arn("token") in statement.resources for statement in granted)
 
 
 def test_every_call_in_the_code_is_in_a_scenario(asked: Asking) -> None:

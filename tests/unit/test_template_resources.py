@@ -18,6 +18,7 @@ from execution_plane.settings import (
     TaskSettings,
 )
 from local.aws import create_table, read_template
+from tests.support.roles import Roles
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = read_template()
@@ -98,6 +99,7 @@ def longest_value(value: Any) -> int:
         "FailureQueue": 160,
         "ApiTokenSecret": 120,
         "AWS::Region": 25,
+        "AWS::NoValue": 0,
         "ContainerLogGroup": len("/aws/ecs/") + 128,
         "ContainerBucket": 63,
     }
@@ -176,7 +178,7 @@ def test_dynamodb_and_the_ledger_take_the_index_as_it_is() -> None:
 def test_the_ledger_outlives_the_stack() -> None:
     table = RESOURCES["LedgerTable"]
 
-    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
@@ -209,6 +211,33 @@ def test_a_deleted_stack_waits_for_one_retry_of_the_function_that_reports_its_ru
 
     # Lambda's first retry of an asynchronous invocation is a minute after it.
     assert RESOURCES["ActiveRuns"]["Properties"]["ServiceTimeout"] >= seconds + 60 + seconds
+
+
+@pytest.mark.parametrize(
+    ("schedule", "never_rests"),
+    [
+        ("rate(1 minute)", True),
+        ("rate(5 minutes)", True),
+        ("cron(*/2 * * * ? *)", True),
+        ("cron(* * ? * * *)", True),
+        ("cron(* 8-18 * * ? *)", False),
+        ("cron(* * ? * MON-FRI *)", False),
+        ("cron(* * 1-30 * ? *)", False),
+        ("cron(* * * 1-11 ? *)", False),
+    ],
+)
+def test_an_alarm_for_missing_ticks_is_made_only_for_a_schedule_that_never_rests(
+    schedule: str, never_rests: bool
+) -> None:
+    parameters = {
+        "KeptnApiUrl": "https://keptn.example.com/api",
+        "AlarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:ops",
+        "ScheduleExpression": schedule,
+    }
+    stack = Roles("plane", "eu-central-1", "123456789012", parameters=parameters, resources={})
+
+    assert RESOURCES["TicksMissingAlarm"]["Condition"] == "MissesTicks"
+    assert stack.holds("MissesTicks") == never_rests
 
 
 def references(node: Any) -> set[str]:

@@ -6,6 +6,7 @@ from local.aws import POLLER, QUEUE, SECRET, TABLE, WORKER, read_template
 from local.stack import Stack
 
 PARAMETERS = {"KeptnApiUrl": "http://keptn.test/api", "MatchValue": "EU"}
+FOR_SAM_LOCAL = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_ECS"}
 RESOURCES = {TABLE: "table", SECRET: "arn:secret", QUEUE: "http://queue", POLLER: "p", WORKER: "w"}
 
 
@@ -21,7 +22,7 @@ def test_every_variable_that_the_template_declares_has_its_value() -> None:
     declared = template["Globals"]["Function"]["Environment"]["Variables"].keys()
     own = template["Resources"][POLLER]["Properties"]["Environment"]["Variables"].keys()
 
-    assert poller.variables.keys() == declared | own
+    assert poller.variables.keys() == (declared | own) - FOR_SAM_LOCAL
     assert (
         poller.variables.items()
         >= {
@@ -32,7 +33,6 @@ def test_every_variable_that_the_template_declares_has_its_value() -> None:
             "PLANE_SOURCE": "keptn-lambda-executor/123456789012/eu-west-1/plane",
             "WORKER_FUNCTION_NAME": "w",
             "FAILURE_QUEUE_URL": "http://queue",
-            "AWS_ENDPOINT_URL": "",
         }.items()
     )
 
@@ -57,6 +57,12 @@ def test_a_variable_is_replaced_only_if_it_is_declared() -> None:
 
     with pytest.raises(ValueError, match="WorkerFunction declares no variable SURPRISE"):
         stack().function(WORKER, SURPRISE="1")
+
+
+def test_only_a_stack_of_sam_local_declares_other_places_for_aws() -> None:
+    locally = Stack("local", "eu-west-1", "123456789012", parameters=PARAMETERS, resources=RESOURCES)
+
+    assert {locally.function(WORKER).variables[name] for name in FOR_SAM_LOCAL} == {""}
 
 
 def test_an_unknown_parameter_is_refused() -> None:
