@@ -1,5 +1,8 @@
-# Everything here needs no more than Python 3.11 or later, git and make; the SAM tests also need Docker.
+# Everything here needs no more than Python 3.11 or later, git and make; the SAM tests also need Docker, and whatever
+# builds the functions needs the Python that they run on.
 PYTHON ?= python3
+LAMBDA_PYTHON := $(firstword $(foreach python,python3.13 /usr/local/bin/python3.13,\
+	$(shell $(python) -c 'print("$(python)")' 2>/dev/null)))
 SOURCES := functions layers cli local tests bench
 RUN := PYTHONPATH=.:layers/execution_plane:functions/poller:functions/worker .venv/bin/python -m
 UV := 0.13.9
@@ -8,7 +11,7 @@ LOCKS = $(wildcard requirements/*.txt) layers/execution_plane/requirements.txt f
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stand-ins trigger lint-config test test-all test-sam check bench lint typecheck validate audit lock update clean
+.PHONY: help demo stand-ins trigger lint-config deploy test test-all test-sam test-deploy check bench lint typecheck validate audit lock update clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +22,9 @@ demo: .venv/ready  ## Run two planes beside a local Keptn; DEMO=--stay keeps the
 stand-ins: .venv/ready  ## Serve a local Keptn and AWS for `sam local`
 	$(RUN) local.stand_ins
 
+deploy: .venv/ready .venv-sam/ready  ## Deploy a plane by five questions; ARGS=--help says more
+	$(RUN) cli.deploy --sam .venv-sam/bin/sam $(ARGS)
+
 trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARGS=--help says more
 	$(RUN) cli.trigger $(ARGS)
 
@@ -26,7 +32,7 @@ FILE ?= functions/worker/job/config.yaml
 lint-config: .venv/ready  ## Check job configs: FILE=job/config.yaml; ARGS=--help says more
 	$(RUN) cli.lint_config $(FILE) $(ARGS)
 
-PYTEST_ALL = .venv/bin/pytest -n auto --dist worksteal --ignore=tests/sam
+PYTEST_ALL = .venv/bin/pytest -n auto --dist worksteal --ignore=tests/sam --ignore=tests/deploy
 
 test: .venv/ready  ## Run the tests, with a sample of the fault matrix; PYTEST=tests/unit runs those
 	$(PYTEST_ALL) --sample $(PYTEST)
@@ -36,6 +42,9 @@ test-all: .venv/ready  ## Run all tests but those with the SAM CLI
 
 test-sam: .venv/ready .venv-sam/ready  ## Run the functions in containers, by the SAM CLI
 	.venv/bin/pytest tests/sam $(PYTEST)
+
+test-deploy: .venv/ready .venv-sam/ready $(LAMBDA_PYTHON:%=.venv-ministack/ready)  ## Deploy to an AWS on this machine
+	.venv/bin/pytest tests/deploy -n 3 --dist loadfile $(PYTEST)
 
 bench: .venv/ready  ## Measure what it costs
 	$(RUN) bench
@@ -63,7 +72,9 @@ audit: .venv-audit/ready  ## Look all locks up in the security advisories (needs
 .venv-sam/ready: requirements/sam.txt
 .venv-checkov/ready: requirements/checkov.txt
 .venv-audit/ready: requirements/audit.txt
-.venv/ready .venv-sam/ready .venv-checkov/ready .venv-audit/ready:
+.venv-ministack/ready: requirements/ministack.txt
+.venv-ministack/ready: PYTHON := $(LAMBDA_PYTHON)
+.venv/ready .venv-sam/ready .venv-checkov/ready .venv-audit/ready .venv-ministack/ready:
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Python 3.11 or later is needed: make PYTHON=...")'
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
@@ -81,6 +92,7 @@ lock: .venv-lock/ready  ## Lock what is installed; LOCK_FLAGS=--upgrade takes ne
 	$(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	$(LOCK) requirements/sam.in --output-file requirements/sam.txt
 	$(LOCK) requirements/checkov.in --output-file requirements/checkov.txt
+	$(LOCK) requirements/ministack.in --output-file requirements/ministack.txt
 	$(LOCK) requirements/audit.in --output-file requirements/audit.txt
 	$(LOCK) layers/execution_plane/requirements.in --constraint requirements/dev.txt \
 		--output-file layers/execution_plane/requirements.txt
@@ -95,5 +107,5 @@ update:  ## Lock the newest versions, and open a pull request with them where th
 	  git push --set-upstream origin HEAD && gh pr create --fill; }
 
 clean:  ## Remove everything that was made
-	rm -rf .venv .venv-sam .venv-checkov .venv-audit .venv-lock .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-checkov .venv-audit .venv-ministack .venv-lock .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

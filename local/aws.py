@@ -1,18 +1,14 @@
 """AWS on a laptop: what the functions need of it, made as the template defines it."""
 
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from cli.template import read_template
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
     from mypy_boto3_sqs.client import SQSClient
-
-TEMPLATE = Path(__file__).parent.parent / "template.yaml"
 
 # `sam local` resolves a reference to a resource as its logical id.
 TABLE = "LedgerTable"
@@ -20,30 +16,6 @@ SECRET = "ApiTokenSecret"
 QUEUE = "FailureQueue"
 POLLER = "PollerFunction"
 WORKER = "WorkerFunction"
-
-
-class _TemplateLoader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms: `!Sub X` is read as `{"Fn::Sub": "X"}`."""
-
-
-def _short_form(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
-    key = name if name in {"Ref", "Condition"} else f"Fn::{name}"
-    if isinstance(node, yaml.ScalarNode):
-        return {key: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {key: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.MappingNode)
-    return {key: loader.construct_mapping(node, deep=True)}
-
-
-_TemplateLoader.add_multi_constructor("!", _short_form)
-
-
-@cache
-def read_template(path: Path = TEMPLATE) -> Mapping[str, Any]:
-    """The template as JSON would have it; read once, so nobody may change it."""
-    template: Mapping[str, Any] = yaml.load(path.read_text(), _TemplateLoader)
-    return template
 
 
 def create_table(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.aws import TEMPLATE, read_template
+from cli.template import TEMPLATE, read_template
 
 
 @dataclass(frozen=True)

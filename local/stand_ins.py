@@ -17,7 +17,7 @@ from local.aws_server import AwsServer
 from local.example import EVENT_TYPE, PROJECT, SEQUENCE, SERVICE, SHIPYARD, STAGE
 from local.keptn.server import KeptnServer
 
-KEPTN_PORT = 8090  # as in samconfig.toml
+KEPTN_PORT = 8090  # as in local/samconfig.toml
 AWS_PORT = 5050  # as in local/sam-environment.json
 HOST = "host.docker.internal"  # this machine, as containers see it
 
@@ -89,10 +89,10 @@ def serve() -> None:
     """Serve what `sam local` is told of, and say how to go on. Raises OSError if a port is taken."""
     with StandIns(KEPTN_PORT, AWS_PORT) as stand_ins:
         payload = {"schema": 1, "event_id": stand_ins.trigger("APAC"), "type": EVENT_TYPE, "project": PROJECT}
-        options = "--config-env local"
+        options = "--config-file local/samconfig.toml"
         print(f"""\
 Keptn's API is at {stand_ins.keptn.url}, its bridge at {stand_ins.keptn.origin}/bridge, and a task is open.
-After `sam build --config-env local`, in another terminal:
+After `sam build --config-file local/samconfig.toml`, in another terminal:
 
 The poller claims the task; it can't invoke the worker, which is for you to do.
   sam local invoke {POLLER} {options} --event events/tick.json

@@ -19,10 +19,11 @@ os.environ.update(ENVIRONMENT)  # before the handlers are imported, which read s
 
 import boto3  # noqa: E402
 
+from cli.template import read_template  # noqa: E402
 from execution_plane.ledger.table import Ledger  # noqa: E402
 from execution_plane.ledger.watch import Watch  # noqa: E402
 from execution_plane.settings import Match  # noqa: E402
-from local.aws import create_table, read_template  # noqa: E402
+from local.aws import create_table  # noqa: E402
 from tests.support.aws import aws_in_memory  # noqa: E402
 from tests.support.sample import SLOW, Extent, summary  # noqa: E402
 from tests.support.world import Plane, World  # noqa: E402

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 
+from cli.template import read_template
 from control.plan import ABSENT
 from execution_plane.keptn.credentials import ApiToken
 from execution_plane.keptn.events import Outcome
@@ -14,7 +15,7 @@ from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.table import Ledger
 from execution_plane.ledger.watch import Watch
 from execution_plane.settings import Match
-from local.aws import create_table, read_template
+from local.aws import create_table
 from local.keptn.faults import Answer, LoseEvent
 from runs.work import Performance, TaskCancelled
 from tests.faults.injection import Killed

@@ -12,11 +12,12 @@ from typing import Any
 import boto3
 import pytest
 
+from cli.template import read_template
 from execution_plane.keptn.credentials import ApiToken, Together
 from execution_plane.keptn.oauth import read_client
 from execution_plane.ledger.table import Ledger
 from jobs.model import Rules, Task
-from local.aws import create_table, read_template
+from local.aws import create_table
 from runners.lambda_function import LambdaFunctionRunner
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer

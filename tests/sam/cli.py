@@ -16,7 +16,7 @@ import boto3
 import docker  # type: ignore[import-untyped]
 from botocore.config import Config
 
-from local.aws import read_template
+from cli.template import read_template
 from local.stand_ins import HOST, StandIns
 
 REGION = "us-east-1"

@@ -1,7 +1,6 @@
 """The application as `sam build` makes it, once for all tests here, with one more task in it."""
 
 import os
-import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,9 +12,9 @@ from docker.errors import DockerException, ImageNotFound  # type: ignore[import-
 
 from local.stand_ins import StandIns
 from tests.sam.cli import REGION, Sam, environment
+from tests.support.application import copy_application, this_architecture
 
 ROOT = Path(__file__).parents[2]
-ARCHITECTURES = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 WAIT = '''\
 """A task that waits until it is stopped."""
 
@@ -50,17 +49,13 @@ def architecture(command: str) -> str:
         docker.from_env().ping()
     except DockerException as problem:
         pytest.skip(f"no Docker answers: {problem}")
-    return ARCHITECTURES[platform.machine()]
+    return this_architecture()
 
 
 @pytest.fixture(scope="session")
 def template(command: str, architecture: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the application, with a task that takes longer than any test; gives the built template."""
-    application = tmp_path_factory.mktemp("application")
-    for part in ("functions", "layers"):
-        shutil.copytree(ROOT / part, application / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "template.yaml", application)
-    (application / "functions" / "worker" / "tasks" / "wait.py").write_text(WAIT)
+    application = copy_application(tmp_path_factory.mktemp("application"), {"wait": WAIT})
     done = subprocess.run(
         [command, "build", "--region", REGION, "--parameter-overrides", f"Architecture={architecture}"],
         cwd=application,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cli.template import read_template
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.ledger.runs import ContainerStep, Run, State, TaskDone
 from execution_plane.ledger.table import ACTIVE_INDEX, Ledger
@@ -17,7 +18,7 @@ from execution_plane.settings import (
     Settings,
     TaskSettings,
 )
-from local.aws import create_table, read_template
+from local.aws import create_table
 from tests.support.roles import Roles
 
 ROOT = Path(__file__).parents[2]

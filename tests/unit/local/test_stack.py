@@ -2,7 +2,8 @@
 
 import pytest
 
-from local.aws import POLLER, QUEUE, SECRET, TABLE, WORKER, read_template
+from cli.template import read_template
+from local.aws import POLLER, QUEUE, SECRET, TABLE, WORKER
 from local.stack import Stack
 
 PARAMETERS = {"KeptnApiUrl": "http://keptn.test/api", "MatchValue": "EU"}

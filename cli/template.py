@@ -1,0 +1,45 @@
+"""The template, and what it says of its parameters."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+
+
+class _TemplateLoader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Sub X` is read as `{"Fn::Sub": "X"}`."""
+
+
+def _short_form(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
+    key = name if name in {"Ref", "Condition"} else f"Fn::{name}"
+    if isinstance(node, yaml.ScalarNode):
+        return {key: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {key: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
+    return {key: loader.construct_mapping(node, deep=True)}
+
+
+_TemplateLoader.add_multi_constructor("!", _short_form)
+
+
+@cache
+def read_template(path: Path = TEMPLATE) -> Mapping[str, Any]:
+    """The template as JSON would have it; read once, so nobody may change it."""
+    template: Mapping[str, Any] = yaml.load(path.read_text(), _TemplateLoader)  # noqa: S506 - a SafeLoader
+    return template
+
+
+def problem_with(parameter: str, value: str) -> str | None:
+    """What CloudFormation says against a value of a parameter with a pattern; None if it takes it."""
+    declared = read_template()["Parameters"][parameter]
+    if not re.fullmatch(declared["AllowedPattern"], value):
+        return f"{parameter} {declared['ConstraintDescription']}"
+    if len(value) > declared.get("MaxLength", len(value)):
+        return f"{parameter} must have at most {declared['MaxLength']} characters."
+    return None

@@ -1,0 +1,196 @@
+"""The first deployment by somebody at a terminal, for each way to log in."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.template import read_template
+from local.keptn.server import KeptnServer
+from tests.deploy.emulator import Emulator
+from tests.deploy.planes import Sequence
+from tests.deploy.sam_cli import SamCli, Stack
+from tests.deploy.terminal import Dialogue, converse
+from tests.support.application import ROOT, this_architecture
+from tests.support.login import Login, serving
+
+REGION = "ca-central-1"
+HELLO = "Hello, world from APAC!"
+
+
+@pytest.fixture(scope="module")
+def clone(application: Path, aws: Emulator, tmp_path_factory: pytest.TempPathFactory) -> SamCli:
+    """The SAM CLI in an application of its own, which questions may build anew."""
+    directory = tmp_path_factory.mktemp("clone") / "application"
+    shutil.copytree(application, directory)
+    return SamCli(ROOT / ".venv-sam" / "bin" / "sam", directory, aws)
+
+
+@pytest.fixture(scope="module")
+def guarded(keptn: KeptnServer) -> Iterator[Login]:
+    """The same Keptn behind a proxy that wants bearer tokens."""
+    with serving(Login(), keptn.keptn) as login:
+        yield login
+
+
+def secret(aws: Emulator, name: str, value: str) -> str:
+    """A secret that is there already; gives its ARN."""
+    created: str = aws.client("secretsmanager", REGION).create_secret(Name=name, SecretString=value)["ARN"]
+    return created
+
+
+def make_deploy(clone: SamCli, name: str, dialogue: Dialogue) -> str:
+    """`make deploy`, as the Makefile has it; what the terminal showed."""
+    return converse(
+        [
+            *(sys.executable, "-m", "cli.deploy", "--sam", str(clone.command), "--stack-name", name),
+            *("--region", REGION, "--config-file", f"samconfig-{name}.toml"),
+            *("--architecture", this_architecture()),
+        ],
+        dialogue,
+        directory=clone.application,
+        environment=clone.aws.environment() | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+def says_hello(stack: Stack, keptn: KeptnServer) -> str:
+    """What a task comes to that the plane takes."""
+    sequence = Sequence(keptn, "sequence1", {"sayhello": {"location": "APAC"}})
+    stack.tick()
+    assert sequence.comes_to(1, 1)
+    message: str = sequence.events("finished")[0]["data"]["message"]
+    return message
+
+
+def test_five_answers_deploy_a_plane_with_a_token_that_is_in_no_file(
+    clone: SamCli, keptn: KeptnServer
+) -> None:
+    stack = Stack(clone, "by-token", REGION)
+
+    shown = make_deploy(
+        clone,
+        stack.name,
+        [
+            ("Keptn's API", keptn.url),
+            ("Log in by", ""),
+            ("API token", keptn.token),
+            ("Events to handle", ""),
+            ("Only events with", "$.data.sayhello.location=APAC"),
+        ],
+    )
+
+    assert says_hello(stack, keptn) == HELLO
+    configuration = (clone.application / f"samconfig-{stack.name}.toml").read_text()
+    assert keptn.token not in shown + configuration + json.dumps(stack.parameters())
+    again = make_deploy(clone, stack.name, [])
+    assert "The parameters are those in samconfig-by-token.toml" in again
+    assert "No changes to deploy" in again
+    stack.remove()
+
+
+def test_five_answers_deploy_a_plane_that_reads_another_secret(clone: SamCli, keptn: KeptnServer) -> None:
+    stack = Stack(clone, "by-secret", REGION)
+    arn = secret(clone.aws, "keptn/token", keptn.token)
+
+    make_deploy(
+        clone,
+        stack.name,
+        [
+            ("Keptn's API", keptn.url),
+            ("Log in by", "secret"),
+            ("ARN of the secret", arn),
+            ("Events to handle", ""),
+            ("Only events with", ""),
+        ],
+    )
+
+    assert says_hello(stack, keptn) == HELLO
+    assert "ApiTokenSecretArn" not in stack.outputs()
+    stack.remove()
+
+
+def test_five_answers_deploy_a_plane_that_logs_in_by_oauth_alone(
+    clone: SamCli, keptn: KeptnServer, guarded: Login
+) -> None:
+    stack = Stack(clone, "by-oauth", REGION)
+    client = {
+        "clientId": guarded.client_id,
+        "clientSecret": guarded.client_secret,
+        "tokenUrl": f"{guarded.url}/token",
+    }
+    arn = secret(clone.aws, "keptn/oauth", json.dumps(client))
+
+    make_deploy(
+        clone,
+        stack.name,
+        [
+            ("Keptn's API", f"{guarded.url}/api"),
+            ("Log in by", "oauth"),
+            ("ARN of the secret", arn),
+            ("Events to handle", ""),
+            ("Only events with", ""),
+        ],
+    )
+
+    assert says_hello(stack, keptn) == HELLO
+    assert guarded.grants
+    stack.remove()
+
+
+def test_a_wrong_answer_is_refused_with_the_templates_sentence_and_asked_again(
+    clone: SamCli, keptn: KeptnServer
+) -> None:
+    with pytest.raises(AssertionError) as ended:
+        make_deploy(
+            clone,
+            "never-made",
+            [
+                ("Keptn's API", "keptn.example.com"),
+                ("must be a plain URL.*\n.*Keptn's API", keptn.url),
+                ("Log in by", "password"),
+                ("must be token, secret or oauth.*\n.*Log in by", "secret"),
+                ("ARN of the secret", "my-secret"),
+                ("must be the ARN of a Secrets Manager secret.*\n.*ARN of the secret", "\x03"),
+            ],
+        )
+
+    assert "Aborted" in str(ended.value)
+    assert not (clone.application / "samconfig-never-made.toml").exists()
+
+
+def test_sam_deploy_guided_can_be_finished_by_enter_but_for_keptns_url(
+    clone: SamCli, keptn: KeptnServer
+) -> None:
+    stack = Stack(clone, "guided", REGION)
+    given = {"KeptnApiUrl": keptn.url, "Architecture": this_architecture()}
+    parameters = [(rf"Parameter {name} \[", given.get(name, "")) for name in read_template()["Parameters"]]
+    own_build = ["build", "--parameter-overrides", f"Architecture={this_architecture()}"]
+    subprocess.run(
+        [clone.command, *own_build], cwd=clone.application, env=clone.aws.environment(), check=True
+    )
+
+    converse(
+        [str(clone.command), "deploy", "--guided"],
+        [
+            (r"Stack Name \[", stack.name),
+            (r"AWS Region \[", REGION),
+            *parameters,
+            ("Confirm changes before deploy", ""),
+            ("Allow SAM CLI IAM role creation", ""),
+            ("Disable rollback", ""),
+            ("Save arguments to configuration file", ""),
+            ("SAM configuration file", ""),
+            ("SAM configuration environment", ""),
+        ],
+        directory=clone.application,
+        environment=clone.aws.environment(),
+    )
+
+    token = stack.outputs()["ApiTokenSecretArn"]
+    stack.client("secretsmanager").put_secret_value(SecretId=token, SecretString=keptn.token)
+    assert says_hello(stack, keptn) == HELLO
+    stack.remove()

@@ -1,0 +1,62 @@
+"""`sam deploy` of other parameters while a task runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.keptn.server import KeptnServer
+from tests.deploy.planes import Sequence, deploy, parameters
+from tests.deploy.sam_cli import SamCli, Stack
+
+
+@pytest.fixture(scope="module")
+def stack(sam: SamCli, keptn: KeptnServer) -> Iterator[Stack]:
+    given = parameters(keptn, WorkerTimeoutSeconds="60")
+    made = deploy(sam, "updated", "us-east-1", given, keptn.token)
+    yield made
+    made.remove()
+
+
+def hold(stack: Stack, keptn: KeptnServer, let_go: Path) -> Sequence:
+    """A sequence whose task runs until it is let go."""
+    sequence = Sequence(keptn, "holding", {"hold": {"until": str(let_go)}})
+    stack.tick()
+    assert sequence.comes_to(1, 0)
+    return sequence
+
+
+def test_a_task_runs_to_its_end_while_the_schedule_and_the_poller_are_changed(
+    stack: Stack, keptn: KeptnServer, let_go: Path
+) -> None:
+    sequence = hold(stack, keptn, let_go)
+
+    changes = {
+        "ScheduleExpression": "cron(* * * * ? *)",
+        "PollIntervalSeconds": "2",
+        "PollerMemoryMegabytes": "512",
+    }
+    stack.deploy(parameters(keptn, WorkerTimeoutSeconds="60", **changes))
+    let_go.touch()
+
+    assert stack.parameters().items() >= changes.items()
+    assert sequence.comes_to(1, 1)
+    (finished,) = sequence.events("finished")
+    assert (finished["data"]["result"], finished["data"]["message"]) == ("pass", "let go")
+
+
+def test_a_run_ends_once_while_its_worker_is_changed_and_containers_come_and_go(
+    stack: Stack, keptn: KeptnServer, let_go: Path
+) -> None:
+    """The emulator kills a function's processes when the function is changed; AWS lets them end."""
+    sequence = hold(stack, keptn, let_go)
+
+    given = parameters(keptn, WorkerTimeoutSeconds="60", WorkerMemoryMegabytes="1024")
+    stack.deploy(given | {"Containers": "enabled", "ContainerSubnetIds": "subnet-0a1b2c3d"})
+    assert stack.outputs()["ContainerClusterName"] == stack.name
+    stack.deploy(given | {"Containers": "disabled"})
+    assert "ContainerClusterName" not in stack.outputs()
+    let_go.touch()
+
+    assert sequence.comes_to(1, 1)
+    assert len(sequence.events("started")) == len(sequence.events("finished")) == 1
