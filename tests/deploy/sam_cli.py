@@ -21,12 +21,12 @@ class SamCli:
     application: Path
     aws: Emulator
 
-    def __call__(self, *arguments: str) -> str:
-        """Run a command; what it says. Raises Refused if it fails."""
+    def __call__(self, *arguments: str, **variables: str) -> str:
+        """Run a command, with more variables; what it says. Raises Refused if it fails."""
         done = subprocess.run(
             [str(self.command), *arguments],
             cwd=self.application,
-            env=self.aws.environment(),
+            env=self.aws.environment() | variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

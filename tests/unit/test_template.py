@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cli.template import read_template
+from execution_plane import VERSION
 from tests.support.parameter_values import REFUSED, TAKEN
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,14 @@ def test_every_default_meets_its_own_constraints(name: str) -> None:
 
 def test_only_what_nobody_can_guess_has_no_default() -> None:
     assert [name for name, parameter in PARAMETERS.items() if "Default" not in parameter] == ["KeptnApiUrl"]
+
+
+def test_what_is_shared_has_the_version_that_the_bridge_shows() -> None:
+    shared = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
+    released = re.findall(r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert shared["SemanticVersion"] == VERSION
+    assert released[:1] in ([], [VERSION])
 
 
 def test_the_console_groups_and_labels_every_parameter_once() -> None:
