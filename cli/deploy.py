@@ -189,7 +189,7 @@ def deploy(
         token = answers.token
         parameters = {"Architecture": architecture, **answers.parameters}
         config_file.write_text(configuration(stack_name, region, parameters))
-    options = ("--config-file", str(config_file.absolute()))
+    options = ("--config-file", str(config_file))
     run(sam, "build", *options)
     run(sam, "deploy", *options)
     if secret := own_secret(stack_name, region):

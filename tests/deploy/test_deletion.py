@@ -67,4 +67,5 @@ def everything_of(stack: Stack) -> set[str]:
 
 def states(stack: Stack, table: str) -> set[str]:
     """The states of the runs in a ledger."""
-    return {item["state"]["S"] for item in stack.client("dynamodb").scan(TableName=table)["Items"]}
+    items = stack.client("dynamodb").scan(TableName=table)["Items"]
+    return {item["state"]["S"] for item in items if "state" in item}

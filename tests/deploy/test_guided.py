@@ -154,7 +154,10 @@ def test_a_wrong_answer_is_refused_with_the_templates_sentence_and_asked_again(
                 ("Log in by", "password"),
                 ("must be token, secret or oauth.*\n.*Log in by", "secret"),
                 ("ARN of the secret", "my-secret"),
-                ("must be the ARN of a Secrets Manager secret.*\n.*ARN of the secret", "\x03"),
+                (
+                    "must be the ARN of a Secrets Manager secret.*\n.*ARN of the secret",
+                    "\x04",
+                ),  # the end of what there is to say
             ],
         )
 
