@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import boto3
 import typer
@@ -70,6 +70,11 @@ def configuration(stack: str, region: str, parameters: Mapping[str, str]) -> str
         region=_toml(region),
         parameters="\n".join(f"{name} = {_toml(value)}" for name, value in parameters.items()),
     )
+
+
+def _options(commands: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    options: Mapping[str, Any] = commands.get(name, {}).get("parameters", {})
+    return options
 
 
 def _toml(text: str) -> str:
@@ -174,8 +179,10 @@ def deploy(
     """Deploy a plane: with the parameters in its configuration file, or by questions if there is none."""
     token = None
     if config_file.exists():
-        shared = tomllib.loads(config_file.read_text()).get("default", {}).get("global", {})
-        known = shared.get("parameters", {})
+        commands = tomllib.loads(config_file.read_text()).get("default", {})
+        known = {
+            key: value for name in ("global", "deploy") for key, value in _options(commands, name).items()
+        }
         stack_name, region = known.get("stack_name", stack_name), known.get("region", region)
         typer.echo(f"The parameters are those in {config_file}.")
     region = region or boto3.Session().region_name
