@@ -26,6 +26,16 @@ def test_every_parameter_is_described_and_constrained(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
+def test_every_pattern_means_the_same_to_java_which_cloudformation_uses(name: str) -> None:
+    """To Java a bracket within a class begins another class, and && is what two classes have in common."""
+    pattern = re.sub(r"\\.", "x", PARAMETERS[name].get("AllowedPattern", ""))
+
+    for characters in re.findall(r"\[\^?\]?([^\]]*)\]", pattern):
+        assert not re.search(r"\[|&&", characters)
+    assert "(?P" not in pattern
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_every_default_meets_its_own_constraints(name: str) -> None:
     parameter = PARAMETERS[name]
     if "Default" not in parameter:
