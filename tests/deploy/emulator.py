@@ -7,14 +7,14 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
 import requests
 from botocore.config import Config
+
+from tests.support.waiting import until
 
 ADMINISTRATOR = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 START_SECONDS = 60
@@ -105,13 +105,3 @@ class Emulator:
             aws_access_key_id=ADMINISTRATOR["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=ADMINISTRATOR["AWS_SECRET_ACCESS_KEY"],
         )
-
-
-def until(condition: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:
-    """Whether the condition comes true in time. What is waited for are processes, on a real clock."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(pause)
-    return True

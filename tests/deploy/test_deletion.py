@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from local.keptn.server import KeptnServer
-from tests.deploy.emulator import until
 from tests.deploy.planes import Sequence, deploy, parameters
 from tests.deploy.sam_cli import SamCli, Stack
+from tests.support.waiting import until
 
 REGION = "eu-central-1"
 

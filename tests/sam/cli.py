@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from botocore.config import Config
 
 from cli.template import read_template
 from local.stand_ins import HOST, StandIns
+from tests.support.waiting import until
 
 REGION = "us-east-1"
 START_SECONDS = 120
@@ -174,13 +174,3 @@ def listens(address: str, port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
         return True
     return False
-
-
-def until(condition: Callable[[], bool], seconds: float = START_SECONDS, pause: float = 0.2) -> bool:
-    """Whether the condition comes true in time. What is waited for are processes, on a real clock."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(pause)
-    return True

@@ -8,7 +8,8 @@ import pytest
 from local.aws import POLLER, WORKER
 from local.example import EVENT_TYPE, PROJECT, SERVICE, STAGE
 from local.stand_ins import StandIns
-from tests.sam.cli import LocalLambda, Sam, kill_containers, until
+from tests.sam.cli import LocalLambda, Sam, kill_containers
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(600)
 TICK: dict[str, Any] = json.loads((Path(__file__).parents[2] / "events" / "tick.json").read_text())
