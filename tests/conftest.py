@@ -67,7 +67,7 @@ def new_plane(world: World, dynamodb: Any) -> PlaneMaker:
         match = Match("$.data.sayhello.location", location)
         plane = Plane(
             world,
-            Ledger(dynamodb, table),
+            Ledger(dynamodb, table, world.aws_clock),
             source=f"keptn-lambda-executor/1/{location}/x",
             match=match,
             **{"watch": Watch(dynamodb, table), **settings},

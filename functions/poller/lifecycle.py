@@ -19,7 +19,7 @@ from execution_plane.containers import Containers
 from execution_plane.ledger.replies import Replies
 from execution_plane.parts import Parts, aws_client
 from execution_plane.settings import IntegrationSettings
-from execution_plane.telemetry import logger, metrics
+from execution_plane.telemetry import invocation, logger, metrics
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -34,6 +34,7 @@ PHYSICAL_ID = "keptn-lambda-executor"
 @metrics.log_metrics(raise_on_empty_metrics=False)
 def handler(request: dict[str, Any], context: "LambdaContext") -> None:
     """Serve one request of CloudFormation's: on Delete, report the active runs; then answer."""
+    invocation.begin("lifecycle", context)
     clock = SystemClock()
     deadline = Deadline.from_context(clock, context)
     try:

@@ -21,7 +21,7 @@ from execution_plane.keptn.subscriptions import (
 from execution_plane.ledger.replies import Replies
 from execution_plane.parts import Parts, aws_client
 from execution_plane.settings import IntegrationSettings, PollerSettings
-from execution_plane.telemetry import logger, metrics
+from execution_plane.telemetry import invocation, logger, metrics
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -35,6 +35,7 @@ def handler(_tick: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     Raises InvalidSetting, SecretUnreadable, LedgerUnavailable and EveryPollFailed: the invocation fails, and
     AWS's own error metric and alarm see it. Nothing is lost by that; the next tick finds everything again.
     """
+    invocation.begin("poller", context)
     try:
         settings, clock, controller = build()
         end = Deadline.from_context(clock, context)

@@ -13,7 +13,7 @@ from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.ledger.replies import Replies
 from execution_plane.parts import Parts, aws_client
 from execution_plane.settings import ContainerSettings, InvalidSetting, Settings, TaskSettings
-from execution_plane.telemetry import logger, metrics
+from execution_plane.telemetry import invocation, logger, metrics
 from jobs.images import ImageAllowlist, InvalidImagePattern
 from jobs.model import Rules
 from runners.container import FargateRunner
@@ -44,6 +44,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
     that is registered, `integration_id` and `subscription_id`), or an event "ECS Task State Change" of
     EventBridge's. What it raises goes to the failure queue, and the poller finds the run where it stands.
     """
+    invocation.begin("worker", context)
     is_dispatched = "event_id" in event
     subject = {"event_id": event["event_id"]} if is_dispatched else {"container": event["detail"]["taskArn"]}
     try:

@@ -10,7 +10,7 @@ import pytest
 from cli.template import read_template
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.ledger.runs import ContainerStep, Run, State, TaskDone
-from execution_plane.ledger.table import ACTIVE_INDEX, Ledger
+from execution_plane.ledger.table import ACTIVE_INDEX, CLOSED_INDEX, Ledger
 from execution_plane.settings import (
     ContainerSettings,
     IntegrationSettings,
@@ -114,7 +114,7 @@ def test_the_index_of_active_runs_carries_all_that_a_plan_needs(dynamodb: Any) -
 
     (found,) = ledger.active()
 
-    hints = {"outcome", "event", "earlier"}
+    hints = {"outcome", "event", "earlier", "change"}
     assert {name: value for name, value in vars(found).items() if name not in hints} == {
         name: value for name, value in vars(run).items() if name not in hints
     }
@@ -151,14 +151,14 @@ def a_run_with_everything_noted() -> Run:
             "versions",
         ),
     }
-    only_when_closed = {"was", "closed_as", "expires_at"}
+    only_when_closed = {"was", "closed_as", "expires_at", "change"}
     for number, (name, default) in enumerate(vars(Run.claimed(event, "plane", 0.0, 0.0)).items(), start=2):
         if name not in values and name not in only_when_closed:
             values[name] = True if isinstance(default, bool) else number
     return Run(**values)
 
 
-def test_a_closed_run_is_in_no_index_and_expires(dynamodb: Any) -> None:
+def test_a_closed_run_is_no_active_one_and_expires(dynamodb: Any) -> None:
     create_table(dynamodb, "ledger")
     ledger, run = Ledger(dynamodb, "ledger"), a_run_with_everything_noted()
     ledger.move(ledger.create(run), run.closed(1000.0))
@@ -170,10 +170,11 @@ def test_a_closed_run_is_in_no_index_and_expires(dynamodb: Any) -> None:
 
 
 def test_dynamodb_and_the_ledger_take_the_index_as_it_is() -> None:
-    (index,) = RESOURCES["LedgerTable"]["Properties"]["GlobalSecondaryIndexes"]
+    indexes = RESOURCES["LedgerTable"]["Properties"]["GlobalSecondaryIndexes"]
 
-    assert index["IndexName"] == ACTIVE_INDEX
-    assert len(index["Projection"].get("NonKeyAttributes", [])) <= INDEX_ATTRIBUTES
+    assert [index["IndexName"] for index in indexes] == [ACTIVE_INDEX, CLOSED_INDEX]
+    for index in indexes:
+        assert len(index["Projection"].get("NonKeyAttributes", [])) <= INDEX_ATTRIBUTES
 
 
 def test_the_ledger_outlives_the_stack() -> None:

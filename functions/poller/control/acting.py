@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 
 from control.dispatch import DispatchFailed
+from control.health import count_closed
 from control.looks import Looks
 from control.paused import PausedTasks
 from control.plan import (
@@ -273,11 +274,7 @@ class Actor:
                 return
             run = cancelled
         closed = self._ledger.move(run, run.closed(self._clock.now()))
-        if closed.was in {State.RUNNING, State.WAITING}:
-            count(Count.RUNS_CANCELLED)
-        elif run.state is State.DONE:
-            count(Count.RUNS_FINISHED)
-        logger.info("run closed", event_id=run.event.id, closed_as=closed.closed_as)
+        count_closed(closed)
 
 
 def _event_of(step: Step) -> EventRef:

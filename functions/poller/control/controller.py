@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from control.acting import RESERVE, Actor
 from control.dispatch import Dispatcher, FailureQueue
+from control.health import TickHealth
 from control.looks import Looks
 from control.observing import Observation, Observer
 from control.pace import Pace
@@ -123,6 +124,7 @@ class Controller:
         self._watch = watch
         self._errors = errors
         self._clock = clock
+        self._health = TickHealth()
 
     def cycle_until(self, window: Deadline, pace: Pace, end: Deadline) -> TickReport:
         """Cycle at a pace until the window is over, or, on a busy plane, until the next tick's poller has
@@ -130,7 +132,7 @@ class Controller:
 
         Raises EveryPollFailed, and LedgerUnavailable.
         """
-        report = TickReport()
+        report, self._health = TickReport(), TickHealth()
         failure = ""
         shift = Shift(self._watch, pace, self._clock)
         shift.begin()
@@ -148,6 +150,7 @@ class Controller:
             self._clock.sleep(pause)
             if not shift.goes_on(beyond_window=beyond_window):
                 break
+        self._health.tell()
         if report.polls and report.polls == report.polls_failed:
             raise EveryPollFailed(f"no request for open events succeeded: {failure}")
         return report
@@ -160,6 +163,7 @@ class Controller:
         active = self._ledger.active()
         is_known = self._subscribe(pace.between_heartbeats if pace else 0.0)
         seen = self._observer.observe(active, self._current)
+        self._health.note(seen, active)
         steps = plan(seen.observed, active, seen.at)
         if pace:
             self._set_pace(pace, active, steps, seen)

@@ -1,9 +1,8 @@
 """One cycle's observations: what Keptn lists, what AWS gave up on, and how containers fare."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from control.dispatch import FailureQueue
 from control.looks import Looks
@@ -32,6 +31,7 @@ class Observation:
     others.
 
     `left` has, for each event that this plane's match leaves to others, the value that was found in it.
+    `lists` has each list that was asked for, and why it failed or nothing.
     """
 
     at: float
@@ -42,6 +42,7 @@ class Observation:
     failures: Sequence[str]
     listed: int
     left: Sequence[str]
+    lists: Mapping[str, str]
 
 
 class Observer:
@@ -98,6 +99,10 @@ class Observer:
             failures=failures,
             listed=sum(len(listing.events) for _, listing in listed),
             left=left,
+            lists={
+                str(query): answer if isinstance(answer, str) else ""
+                for query, answer in zip(asked, answers, strict=True)
+            },
         )
 
     def _list(self, query: Query) -> Listing | str:
@@ -171,11 +176,8 @@ class Observer:
         """Whether the control plane has surely noted the task; one that answers looks says so itself."""
         if self._looks.are_supported or event.ref.id in self._seen_before:
             return True
-        try:
-            triggered_at = datetime.fromisoformat(str(event.attributes.get("time"))).timestamp()
-        except ValueError:
-            return False
-        return listing.keptn_time is not None and listing.keptn_time - triggered_at >= SETTLED_AFTER
+        triggered_at, now = event.ref.triggered_at, listing.keptn_time
+        return triggered_at is not None and now is not None and now - triggered_at >= SETTLED_AFTER
 
 
 def _is_awaited(run: Run, now: float) -> bool:

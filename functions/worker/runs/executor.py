@@ -169,7 +169,16 @@ class RunExecutor:
     def _resume(self, run: Run, end: ContainerEnd | None, deadline: Deadline) -> str:
         step = run.step
         assert step is not None
-        run = self._ledger.move(run, run.resumed(self._clock.now()))
+        run = self._ledger.move(run, run.resumed(self._clock.now(), str(end or "")))
+        if end:
+            logger.info(
+                "container ended",
+                event_id=run.event.id,
+                container=end.arn,
+                how=str(end),
+                exit_code=end.exit_code,
+                stop_code=end.stop_code,
+            )
         search = self._search(run, deadline)
         try:
             event = self._fetch(run)
@@ -220,7 +229,7 @@ class RunExecutor:
         """The task has not begun, through no fault of its own: the poller dispatches the run again or
         closes it.
         """
-        self._ledger.move(run, run.given_back(self._clock.now()))
+        self._ledger.move(run, run.given_back(self._clock.now(), reason))
         logger.warning("run given back", event_id=run.event.id, reason=reason)
         return f"given back: {reason}"
 
@@ -281,8 +290,9 @@ class RunExecutor:
         try:
             arn = pending.submit()
         except SubmissionRefused as refusal:
-            lease.move(lambda run: run.resumed(self._clock.now()))
-            return ContainerEnd(reason=str(refusal))
+            end = ContainerEnd(reason=str(refusal))
+            lease.move(lambda run: run.resumed(self._clock.now(), str(end)))
+            return end
         except NoCapacity as trouble:
             reason = str(trouble)
             lease.move(lambda run: run.not_submitted(reason, self._clock.now()))

@@ -54,6 +54,11 @@ class ContainerEnd:
     failed_container: str = TASK_CONTAINER
     """Which of the ECS task's two containers the exit code and the reason are of."""
 
+    def __str__(self) -> str:
+        """In a line, as the log and a run's history have it."""
+        code = "no exit code" if self.exit_code is None else f"exit code {self.exit_code}"
+        return ", ".join(filter(None, (code if self.arn else "not started", self.stop_code, self.reason)))
+
 
 def log_stream(container: str, arn: str) -> str:
     """Where in the log group ECS writes what a container of the task with that ARN prints."""

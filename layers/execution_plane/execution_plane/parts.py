@@ -1,6 +1,7 @@
 """The parts that both functions are built from, made once per execution environment."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ class Parts:
         settings, clock = Settings.from_environment(), SystemClock()
         transport = Transport(
             settings.api_url,
-            _credentials(settings, clock),
+            credentials(settings, clock, aws_client),
             clock,
             ca_bundle_path=settings.ca_bundle_path,
             names=SettingNames(login=settings.login),
@@ -52,22 +53,23 @@ class Parts:
         return cls(
             clock,
             ControlPlane(transport),
-            Ledger(dynamodb, table),
+            Ledger(dynamodb, table, clock),
             Notes(dynamodb, table),
             Watch(dynamodb, table),
             JobConfigs(dynamodb, table),
         )
 
 
-def _credentials(settings: Settings, clock: Clock) -> Credentials:
+def credentials(settings: Settings, clock: Clock, client: Callable[[str], Any]) -> Credentials:
+    """What authenticates requests to Keptn; `client` makes a boto3 client by a service's name."""
     parts: list[Credentials] = []
     if settings.token_secret:
-        parts.append(ApiToken(aws_client("secretsmanager"), settings.token_secret))
+        parts.append(ApiToken(client("secretsmanager"), settings.token_secret))
     if settings.oauth_secret:
         from execution_plane.keptn.oauth import BearerToken  # with what it imports, only where it is used
 
         session = new_session(settings.ca_bundle_path)
-        parts.append(BearerToken(aws_client("secretsmanager"), settings.oauth_secret, session, clock))
+        parts.append(BearerToken(client("secretsmanager"), settings.oauth_secret, session, clock))
     return parts[0] if len(parts) == 1 else Together(*parts)
 
 

@@ -149,8 +149,14 @@ def test_a_ref_has_what_replies_need() -> None:
         "v",
         "abc",
         {"build": "7", "half": "a?"},
+        triggered_at=1_789_992_000.0,
     )
     assert read.ref.task == "sayhello"
+
+
+@pytest.mark.parametrize("time", [None, 7, "", "yesterday"])
+def test_a_time_that_can_not_be_read_is_no_hindrance(time: object) -> None:
+    assert read_triggered(raw(time=time)).ref.triggered_at is None
 
 
 def test_too_many_labels_are_left_out() -> None:

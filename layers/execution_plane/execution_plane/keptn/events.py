@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Literal, NewType, TypeGuard
 from uuid import UUID
 
@@ -42,6 +43,8 @@ class EventRef:
     service: str
     commit: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    triggered_at: float | None = None
+    """When Keptn triggered it, in epoch seconds by Keptn's clock; None where it does not say."""
 
     @property
     def task(self) -> str:
@@ -122,8 +125,17 @@ def read_triggered(raw: object) -> TriggeredEvent:
         service=data["service"],
         commit=commit if _is_text(commit) else "",
         labels=_labels(data.get("labels")),
+        triggered_at=epoch_seconds(raw.get("time")),
     )
     return TriggeredEvent(ref, raw)
+
+
+def epoch_seconds(value: object) -> float | None:
+    """The moment of an event's `time`; None where it is no moment."""
+    try:
+        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def started(ref: EventRef, source: str) -> Event:

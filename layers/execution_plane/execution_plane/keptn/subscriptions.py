@@ -72,6 +72,10 @@ class Query:
     event_type: str
     filters: Mapping[str, str]
 
+    def __str__(self) -> str:
+        """As a log and an alarm name it: the type, and what it is narrowed to."""
+        return ", ".join([self.event_type, *(f"{name} {value}" for name, value in self.filters.items())])
+
     def covers(self, ref: EventRef) -> bool:
         """Whether the event would be listed if it were open."""
         return ref.type == self.event_type and all(

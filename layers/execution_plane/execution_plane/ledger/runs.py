@@ -4,11 +4,12 @@ Each method is one row of the table of states in the design: it returns the run 
 Whether the write wins is the ledger's business. Times are epoch seconds by AWS's clocks, never by Keptn's.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from execution_plane.keptn.events import EventRef, Outcome, fitting
 from execution_plane.keptn.look import Look
+from execution_plane.ledger.history import Change, What
 
 FIRST_DISPATCH_LEASE = 60.0  # doubled with each further dispatch
 LONGEST_DISPATCH_LEASE = 960.0
@@ -137,6 +138,8 @@ class Run:
     was: State | None = None
     closed_as: str = ""
     expires_at: int | None = None
+    change: Change | None = field(default=None, compare=False)
+    """What the write that brings the run to where it stands is about; it goes into the run's history."""
 
     @classmethod
     def claimed(cls, event: EventRef, source: str, now: float, deadline: float) -> "Run":
@@ -149,6 +152,7 @@ class Run:
             deadline=deadline,
             dispatches=1,
             lease_until=now + FIRST_DISPATCH_LEASE,
+            change=Change(What.CLAIMED),
         )
 
     @classmethod
@@ -166,12 +170,18 @@ class Run:
             outcome=Outcome.errored("This plane lost its record of the task and can't tell how it ended."),
             finishes=look.finishes,
             reported_at=now if look.finishes else None,
+            change=Change(What.ADOPTED, f"Keptn counts {counts(look)}"),
         )
 
     @property
     def is_active(self) -> bool:
         """Whether the event may still be open in Keptn."""
         return self.state is not State.CLOSED
+
+    @property
+    def closed_at(self) -> int | None:
+        """When the run was closed; None while it is active."""
+        return self.expires_at - KEEP_CLOSED if self.expires_at else None
 
     @property
     def last_post_at(self) -> float:
@@ -183,38 +193,47 @@ class Run:
     def dispatched_again(self, now: float) -> "Run":
         """Another invocation is on its way; the earlier ones may still come."""
         lease = min(FIRST_DISPATCH_LEASE * 2**self.dispatches, LONGEST_DISPATCH_LEASE)
-        return self._next(dispatches=self.dispatches + 1, lease_until=now + lease)
+        return self._next(What.DISPATCHED, dispatches=self.dispatches + 1, lease_until=now + lease)
 
     def acquired(self, now: float) -> "Run":
         """A worker takes the claimed run, for as long as it needs to send its started."""
-        return self._next(state=State.RUNNING, attempt=self.attempt + 1, lease_until=now + BEGIN_LEASE)
+        return self._next(
+            What.ACQUIRED, state=State.RUNNING, attempt=self.attempt + 1, lease_until=now + BEGIN_LEASE
+        )
 
     def starting(self, now: float) -> "Run":
         """Written before a started is sent, by whoever sends it and may yet be lost."""
-        return self._next(started_at=now, start_uncertain=True)
+        return self._next(What.STARTING, started_at=now, start_uncertain=True)
 
     def not_started(self) -> "Run":
         """The started certainly did not arrive."""
-        return self._next(started_at=None, start_uncertain=False)
+        return self._next(What.NOT_STARTED, started_at=None, start_uncertain=False)
 
     def start_answered(self) -> "Run":
         """Keptn has the started."""
-        return self._next(start_uncertain=False)
+        return self._next(What.START_ANSWERED, start_uncertain=False)
 
     def preparing(self, now: float, *, silent: bool) -> "Run":
         """The worker makes the first container ready; no task has begun."""
-        return self._next(lease_until=now + PREPARE_LEASE, silent=silent)
+        return self._next(What.PREPARING, lease_until=now + PREPARE_LEASE, silent=silent)
 
     def beginning(self, lease_until: float, *, silent: bool = False) -> "Run":
         """Written before the first task begins in the worker, which keeps the run until its function's
         deadline.
         """
-        return self._next(begun=True, silent=silent, lease_until=lease_until)
+        return self._next(What.BEGINNING, begun=True, silent=silent, lease_until=lease_until)
 
     def going_on(self, earlier: tuple[TaskDone, ...], lease_until: float, now: float) -> "Run":
         """Written before a task begins in the worker behind a container's: there is no way back to that."""
         deadline = self._deadline_without_step(now)
-        return self._next(begun=True, step=None, earlier=earlier, deadline=deadline, lease_until=lease_until)
+        return self._next(
+            Change(What.GOING_ON, f"after {earlier[-1].name}" if earlier else ""),
+            begun=True,
+            step=None,
+            earlier=earlier,
+            deadline=deadline,
+            lease_until=lease_until,
+        )
 
     def waiting(
         self, step: ContainerStep, earlier: tuple[TaskDone, ...], now: float, *, silent: bool
@@ -222,6 +241,7 @@ class Run:
         """Written before a container is submitted, by the worker that submits it at once."""
         step = replace(step, submitted_at=step.submitted_at or now, arn="", trouble="")
         return self._next(
+            What.WAITING,
             state=State.WAITING,
             silent=silent,
             step=step,
@@ -232,49 +252,77 @@ class Run:
 
     def submitted(self, arn: str, now: float) -> "Run":
         """The container is known to ECS; what is counted from here on is about its end."""
-        return self._at_step(lease_until=now, arn=arn, trouble="", wakes=0, woken_at=None, resumes=0)
+        return self._at_step(
+            Change(What.SUBMITTED, arn),
+            lease_until=now,
+            arn=arn,
+            trouble="",
+            wakes=0,
+            woken_at=None,
+            resumes=0,
+        )
 
     def not_submitted(self, trouble: str, now: float) -> "Run":
         """ECS certainly started no container, and may do so later."""
         return self._at_step(
-            lease_until=now + CAPACITY_PAUSE, submitted_at=None, trouble=trouble, wakes=0, resumes=0
+            Change(What.NOT_SUBMITTED, trouble),
+            lease_until=now + CAPACITY_PAUSE,
+            submitted_at=None,
+            trouble=trouble,
+            wakes=0,
+            resumes=0,
         )
 
     def woken(self, now: float) -> "Run":
         """A worker is on its way to take up the step."""
         lease = min(FIRST_DISPATCH_LEASE * 2**self._step.wakes, LONGEST_DISPATCH_LEASE)
         woken_at = self._step.woken_at or now
-        return self._at_step(lease_until=now + lease, wakes=self._step.wakes + 1, woken_at=woken_at)
+        return self._at_step(
+            What.WOKEN, lease_until=now + lease, wakes=self._step.wakes + 1, woken_at=woken_at
+        )
 
     def stopping(self, now: float) -> "Run":
         """Written before the container is told to stop."""
-        return self._at_step(lease_until=now + STOP_LEASE)
+        return self._at_step(What.STOPPING, lease_until=now + STOP_LEASE)
 
-    def resumed(self, now: float) -> "Run":
+    def resumed(self, now: float, how: str = "") -> "Run":
         """A worker takes up the step: it reads how the container ended, or makes it ready again."""
-        taken = self._at_step(lease_until=now + PREPARE_LEASE, resumes=self._step.resumes + 1)
+        taken = self._at_step(
+            Change(What.RESUMED, how), lease_until=now + PREPARE_LEASE, resumes=self._step.resumes + 1
+        )
         return replace(taken, state=State.RUNNING, attempt=self.attempt + 1)
 
     def waiting_again(self, now: float) -> "Run":
         """Back to waiting by the poller: the worker that had taken up the step was lost."""
-        return self._next(state=State.WAITING, lease_until=now)
+        return self._next(What.WAITING_AGAIN, state=State.WAITING, lease_until=now)
 
     def put_back(self, trouble: str, now: float) -> "Run":
         """Back to waiting by the worker, through no fault of the task's."""
-        kept = self._at_step(lease_until=now + RESEND_PAUSE, resumes=self._step.resumes - 1, trouble=trouble)
+        kept = self._at_step(
+            Change(What.PUT_BACK, trouble),
+            lease_until=now + RESEND_PAUSE,
+            resumes=self._step.resumes - 1,
+            trouble=trouble,
+        )
         return replace(kept, state=State.WAITING)
 
-    def given_back(self, now: float) -> "Run":
+    def given_back(self, now: float, reason: str = "") -> "Run":
         """Back to claimed by the worker, the task not having begun, through no fault of the task's."""
-        return self._next(state=State.CLAIMED, attempt=self.attempt - 1, lease_until=now + RESEND_PAUSE)
+        return self._next(
+            Change(What.GIVEN_BACK, reason),
+            state=State.CLAIMED,
+            attempt=self.attempt - 1,
+            lease_until=now + RESEND_PAUSE,
+        )
 
     def taken_back(self, now: float) -> "Run":
         """Back to claimed by the poller: the worker was lost before the task began."""
-        return self._next(state=State.CLAIMED, lease_until=now)
+        return self._next(What.TAKEN_BACK, state=State.CLAIMED, lease_until=now)
 
     def completed(self, outcome: Outcome, now: float) -> "Run":
         """The run has its outcome, and whoever writes this sends its finished at once."""
         return self._next(
+            Change(What.COMPLETED, in_short(outcome)),
             state=State.DONE,
             outcome=fitting(outcome, self.event.task),
             finishes=self.finishes + 1,
@@ -283,52 +331,77 @@ class Run:
             looked="",
         )
 
+    def ended(self, outcome: Outcome, now: float) -> "Run":
+        """An operator ends the run; the next poll sends its finished, which nobody else has begun to send."""
+        if self.silent:
+            return self._next(Change(What.ENDED, outcome.message), state=State.DONE)
+        return self._next(
+            Change(What.ENDED, outcome.message),
+            state=State.DONE,
+            outcome=fitting(outcome, self.event.task),
+            lease_until=now,
+            looked_at=None,
+            looked="",
+        )
+
     def completed_silently(self) -> "Run":
         """The run is done and owes Keptn no reply."""
-        return self._next(state=State.DONE, silent=True)
+        return self._next(What.COMPLETED_SILENTLY, state=State.DONE, silent=True)
 
     def reporting(self, now: float) -> "Run":
         """Written before a finished is sent, by whoever sends it; what was counted before is outdated."""
         return self._next(
-            finishes=self.finishes + 1, lease_until=now + REPORT_LEASE, looked_at=None, looked=""
+            What.REPORTING,
+            finishes=self.finishes + 1,
+            lease_until=now + REPORT_LEASE,
+            looked_at=None,
+            looked="",
         )
 
     def not_reported(self, now: float) -> "Run":
         """The finished certainly did not arrive."""
-        return self._next(finishes=self.finishes - 1, lease_until=now + RESEND_PAUSE)
+        return self._next(What.NOT_REPORTED, finishes=self.finishes - 1, lease_until=now + RESEND_PAUSE)
 
     def reported(self, now: float) -> "Run":
         """The finished was sent, and answered for or not."""
-        return self._next(reported_at=now, lease_until=now)
+        return self._next(What.REPORTED, reported_at=now, lease_until=now)
 
     def looked_first(self, look: Look, now: float) -> "Run":
         """Keep what a look counted, for a later one to agree with."""
-        return self._next(looked_at=now, looked=counts(look), absent_at=None)
+        return self._next(
+            Change(What.LOOKED, counts(look)), looked_at=now, looked=counts(look), absent_at=None
+        )
 
     def repairing(self, now: float) -> "Run":
         """Written before what is missing of our replies is sent again; the next looks start afresh."""
-        claim = self.reporting(now) if self.state is State.DONE else self._next(looked_at=None, looked="")
-        return replace(claim, repairs=self.repairs + 1, started_at=now, start_uncertain=True)
+        change = Change(What.REPAIRING, f"the {self.repairs + 1}. time; Keptn counted {self.looked}")
+        is_done = self.state is State.DONE
+        claim = self.reporting(now) if is_done else self._next(change, looked_at=None, looked="")
+        return replace(claim, change=change, repairs=self.repairs + 1, started_at=now, start_uncertain=True)
 
     def absent_first(self, now: float) -> "Run":
         """The event's own listing is empty; a second time will prove that it is gone."""
-        return self._next(absent_at=now)
+        return self._next(What.ABSENT, absent_at=now)
 
     def present_again(self) -> "Run":
         """The event is listed after all."""
-        return self._next(absent_at=None)
+        return self._next(What.PRESENT, absent_at=None)
 
     def complete_as_counted(self, now: float) -> "Run":
         """Two looks agree that Keptn has all our replies."""
         if self.state is not State.DONE:
-            return self._next(start_uncertain=False, looked_at=None, looked="")
-        return self._next(reported_at=now, repairs=self.repairs + 1, looked_at=None, looked="")
+            return self._next(What.COUNTED, start_uncertain=False, looked_at=None, looked="")
+        return self._next(What.COUNTED, reported_at=now, repairs=self.repairs + 1, looked_at=None, looked="")
 
     def closed(self, now: float) -> "Run":
         """The event is gone; the item expires in a month."""
         closed_as = {State.CLAIMED: "never begun", State.DONE: "acknowledged"}.get(self.state, "cancelled")
         return self._next(
-            state=State.CLOSED, was=self.state, closed_as=closed_as, expires_at=int(now) + KEEP_CLOSED
+            Change(What.CLOSED, closed_as),
+            state=State.CLOSED,
+            was=self.state,
+            closed_as=closed_as,
+            expires_at=int(now) + KEEP_CLOSED,
         )
 
     def reopened(self, now: float) -> "Run":
@@ -348,9 +421,9 @@ class Run:
         assert self.step is not None
         return self.step
 
-    def _at_step(self, *, lease_until: float, **changes: object) -> "Run":
+    def _at_step(self, change: What | Change, *, lease_until: float, **changes: object) -> "Run":
         step = replace(self._step, **changes)  # type: ignore[arg-type]
-        return self._next(lease_until=lease_until, step=step)
+        return self._next(change, lease_until=lease_until, step=step)
 
     def _deadline_without_step(self, now: float, *, unless: str = "") -> float:
         """The run's deadline once it leaves its step: a container's time counts against its own alone."""
@@ -359,12 +432,19 @@ class Run:
         return self.deadline + now - self.step.since
 
     def _reopened(self, **changes: object) -> "Run":
-        return self._next(was=None, closed_as="", expires_at=None, absent_at=None, **changes)
+        return self._next(What.REOPENED, was=None, closed_as="", expires_at=None, absent_at=None, **changes)
 
-    def _next(self, **changes: object) -> "Run":
-        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]
+    def _next(self, change: What | Change, **changes: object) -> "Run":
+        change = Change(change) if isinstance(change, What) else change
+        return replace(self, version=self.version + 1, change=change, **changes)  # type: ignore[arg-type]
 
 
 def counts(look: Look) -> str:
     """What a look counted, in the form in which two looks are compared."""
     return f"{look.starts}/{look.finishes}"
+
+
+def in_short(outcome: Outcome) -> str:
+    """An outcome in a line: its status and result, and how its message begins."""
+    first, _, _ = outcome.message.partition("\n")
+    return f"{outcome.status}, {outcome.result}" + (f": {first}" if first else "")

@@ -6,16 +6,20 @@ active runs may be stale: what it says is a hint, and the base table decides.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnected
 
+from execution_plane.clock import Clock, SystemClock
 from execution_plane.keptn.events import EventRef, Outcome
+from execution_plane.ledger.history import Entry, decode, encode, place
 from execution_plane.ledger.runs import ContainerStep, Run, State, TaskDone
-from execution_plane.telemetry import logger
+from execution_plane.telemetry import invocation, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -27,11 +31,13 @@ T = TypeVar("T")
 
 WAY_ADVICE = "; check the functions' network (VpcSubnetIds, HttpsProxy, NoProxy)"
 SCHEMA = 1  # what is merely added to an item needs no other: code that does not know it leaves it out
-APART = frozenset({"event", "outcome", "earlier", "state", "version"})
+APART = frozenset({"event", "outcome", "earlier", "state", "version", "change"})
 SMALL = tuple(each.name for each in fields(Run) if each.name not in APART)
 SMALL_OF_EVENT = tuple(each.name for each in fields(EventRef) if each.name != "labels")
 ACTIVE_INDEX = "active"
 ACTIVE = "1"
+CLOSED_INDEX = "closed"
+SHORT_MESSAGE = 256  # bytes of an outcome's message that the index of closed runs has
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.CLAIMED: frozenset({State.CLAIMED, State.RUNNING, State.DONE, State.CLOSED}),
@@ -58,32 +64,54 @@ class SchemaUnknown(LedgerUnavailable):
     """The item is of a schema that only a later version of this code knows; the run is left to that."""
 
 
+@dataclass(frozen=True)
+class Record:
+    """All that an item says of a run: how it stands, and how it came to that.
+
+    There is no history of what was written before there was any.
+    """
+
+    run: Run
+    history: tuple[Entry, ...]
+
+
 class Ledger:
     """The runs of one plane."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, clock: Clock | None = None) -> None:
+        """`clock` says when something was written, for the runs' histories."""
         self._client = client
         self._table = table
+        self._clock = clock or SystemClock()
 
     def active(self) -> list[Run]:
         """All runs whose event may still be open, oldest first, without labels and outcomes of any kind.
 
         Eventually consistent. Without those of a schema that is not known.
         """
-        return list(translated(self._active))
+        return self._query(ACTIVE_INDEX, "active", ACTIVE)
+
+    def closed_on(self, day: date) -> list[Run]:
+        """All runs that were closed on a day by UTC, oldest first, with no more than an outcome's beginning.
+
+        Without those that were closed before there was this index.
+        """
+        return self._query(CLOSED_INDEX, "closed_on", day.isoformat())
 
     def get(self, event_id: str) -> Run | None:
         """The run of a triggered event, whole and as of now."""
-        answer = translated(
-            lambda: self._client.get_item(
-                TableName=self._table, Key={"event_id": {"S": event_id}}, ConsistentRead=True
-            )
-        )
-        return _decode(answer["Item"]) if "Item" in answer else None
+        item = self._item(event_id)
+        return _decode(item) if item else None
+
+    def record(self, event_id: str) -> Record | None:
+        """The run of a triggered event with its history, as of now."""
+        item = self._item(event_id)
+        return Record(_decode(item), decode(item)) if item else None
 
     def create(self, run: Run) -> Run:
         """Write a run that is new. Raises LostRace if the event has one, which comes with it."""
         item = {name: value for name, value in _encode(run).items() if value is not None}
+        item |= self._entry(run)
         self._write(
             run,
             lambda: self._client.put_item(
@@ -103,8 +131,8 @@ class Ledger:
         """
         if after.state not in TRANSITIONS[before.state]:
             raise ValueError(f"a {before.state} run does not become {after.state}")
-        old, new = _encode(before), _encode(after)
-        changed = [name for name in new if name == "writer" or new[name] != old[name]]
+        old, new = _encode(before), {**_encode(after), **self._entry(after)}
+        changed = [name for name in new if name == "writer" or new[name] != old.get(name)]
         sets = ", ".join(f"#{name} = :{name}" for name in changed if new[name] is not None)
         removes = ", ".join(f"#{name}" for name in changed if new[name] is None)
         answer = self._write(
@@ -127,19 +155,39 @@ class Ledger:
         )
         return _decode(answer)
 
-    def _active(self) -> list[Run]:
+    def _entry(self, run: Run) -> "Item":
+        """What the run's history says of the write that makes it so."""
+        if run.change is None:
+            return {}
+        change = run.change
+        entry = Entry(run.version, self._clock.now(), run.state, change.what, invocation.name, change.detail)
+        return {place(run.version): {"S": encode(entry)}}
+
+    def _item(self, event_id: str) -> "Item | None":
+        answer = translated(
+            lambda: self._client.get_item(
+                TableName=self._table, Key={"event_id": {"S": event_id}}, ConsistentRead=True
+            )
+        )
+        item: Item | None = answer.get("Item")
+        return item
+
+    def _query(self, index: str, attribute: str, value: str) -> list[Run]:
+        """The runs that an index has under a value, page by page."""
         # botocore's paginator would look through all of AWS's services on disk first, in every cold start.
         runs: list[Run] = []
         start: dict[str, Any] = {}
         while True:
-            page = self._client.query(
+            ask = partial(
+                self._client.query,
                 TableName=self._table,
-                IndexName=ACTIVE_INDEX,
-                KeyConditionExpression="#active = :active",
-                ExpressionAttributeNames={"#active": "active"},
-                ExpressionAttributeValues={":active": {"S": ACTIVE}},
+                IndexName=index,
+                KeyConditionExpression="#key = :value",
+                ExpressionAttributeNames={"#key": attribute},
+                ExpressionAttributeValues={":value": {"S": value}},
                 **start,
             )
+            page = translated(ask)
             runs.extend(_all_known(page["Items"]))
             if "LastEvaluatedKey" not in page:
                 return runs
@@ -205,11 +253,23 @@ def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
         "run": {"S": json.dumps({name: value for name, value in small.items() if value is not None})},
         "claimed_at": {"N": repr(run.claimed_at)},
         "active": {"S": ACTIVE} if run.is_active else None,
+        "closed_on": {"S": _day(run.closed_at).isoformat()} if run.closed_at is not None else None,
         "expires_at": {"N": str(run.expires_at)} if run.expires_at else None,
         "outcome": {"S": json.dumps(vars(run.outcome))} if run.outcome else None,
+        "short": {"S": json.dumps(vars(_short(run.outcome)))} if run.outcome else None,
         "earlier": {"S": json.dumps(_plain(run.earlier))} if run.earlier else None,
         "labels": {"S": json.dumps(dict(run.event.labels))} if run.event.labels else None,
     }
+
+
+def _day(at: float) -> date:
+    return datetime.fromtimestamp(at, UTC).date()
+
+
+def _short(outcome: Outcome) -> Outcome:
+    """What an index has of an outcome."""
+    first = outcome.message.partition("\n")[0].encode("utf-8", "replace")
+    return replace(outcome, message=first[:SHORT_MESSAGE].decode(errors="ignore"), data={})
 
 
 def _plain(earlier: tuple[TaskDone, ...]) -> list[dict[str, Any]]:
@@ -226,7 +286,7 @@ def _all_known(items: "Sequence[Item]") -> Iterator[Run]:
 
 
 def _decode(item: "Item") -> Run:
-    """The run of an item; labels and all outcomes are missing in what comes from the index.
+    """The run of an item; of labels and outcomes, an index has no more than a closed run's short outcome.
 
     Raises SchemaUnknown.
     """
@@ -234,7 +294,8 @@ def _decode(item: "Item") -> Run:
         raise SchemaUnknown(f"run {item['event_id']['S']} has schema {item['schema']['N']}, not {SCHEMA}")
     small: dict[str, Any] = json.loads(item["run"]["S"])
     labels = json.loads(item["labels"]["S"]) if "labels" in item else {}
-    outcome = _known(Outcome, json.loads(item["outcome"]["S"])) if "outcome" in item else None
+    said = item.get("outcome") or item.get("short")
+    outcome = _known(Outcome, json.loads(said["S"])) if said else None
     earlier = json.loads(item["earlier"]["S"]) if "earlier" in item else ()
     return _known(
         Run,
