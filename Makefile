@@ -11,7 +11,7 @@ LOCKS = $(wildcard requirements/*.txt) layers/execution_plane/requirements.txt f
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stand-ins trigger lint-config deploy test test-all test-sam test-deploy check bench lint typecheck validate audit lock update clean
+.PHONY: help demo stand-ins trigger runs lint-config deploy test test-all test-sam test-deploy check bench lint typecheck validate audit lock update clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ deploy: .venv/ready .venv-sam/ready  ## Deploy a plane by five questions; ARGS=-
 
 trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARGS=--help says more
 	$(RUN) cli.trigger $(ARGS)
+
+runs: .venv/ready  ## Operate a deployed plane: ARGS="--stack NAME list"; ARGS=--help says more
+	$(RUN) cli.runs $(ARGS)
 
 FILE ?= functions/worker/job/config.yaml
 lint-config: .venv/ready  ## Check job configs: FILE=job/config.yaml; ARGS=--help says more

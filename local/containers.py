@@ -80,6 +80,11 @@ class LocalContainers:
         return {"AWS_ENDPOINT_URL_ECS": self._server.url}
 
     @property
+    def outputs(self) -> Mapping[str, str]:
+        """What a stack's outputs have of it."""
+        return {"ContainerClusterName": CLUSTER, "ContainerLogGroupName": LOG_GROUP}
+
+    @property
     def variables(self) -> Mapping[str, str]:
         """What the worker's environment has where containers are enabled."""
         return {

@@ -15,6 +15,7 @@ from typing import Self
 
 import requests
 
+from cli.runs.words import SHORT_ID
 from execution_plane.clock import Deadline, SystemClock
 from local import job_demo
 from local.aws_server import AwsServer
@@ -32,6 +33,7 @@ from local.verdict import Served, problems
 REGIONS = {"APAC": "ap-southeast-1", "EU": "eu-west-1"}
 TICK_SECONDS = 1.0
 TIMING = Timing(reply_delay=0.075)
+STORY = "make demo DEMO=--stay keeps it up, and says how `make runs` then tells a run's story."
 GLANCE = 0.05  # seconds between two looks at what is new
 
 
@@ -62,6 +64,7 @@ class Demo:
         self._deadline = Deadline.after(self._clock, options.timeout)
         self._stack = ExitStack()
         self.planes: dict[str, Plane] = {}
+        self._last = ("", "")
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -124,6 +127,7 @@ class Demo:
         self._screen.say(f"\nStill up. See {self.bridge}, or trigger the sequence yourself:", "bold")
         self._screen.say(f"\n{curl(self.keptn.url, self.keptn.token, 'APAC')}\n")
         self._screen.say(f"The functions' logs are in {self._logs}. Ctrl-C ends it.")
+        self._screen.say(f"\nThe story of a run, as an operator of that plane reads it:\n\n{self._story()}")
         while True:
             self._flow.show()
             self._clock.sleep(GLANCE)
@@ -133,6 +137,15 @@ class Demo:
         """Where the bridge page is."""
         return f"{self.keptn.origin}/bridge"
 
+    def _story(self) -> str:
+        """The command that tells the story of the run that was closed last."""
+        configuration = self._logs / "aws-config"
+        configuration.write_text("\n".join(plane.profile() for plane in self.planes.values()))
+        location, task = self._last
+        plane = self.planes[location]
+        arguments = f"--stack {plane.name} --profile {plane.name} show {task[:SHORT_ID]}"
+        return f'AWS_CONFIG_FILE={configuration} make runs ARGS="{arguments}"'
+
     def _serve(self, location: str, greeting: str = "") -> Served:
         """Trigger the sequence for a region, and wait until it is over and its run is closed."""
         self._screen.say(f"\nA user triggers the sequence for {location}:", "bold")
@@ -141,6 +154,7 @@ class Demo:
         self._wait(lambda: self._state(context) == "finished", f"the {location} sequence to finish")
         events = keptn.events(context)
         task = next(str(event["id"]) for event in events if event["type"] == EVENT_TYPE)
+        self._last = (location, task)
         self._wait(lambda: set(self._runs(task).values()) == {"closed"}, f"the {location} run to be closed")
         return Served(
             location=location,
@@ -261,6 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = 0
             if options.stay:
                 demo.stay()
+            screen.say("\n" + STORY, "dim")
     except DemoFailed as problem:
         print(f"\nThe demo failed: {problem}", file=sys.stderr)
         return 1

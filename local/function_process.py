@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,18 @@ class FunctionProcess:
         self._lock = threading.Lock()
         self._is_closed = False
         self._process = self._start()
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The environment that it is configured with."""
+        return self._definition.variables
+
+    def configure(self, variables: Mapping[str, str]) -> None:
+        """Have another environment from the next invocation on, in a new process."""
+        with self._lock:
+            self._definition = replace(self._definition, variables=dict(variables))
+            self._process.terminate()
+            self._process.wait()
 
     def invoke(self, event: Any, request_id: str) -> Answer:
         """Invoke the handler and wait, at most for the function's timeout."""

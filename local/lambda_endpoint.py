@@ -1,4 +1,4 @@
-"""Lambda's API as far as functions are invoked by it: `POST /2015-03-31/functions/{name}/invocations`.
+"""Lambda's API as far as functions are invoked and configured by it.
 
 Asynchronous invocations wait in a queue per function, and are delivered at least once, as Lambda promises;
 whoever adds a function says how often. Nothing is tried again, as the template wants it.
@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from local.function_process import Answer
 from local.http_server import HttpServer
 
 JSON = "application/json"
-_INVOCATIONS = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
+_FUNCTIONS = re.compile(r"/2015-03-31/functions/([^/]+)/(invocations|configuration)")
 
 
 class Function(Protocol):
@@ -28,6 +28,15 @@ class Function(Protocol):
     @property
     def name(self) -> str:
         """The name by which it is called."""
+        ...
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Its environment."""
+        ...
+
+    def configure(self, variables: Mapping[str, str]) -> None:
+        """Give it another environment."""
         ...
 
     def invoke(self, event: Any, request_id: str) -> Answer:
@@ -84,13 +93,15 @@ class LambdaEndpoint(HttpServer):
         return answer
 
     def _answer(self, request: Request) -> Response:
-        found = _INVOCATIONS.fullmatch(request.path)
-        if not found or request.method != "POST":
+        found = _FUNCTIONS.fullmatch(request.path)
+        if not found or (found[2] == "invocations" and request.method != "POST"):
             return _refusal(404, "ResourceNotFoundException", f"No function is invoked by {request.path}")
         name = found[1].rpartition(":function:")[2].partition(":")[0]
         function = self._functions.get(name)
         if function is None:
             return _refusal(404, "ResourceNotFoundException", f"Function not found: {name}")
+        if found[2] == "configuration":
+            return _configure(function, request)
         try:
             event = json.loads(request.get_data() or b"{}")
         except ValueError as problem:
@@ -106,6 +117,14 @@ class LambdaEndpoint(HttpServer):
                 failed = {"X-Amz-Function-Error": "Unhandled"} if answer.is_error else {}
                 return Response(json.dumps(answer.content), 200, headers | failed, content_type=JSON)
         return _refusal(400, "InvalidParameterValueException", f"Unsupported invocation type: {kind}")
+
+
+def _configure(function: Function, request: Request) -> Response:
+    """Tell how a function is configured, once its environment is replaced where that is asked for."""
+    if request.method == "PUT":
+        function.configure(json.loads(request.get_data())["Environment"]["Variables"])
+    told = {"FunctionName": function.name, "Environment": {"Variables": dict(function.variables)}}
+    return Response(json.dumps(told), 200, content_type=JSON)
 
 
 def _refusal(status: int, kind: str, message: str) -> Response:

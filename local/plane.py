@@ -1,5 +1,6 @@
 """An execution plane on a laptop: the stack's resources in a local AWS, and its two functions."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ from local.example import LOCATION
 from local.function_process import FunctionProcess
 from local.keptn.server import KeptnServer
 from local.lambda_endpoint import LambdaEndpoint
+from local.operating import LogShipper, profile, publish
 from local.stack import Stack
+
+ROLES = ("Poller", "Worker", "Lifecycle")
 
 
 def plane_name(location: str) -> str:
@@ -40,11 +44,17 @@ class Plane:
         """Deploy it; `logs` is the directory for what its functions print."""
         name = plane_name(location)
         self.location = location
+        self.name = name
+        """Of its stack, and of the profile by which it is operated."""
+        self._region, self._aws_url = region, aws.url
+        ecs = containers.endpoints["AWS_ENDPOINT_URL_ECS"]
+        self._services = {"lambda": functions.url, "ecs": ecs}
         self.source = f"keptn-lambda-executor/{ACCOUNT}/{region}/{name}"
         """Of the replies that it sends."""
         self._dynamodb = aws.client("dynamodb", region)
         self._table = f"{name}-{TABLE}"
         create_table(self._dynamodb, self._table)
+        groups = {f"{role}LogGroup": f"/aws/lambda/{name}/{role.lower()}" for role in ROLES}
         stack = Stack(
             name,
             region,
@@ -62,8 +72,12 @@ class Plane:
                 QUEUE: create_queue(aws.client("sqs", region), f"{name}-{QUEUE}"),
                 POLLER: f"{name}-{POLLER}",
                 WORKER: worker_name(location),
+                "WorkerRole": f"{name}-WorkerRole",
+                "Schedule": f"{name}-Schedule",
+                **groups,
             },
         )
+        publish(partial(aws.client, region=region), name, {**stack.outputs(), **containers.outputs})
         endpoints = {
             "AWS_ENDPOINT_URL": aws.url,
             "AWS_ENDPOINT_URL_LAMBDA": functions.url,
@@ -73,8 +87,17 @@ class Plane:
         self.worker = FunctionProcess(
             stack.function(WORKER, **endpoints, **containers.variables), logs / f"{name}-worker.log"
         )
+        logs_client = aws.client("logs", region)
+        self._shippers = [
+            LogShipper(logs_client, groups[f"{role}LogGroup"], function.log)
+            for role, function in (("Poller", self.poller), ("Worker", self.worker))
+        ]
         functions.add(self.poller)
         functions.add(self.worker, deliveries=2)  # it must bear that
+
+    def profile(self) -> str:
+        """The profile of the AWS configuration by which it is operated."""
+        return profile(self.name, self._region, self._aws_url, self._services)
 
     def runs(self) -> dict[str, str]:
         """The state of every run in its ledger, by the event's id."""
@@ -85,3 +108,5 @@ class Plane:
         """End its functions."""
         for function in (self.poller, self.worker):
             function.close()
+        for shipper in self._shippers:
+            shipper.close()

@@ -73,6 +73,14 @@ class Stack:
             | variables,
         )
 
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs, as far as their conditions hold."""
+        return {
+            name: self.resolve(output["Value"])
+            for name, output in self._template["Outputs"].items()
+            if "Condition" not in output or self._holds({"Condition": output["Condition"]})
+        }
+
     def resolve(self, value: Any) -> str:
         """The text of a value in the template.
 

@@ -1,7 +1,8 @@
 """Any interleaving of what users, AWS and Keptn can do, then rest: the invariants hold."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,7 +15,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from cli.runs.ending import NotEnded, end
+from cli.runs.finding import NoSuchRun
+from execution_plane.containers import Containers
 from execution_plane.keptn.events import Outcome
+from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import LedgerUnavailable
 from local.keptn.timing import Timing
 from runs.work import Performance, TaskCancelled
@@ -24,9 +29,6 @@ from tests.faults.invariants import bring_to_rest, check_invariants, replies_to
 from tests.support.sample import Extent
 from tests.support.sqs import FakeSqs, given_up
 from tests.support.world import Plane, World
-
-if TYPE_CHECKING:
-    from execution_plane.ledger.runs import Run
 
 FAULTS = [fault for fault in Fault if fault is not Fault.TWICE]  # invocations are doubled by a rule
 OPERATIONS = [
@@ -122,6 +124,13 @@ class Interleaving(RuleBasedStateMachine):
         self.work(outcome, trouble)
         self.world.clock.advance(10)
 
+    @rule(which=st.integers(0, 3), trouble=TROUBLE)
+    def an_operator_ends_a_run(self, which: int, trouble: Trouble | None) -> None:
+        self._expect(trouble)
+        run = self.ledger.memory.get(self.tasks[which]) if which < len(self.tasks) else None
+        if run is not None:
+            self._survive(lambda: self._end(run))
+
     @precondition(lambda self: self.delivered)
     @rule(which=st.integers(0, 100))
     def deliver_again(self, which: int) -> None:
@@ -178,6 +187,10 @@ class Interleaving(RuleBasedStateMachine):
             may_time_out=True,
             in_doubt=self.in_doubt,
         )
+
+    def _end(self, run: Run) -> None:
+        with suppress(NotEnded, NoSuchRun):
+            end(self.ledger, Containers(lambda: self.plane.ecs), self.world.aws_clock, run, "it hangs")
 
     def _sent(self, task: str) -> tuple[int, int]:
         return replies_to(self.world, task, self.plane.source)

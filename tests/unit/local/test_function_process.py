@@ -94,6 +94,16 @@ def test_the_environment_is_the_functions_own(start: Maker, monkeypatch: pytest.
     assert not {"HOME", "http_proxy"} & environment.keys()
 
 
+def test_a_function_that_is_configured_anew_has_another_environment(start: Maker) -> None:
+    function = start()
+    function.invoke("environment", "r")
+
+    function.configure({"OURS": "2"})
+
+    assert function.variables == {"OURS": "2"}
+    assert function.invoke("environment", "r").content["OURS"] == "2"
+
+
 @pytest.mark.parametrize(
     ("event", "kind", "message"),
     [("raise", "ValueError", "what a pity"), ("no json", "TypeError", "not JSON serializable")],

@@ -1,7 +1,7 @@
 """Lambda's API on a laptop, as the real client sees it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from queue import SimpleQueue
 from threading import Event
 from typing import Any
@@ -25,6 +25,10 @@ class Echo:
     def __init__(self) -> None:
         self.may_answer = Event()
         self.may_answer.set()
+        self.variables: Mapping[str, str] = {"DRAIN": "false"}
+
+    def configure(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
 
     def invoke(self, event: Any, request_id: str) -> Answer:
         assert self.may_answer.wait(WAIT)
@@ -130,3 +134,14 @@ def test_a_connection_serves_one_request_after_another(endpoint: LambdaEndpoint,
 
     assert [answer.status_code for answer in answers] == [404, 200, 200]
     assert answers[2].json() == [1]
+
+
+def test_a_functions_environment_is_told_and_replaced(client: Any, function: Echo) -> None:
+    def variables() -> Any:
+        return client.get_function_configuration(FunctionName="echo")["Environment"]["Variables"]
+
+    assert variables() == {"DRAIN": "false"}
+
+    client.update_function_configuration(FunctionName="echo", Environment={"Variables": {"DRAIN": "true"}})
+
+    assert variables() == function.variables == {"DRAIN": "true"}

@@ -1,0 +1,1 @@
+"""Operating a deployed plane from a laptop: what runs, what ran, and what to do about it."""

@@ -1,0 +1,5 @@
+"""`python -m cli.runs`."""
+
+from cli.runs.app import app
+
+app(prog_name="runs")

@@ -1,0 +1,76 @@
+"""The stack itself: its state, its schedule, and the settings that its functions have."""
+
+from collections.abc import Iterator
+
+from cli.runs.aws import ask
+from cli.runs.doctor.finding import Finding, fine, problem
+from cli.runs.draining import is_draining
+from cli.runs.plane import Plane
+from execution_plane.ledger.table import ACTIVE_INDEX, CLOSED_INDEX
+from execution_plane.settings import InvalidSetting, PollerSettings
+from jobs.images import ImageAllowlist, InvalidImagePattern
+
+
+def check_stack(plane: Plane) -> Iterator[Finding]:
+    """Whether the last deployment went well."""
+    status = plane.stack.status
+    if "FAILED" in status or "ROLLBACK" in status:
+        yield problem("stack", f"{status}: the last deployment failed; its events in CloudFormation say why.")
+    else:
+        yield fine("stack", f"{plane.stack.name} in {plane.aws.region} is {status}.")
+
+
+def check_schedule(plane: Plane) -> Iterator[Finding]:
+    """Whether the poller is started, and takes new tasks."""
+    name = plane.stack.output("ScheduleName")
+    schedule = ask(lambda: plane.aws.client("scheduler").get_schedule(Name=name))
+    when = f"{schedule['ScheduleExpression']} ({schedule.get('ScheduleExpressionTimezone', 'UTC')})"
+    if schedule["State"] != "ENABLED":
+        yield problem("schedule", "disabled: nothing is polled; deploy with ScheduleState=ENABLED.")
+    else:
+        yield fine("schedule", f"the poller is started by {when}.")
+    if is_draining(plane):
+        yield problem("drain", "the plane takes no new task: `resume`, or deploy with Drain=false.")
+
+
+def check_ledger(plane: Plane) -> Iterator[Finding]:
+    """Whether the table has its indexes; one that an earlier stack has left may lack the second."""
+    name = plane.stack.output("LedgerTableName")
+    table = ask(lambda: plane.aws.client("dynamodb").describe_table(TableName=name))["Table"]
+    present = {each["IndexName"] for each in table.get("GlobalSecondaryIndexes", ())}
+    if missing := {ACTIVE_INDEX, CLOSED_INDEX} - present:
+        lacking = ", ".join(sorted(missing))
+        yield problem("ledger", f"{name} has no index {lacking}: add it, as template.yaml has it.")
+    else:
+        yield fine("ledger", f"{name} has some {table.get('ItemCount', 0)} runs.")
+
+
+def check_settings(plane: Plane) -> Iterator[Finding]:
+    """Whether the poller can make sense of its parameters."""
+    try:
+        settings = PollerSettings.from_environment(plane.environment("Poller"))
+    except InvalidSetting as wrong:
+        yield problem("settings", str(wrong))
+        return
+    match = f"{settings.match.path} = {settings.match.value}" if settings.match else "every event"
+    yield fine("settings", f"takes {', '.join(settings.event_types)}; match: {match}.")
+
+
+def check_images(plane: Plane) -> Iterator[Finding]:
+    """Whether the patterns of AllowedImages mean something, and let the image pass that fetches files."""
+    environment = plane.environment("Worker")
+    if not environment.get("ECS_CLUSTER"):
+        yield fine("images", "Containers=disabled: no task runs an image.")
+        return
+    try:
+        allowed = ImageAllowlist.parse(environment.get("ALLOWED_IMAGES", ""))
+    except InvalidImagePattern as wrong:
+        yield problem("images", f"AllowedImages: {wrong}; every job config with an image is refused.")
+        return
+    init = environment.get("CONTAINER_INIT_IMAGE", "")
+    if not init:
+        yield problem("images", "ContainerInitImage is empty, so that tasks with files fail; name an image.")
+        return
+    number = len(allowed.patterns)
+    which = f"those that match {number} pattern{'s' if number != 1 else ''}" if number else "all"
+    yield fine("images", f"tasks may use {which}; files are fetched by {init}.")

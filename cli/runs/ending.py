@@ -1,0 +1,74 @@
+"""Ending a run by hand, by the rules that everybody keeps: one conditional write, which one writer wins."""
+
+from dataclasses import dataclass
+
+from cli.runs.finding import NoSuchRun
+from execution_plane.clock import Clock
+from execution_plane.containers import Containers, ContainersUnavailable
+from execution_plane.keptn.events import Outcome
+from execution_plane.ledger.runs import ContainerStep, Run, State
+from execution_plane.ledger.table import Ledger, LostRace
+
+MOST_TRIES = 10  # against a run that moves on meanwhile, as one that is dispatched again
+
+
+class NotEnded(Exception):
+    """The run is not ended by this; the text says why."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What was done: the run as it then stands, and what is left for the operator to do."""
+
+    run: Run
+    problem: str = ""
+
+
+def refusal(run: Run) -> str:
+    """Why a run is not to be ended; empty if it is."""
+    if run.state is State.CLOSED:
+        return "the run is closed: Keptn no longer lists its task."
+    if run.state is not State.DONE:
+        return ""
+    if run.silent:
+        return "its work is done, and it is closed once Keptn no longer lists its task."
+    sent = "and its finished was sent" if run.finishes else "and the next poll sends its finished"
+    return (
+        f"its outcome is known, {sent}: a second one could end the next task. What Keptn lacks is sent again."
+    )
+
+
+def end(ledger: Ledger, containers: Containers, clock: Clock, run: Run, reason: str) -> Ended:
+    """End a run as errored, and stop its container. A worker that has it stops the task within ten seconds.
+
+    The ledger is written first: whoever wins that write has ended the run, and the next poll sends its
+    finished, behind a started if Keptn has none. Raises NotEnded, NoSuchRun and LedgerUnavailable.
+    """
+    outcome = Outcome.errored(f"An operator ended the task: {reason}")
+    for _ in range(MOST_TRIES):
+        if why := refusal(run):
+            raise NotEnded(why)
+        step = run.step if run.state is State.WAITING else None
+        try:
+            ended = ledger.move(run, run.ended(outcome, clock.now()))
+        except LostRace as lost:
+            current = lost.current or ledger.get(run.event.id)
+            if current is None:
+                raise NoSuchRun("its record was deleted meanwhile.") from None
+            run = current
+            continue
+        return Ended(ended, _stop(containers, step, reason) if step else "")
+    raise NotEnded("the run moves on too fast to be ended; try again.")
+
+
+def _stop(containers: Containers, step: ContainerStep, reason: str) -> str:
+    """Stop a container, also one that was submitted without an answer; what to do if that can't be done."""
+    arn = step.arn
+    try:
+        arn = arn or containers.find(step) or ""
+        if arn:
+            containers.stop(ContainerStep(**{**vars(step), "arn": arn}), f"Its run was ended: {reason}")
+    except ContainersUnavailable as problem:
+        which = f"--task {arn}" if arn else f"the task that was started by {step.token}"
+        return f"its container may still run ({problem}): aws ecs stop-task --cluster {step.cluster} {which}"
+    return ""

@@ -1,0 +1,162 @@
+"""What happens next to a run, and when: by the poller's own plan, asked about moments that are yet to come.
+
+What a plan does about a run depends on nothing but the run, what is observed, and the time. As long as
+nothing changes, time only makes more of it due. So the first moment at which the plan does something is found
+by halving, and no rule of the plan is written down here a second time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from control.plan import (
+    Action,
+    Observed,
+    Proof,
+    Repair,
+    Seen,
+    decide_repair,
+    plan,
+    prove,
+)
+from execution_plane.containers import Container
+from execution_plane.keptn.events import Outcome
+from execution_plane.keptn.look import Look
+from execution_plane.ledger.runs import Run, State
+
+FARTHEST = 30 * 24 * 3600.0  # seconds; the longest deadline is two weeks
+EXACTLY = 0.5  # seconds
+
+
+@dataclass(frozen=True)
+class View:
+    """What is known of a run besides the ledger: whether Keptn lists it, how its container fares, and what a
+    look says, if Keptn was asked; None if it was not, or knows no such project.
+    """
+
+    seen: Seen = Seen.OPEN
+    container: Container = Container.UNKNOWN
+    look: Look | None = None
+    is_looked: bool = False
+
+
+@dataclass(frozen=True)
+class Next:
+    """The next thing that the poller does about a run if nothing changes, and from when on."""
+
+    action: Action
+    at: float
+    outcome: Outcome | None = None
+
+
+DOES: Mapping[Action, str] = {
+    Action.DISPATCH: "invokes a worker for it again",
+    Action.SEND_STARTED: "sends its started, lest Keptn gives up on it, and goes on waiting for a worker",
+    Action.TAKE_BACK: "takes its worker for lost, and lets another have the task, which has not begun",
+    Action.WAIT_AGAIN: "takes the worker for lost that handled the container's end, and wakes another",
+    Action.WAKE: "wakes a worker to go on from the container's end",
+    Action.FIND: "asks ECS for the container, and has it submitted if there is none",
+    Action.STOP: "stops the container, since its maxPollDuration is over",
+    Action.ABANDON: "ends it as errored",
+    Action.REPORT: "sends its finished",
+    Action.REPAIR: "asks Keptn which of our replies it counts; what two answers say is missing is sent again",
+    Action.PROVE: "asks Keptn whether the task is over, and closes the run if it is",
+    Action.FORGET_ABSENCE: "notes that Keptn lists the task after all",
+}
+"""What the poller does, for each action that the plan has for a run."""
+
+FINDS: Mapping[Repair, str] = {
+    Repair.CLOSE: "closes the run: Keptn says that the task is over",
+    Repair.LEAVE: "leaves it alone: Keptn has yet to note the task",
+    Repair.LOOK_AGAIN: "notes what Keptn counts, and asks again a minute later before it sends anything",
+    Repair.SEND: "sends again what Keptn lacks of our replies",
+    Repair.COMPLETE: "notes that Keptn has all our replies: another executor keeps the task open",
+}
+PROVES: Mapping[Proof, str] = {
+    Proof.GONE: "closes the run: Keptn says that the task is over",
+    Proof.ASK: "asks for the task itself; once Keptn has not had it twice, it closes the run",
+}
+
+
+def next_step(run: Run, view: View, now: float) -> Next | None:
+    """The poller's next step about a run if nothing changes; None if there is none."""
+
+    def step_at(moment: float) -> Next | None:
+        observed = Observed(lambda _: view.seen, {}, containers={run.event.id: view.container})
+        steps = plan(observed, [run], moment)
+        return Next(steps[0].action, moment, steps[0].outcome) if steps else None
+
+    if found := step_at(now):
+        return found
+    too_early, after = 0.0, 1.0
+    while (found := step_at(now + after)) is None:
+        if after > FARTHEST:
+            return None
+        too_early, after = after, 2 * after
+    while after - too_early > EXACTLY:
+        middle = (too_early + after) / 2
+        if earlier := step_at(now + middle):
+            found, after = earlier, middle
+        else:
+            too_early = middle
+    return found
+
+
+def does(step: Next, run: Run, view: View) -> str:
+    """What the poller does in a step, as the rest of a sentence, with what Keptn has said of it so far."""
+    if view.is_looked and step.action is Action.REPAIR:
+        return FINDS[decide_repair(run, view.look)]
+    if view.is_looked and step.action is Action.PROVE:
+        return PROVES[prove(view.look)]
+    said = DOES[step.action]
+    return f"{said}: {step.outcome.message.rstrip('.')}" if step.outcome else said
+
+
+def stands(run: Run, view: View, now: float) -> str:
+    """How a run stands, as a sentence's beginning: what is to come first if all goes well."""
+    is_held = now < run.lease_until
+    match run.state:
+        case State.CLAIMED:
+            times = "once" if run.dispatches == 1 else f"{run.dispatches} times"
+            return f"a worker was invoked {times}, and has yet to take the task"
+        case State.RUNNING if is_held:
+            return "a worker has it"
+        case State.RUNNING:
+            return "its worker has not been heard of in time"
+        case State.WAITING:
+            return _stands_waiting(run, view, is_held=is_held)
+        case State.DONE if run.silent:
+            return "its work is done, and Keptn gets no reply about it"
+        case State.DONE if run.finishes == 0:
+            return "its outcome is known, and its finished is to be sent"
+        case State.DONE if run.reported_at is None:
+            return (
+                "its finished is being sent"
+                if is_held
+                else "who was to send its finished was not heard of again"
+            )
+        case State.DONE:
+            return "its finished was sent, and Keptn has yet to close the task"
+        case State.CLOSED:
+            return "it is over"
+
+
+def _stands_waiting(run: Run, view: View, *, is_held: bool) -> str:
+    step = run.step
+    assert step is not None
+    if not step.arn:
+        if step.trouble:
+            return f"ECS has not started its container yet ({step.trouble.rstrip('.')})"
+        return (
+            "its container is being submitted"
+            if is_held
+            else "ECS did not say whether it started the container"
+        )
+    match view.container:
+        case Container.ENDED:
+            return "its container has ended, and a worker has yet to go on"
+        case Container.MISSING:
+            return "ECS no longer knows its container"
+        case Container.UNDER_WAY:
+            return "its container runs"
+        case Container.UNKNOWN:
+            return "it waits for its container"

@@ -1,0 +1,122 @@
+"""A deployed plane, found by its stack: the ledger, the functions, the logs, and the Keptn that it polls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from cli.runs.aws import Aws, Unusable, ask
+from execution_plane.clock import Clock
+from execution_plane.containers import Containers
+from execution_plane.keptn.connecting import SettingNames
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.transport import Credentials, Transport
+from execution_plane.ledger.table import Ledger
+from execution_plane.parts import credentials
+from execution_plane.settings import InvalidSetting, Settings
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack: what its outputs name."""
+
+    name: str
+    status: str
+    outputs: Mapping[str, str]
+
+    def output(self, name: str) -> str:
+        """The value of an output. Raises Unusable if the stack has none of that name."""
+        if name not in self.outputs:
+            raise Unusable(f"the stack {self.name} has no output {name}: is it a keptn-lambda-executor?")
+        return self.outputs[name]
+
+    @property
+    def log_groups(self) -> Mapping[str, str]:
+        """The log groups of its functions, by the function."""
+        named = {
+            name: self.outputs.get(f"{name.capitalize()}LogGroupName", "")
+            for name in ("poller", "worker", "lifecycle")
+        }
+        return {name: group for name, group in named.items() if group}
+
+
+def find_stack(aws: Aws, name: str) -> Stack:
+    """The stack of this name. Raises Unusable."""
+    try:
+        (found,) = ask(lambda: aws.client("cloudformation").describe_stacks(StackName=name))["Stacks"]
+    except Unusable as problem:
+        if "does not exist" not in str(problem):
+            raise
+        raise Unusable(f"there is no stack {name} in {aws.region}: give --stack and --region.") from None
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
+    return Stack(found["StackName"], found["StackStatus"], outputs)
+
+
+class Plane:
+    """What the commands work with; each part is made when it is first wanted."""
+
+    def __init__(self, aws: Aws, stack: Stack, clock: Clock, *, ca_bundle: Path | None = None) -> None:
+        """`ca_bundle` is where this machine has the certificates of the parameter CaBundlePath."""
+        self.aws = aws
+        self.stack = stack
+        self.clock = clock
+        self._ca_bundle = ca_bundle
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Its runs."""
+        return Ledger(self.aws.client("dynamodb"), self.stack.output("LedgerTableName"), self.clock)
+
+    @cached_property
+    def containers(self) -> Containers:
+        """The containers that its runs wait for."""
+        return Containers(partial(self.aws.client, "ecs"))
+
+    def environment(self, function: str) -> Mapping[str, str]:
+        """What its function `Poller` or `Worker` is told by the template. Raises Unusable."""
+        variables: Mapping[str, str] = (
+            self.configuration(function).get("Environment", {}).get("Variables", {})
+        )
+        return variables
+
+    def configuration(self, function: str) -> Mapping[str, Any]:
+        """How its function `Poller` or `Worker` is configured. Raises Unusable."""
+        name = self.stack.output(f"{function}FunctionName")
+        found: Mapping[str, Any] = ask(
+            lambda: self.aws.client("lambda").get_function_configuration(FunctionName=name)
+        )
+        return found
+
+    @cached_property
+    def keptn(self) -> ControlPlane:
+        """The Keptn that it polls, with its own credentials. Raises Unusable."""
+        return ControlPlane(self.transport)
+
+    @cached_property
+    def transport(self) -> Transport:
+        """How this machine reaches that Keptn. Raises Unusable."""
+        settings = self._settings
+        return Transport(
+            settings.api_url,
+            self.credentials,
+            self.clock,
+            ca_bundle_path=settings.ca_bundle_path,
+            names=SettingNames(
+                login=settings.login, ca_bundle="--ca-bundle", proxy="HTTPS_PROXY", network=""
+            ),
+        )
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """The plane's own for Keptn, as this user may read them. Raises Unusable."""
+        return credentials(self._settings, self.clock, self.aws.client)
+
+    @cached_property
+    def _settings(self) -> Settings:
+        # The function's path of a bundle is no path here, and a proxy is found in this machine's environment.
+        environ = {**self.environment("Poller"), "CA_BUNDLE_PATH": str(self._ca_bundle or "")}
+        try:
+            return Settings.from_environment(environ)
+        except InvalidSetting as problem:
+            raise Unusable(f"the poller's settings: {problem}") from None

@@ -1,0 +1,188 @@
+"""What the commands show on a terminal, by rich; what comes from anybody is made printable first."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from cli.runs.asking import KeptnSays
+from cli.runs.forecast import Next, View, does, stands
+from cli.runs.logs import Line
+from cli.runs.story import Moment
+from cli.runs.words import SHORT_ID, clock_time, duration, place, printable, result_of, state_of
+from execution_plane.ledger.runs import Run
+
+RESULTS = {"pass": "green", "warning": "yellow", "fail": "red", "errored": "red", "cancelled": "yellow"}
+WRITERS = {"poller": "cyan", "worker": "blue", "lifecycle": "magenta", "Keptn": "green"}
+MOST_LINES = 20  # of a message
+LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
+
+
+def active_table(rows: Sequence[tuple[Run, Next | None, View]], now: float) -> RenderableType:
+    """The active runs, with what the poller does next about each if nothing changes."""
+    table = _table(
+        "event", "task", "project / stage / service", "state", "age", "attempt", "next, if nothing changes"
+    )
+    for run, step, view in rows:
+        age = duration(now - run.claimed_at)
+        table.add_row(
+            run.event.id[:SHORT_ID],
+            _text(run.event.task),
+            _text(place(run)),
+            state_of(run),
+            age,
+            str(run.attempt),
+            Text(printable(_next_in_short(run, step, view, now))),
+        )
+    return table if rows else Text("No run is active.")
+
+
+def closed_table(runs: Sequence[Run], now: float) -> RenderableType:
+    """Closed runs with what they came to."""
+    table = _table("event", "task", "project / stage / service", "closed", "took", "result", "message")
+    for run in runs:
+        result = state_of(run)
+        took = duration(run.reported_at - run.claimed_at) if run.reported_at else ""
+        message = run.outcome.message.partition("\n")[0] if run.outcome else ""
+        table.add_row(
+            run.event.id[:SHORT_ID],
+            _text(run.event.task),
+            _text(place(run)),
+            clock_time(run.closed_at or 0.0, near=now),
+            took,
+            Text(result, RESULTS.get(result, "")),
+            _text(message),
+        )
+    return table if runs else Text("No run was closed in that time.")
+
+
+def story(
+    run: Run,
+    moments: Sequence[Moment],
+    says: KeptnSays,
+    next_line: str,
+    lines: Sequence[Line],
+    now: float,
+) -> RenderableType:
+    """One run on one screen."""
+    parts: list[RenderableType] = [_head(run, now), _timeline(moments), _keptn(says)]
+    if run.outcome and run.outcome.message:
+        parts.append(Panel(_text(_excerpt(run.outcome.message)), title="message", title_align="left"))
+    if lines:
+        tail = Text("\n").join(_text(line.text) for line in lines)
+        parts.append(Panel(tail, title="the container's last lines", title_align="left"))
+    return Group(*parts, Text(f"\n{printable(next_line)}", "bold"))
+
+
+def what_happens_next(run: Run, step: Next | None, view: View, now: float, *, is_ticking: bool = True) -> str:
+    """One sentence: how the run stands, and what the poller does if nothing changes, from when on."""
+    how = stands(run, view, now)
+    if run.expires_at:
+        until = clock_time(run.expires_at)
+        return f"Nothing happens next: {how}; DynamoDB deletes its record after {until} UTC."
+    if step is None:
+        return f"Now {how}; the poller closes it once Keptn no longer lists its task."
+    if not is_ticking:
+        return f"Now {how}. The schedule is disabled: once it is enabled, the poller {does(step, run, view)}."
+    if step.at <= now:
+        return f"Now {how}. At its next poll, the poller {does(step, run, view)}."
+    when = f"{clock_time(step.at, near=now)} UTC (in {duration(step.at - now)})"
+    return f"Now {how}. If nothing changes until {when}, the poller {does(step, run, view)}."
+
+
+def log_lines(lines: Iterable[Line]) -> RenderableType:
+    """Log lines, merged."""
+    table = Table.grid(padding=(0, 2))
+    for line in lines:
+        table.add_row(
+            Text(f"{clock_time(line.at)}.{int(line.at * 1000) % 1000:03}", "dim"),
+            Text(line.who, WRITERS.get(line.who, "")),
+            Text(printable(line.text), LEVELS.get(line.level, "")),
+        )
+    return table
+
+
+def finding_line(mark: str, subject: str, sentence: str, style: str) -> RenderableType:
+    """One line of the doctor's."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=1)
+    table.add_column(width=20)
+    table.add_row(Text(mark, style), Text(subject, "bold"), _text(sentence))
+    return table
+
+
+def _next_in_short(run: Run, step: Next | None, view: View, now: float) -> str:
+    if step is None:
+        return "closed once Keptn no longer lists it"
+    when = "at the next poll" if step.at <= now else f"{clock_time(step.at, near=now)}"
+    return f"{when}: {does(step, run, view)}"
+
+
+def _head(run: Run, now: float) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    age = duration((run.closed_at or now) - run.claimed_at)
+    rows = {
+        "task": f"{run.event.task} in {place(run)}",
+        "state": f"{state_of(run)}, attempt {run.attempt}, {age} since it was taken",
+        "event": run.event.id,
+        "context": run.event.context,
+        "deadline": f"{clock_time(run.step.deadline if run.step else run.deadline)} UTC",
+        "source": run.source,
+    }
+    if result := result_of(run):
+        rows["result"] = result
+    for name, text in rows.items():
+        style = RESULTS.get(text, "") if name == "result" else ""
+        table.add_row(Text(name, "dim"), Text(printable(text), style))
+    return table
+
+
+def _timeline(moments: Sequence[Moment]) -> RenderableType:
+    table = _table("UTC", "by", "what", "")
+    for moment in moments:
+        table.add_row(
+            f"{clock_time(moment.at)}.{int(moment.at * 1000) % 1000:03}",
+            Text(moment.who, WRITERS.get(moment.who, "")),
+            _text(moment.what),
+            _text(moment.detail),
+        )
+    return table
+
+
+def _keptn(says: KeptnSays) -> RenderableType:
+    if says.problem:
+        return _text(f"Keptn was not asked, or did not answer: {says.problem}")
+    listed = "lists the task as open" if says.is_open else "does not list the task as open"
+    counted = ""
+    if says.look is not None and says.look.standing.value == "open":
+        counted = f"; it counts {says.look.starts} started and {says.look.finishes} finished of ours"
+        counted += ", and its sequence is paused" if says.look.paused else ""
+    elif says.look is not None:
+        counted = {"over": "; it says that the task is over", "gap": "; it has yet to note the task"}[
+            says.look.standing.value
+        ]
+    sequence = f" The sequence is {says.sequence}." if says.sequence else ""
+    return _text(f"Keptn {listed}{counted}.{sequence}")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _excerpt(text: str) -> str:
+    """As much of a message as has room on a screen: how it begins, and its end."""
+    lines = text.splitlines()
+    if len(lines) <= MOST_LINES:
+        return text
+    left_out = f"… {len(lines) - MOST_LINES} lines, which `--json` has …"
+    return "\n".join([lines[0], left_out, *lines[-MOST_LINES + 1 :]])
+
+
+def _text(text: str) -> Text:
+    """A text without markup, whoever wrote it."""
+    return Text(printable(text))

@@ -1,0 +1,201 @@
+"""What `make runs` says happens next to a run is what the poller's plan does, then and not sooner."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.runs.forecast import DOES, FINDS, PROVES, View, does, next_step, stands
+from cli.runs.screen import what_happens_next
+from control.plan import Action, Observed, Proof, Repair, Seen, decide_repair, plan, prove
+from execution_plane.containers import Container
+from execution_plane.keptn.look import Look, Standing
+from execution_plane.ledger.runs import LONGEST_DISPATCH_LEASE, Run, State
+from tests.unit.control.test_plan import (
+    LOOKS,
+    NOW,
+    ROWS,
+    RUNS,
+    STEP,
+    UNKNOWN_TO_ECS,
+    WAITING_ROWS,
+    done,
+    run,
+    running,
+    waiting,
+)
+
+OF_A_RUN = set(Action) - {Action.START}  # an event without a run is started
+VIEWS = st.builds(View, st.sampled_from([Seen.OPEN, Seen.ABSENT]), st.sampled_from(list(Container)))
+
+
+def planned(row: Run, view: View, at: float) -> Action | None:
+    """What the controller's own plan does about a run at a moment."""
+    observed = Observed(lambda _: view.seen, {}, containers={row.event.id: view.container})
+    steps = plan(observed, [row], at)
+    return steps[0].action if steps else None
+
+
+def test_whatever_the_plan_can_do_about_a_run_can_be_said() -> None:
+    assert DOES.keys() == OF_A_RUN
+    assert FINDS.keys() == set(Repair)
+    assert PROVES.keys() == set(Proof)
+
+
+@pytest.mark.parametrize(("row", "action"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_each_row_of_the_plan_is_foretold(row: Run, action: Action | None) -> None:
+    step = next_step(row, View(), NOW)
+
+    if action:
+        assert step
+        assert (step.action, step.at) == (action, NOW)
+    else:
+        assert step is None or step.at > NOW
+
+
+@pytest.mark.parametrize(
+    ("row", "container", "action"), [row[1:] for row in WAITING_ROWS], ids=[row[0] for row in WAITING_ROWS]
+)
+def test_each_row_about_a_container_is_foretold(
+    row: Run, container: Container, action: Action | None
+) -> None:
+    step = next_step(row, View(container=container), NOW)
+
+    if action:
+        assert step
+        assert (step.action, step.at) == (action, NOW)
+    else:
+        assert step is None or step.at > NOW
+
+
+@given(RUNS, VIEWS)
+def test_what_is_foretold_comes_then_and_nothing_comes_sooner(row: Run, view: View) -> None:
+    step = next_step(row, view, NOW)
+
+    if step is None:
+        assert planned(row, view, NOW + 1_000_000) is None
+        return
+    assert planned(row, view, step.at) is step.action
+    for sooner in (0.0, 0.5, 0.99):
+        moment = NOW + (step.at - NOW) * sooner
+        if step.at - moment > 1:
+            assert planned(row, view, moment) is None
+
+
+@given(RUNS, VIEWS, st.booleans())
+def test_every_run_has_a_sentence_that_names_what_the_plan_does(
+    row: Run, view: View, is_ticking: bool
+) -> None:
+    step = next_step(row, view, NOW)
+
+    sentence = what_happens_next(row, step, view, NOW, is_ticking=is_ticking)
+
+    assert stands(row, view, NOW) in sentence
+    if step:
+        assert does(step, row, view) in sentence
+    assert sentence.endswith(".")
+
+
+@given(LOOKS | st.none(), st.sampled_from(["", "0/0", "1/0", "1/1"]))
+def test_what_keptn_has_said_decides_what_is_foretold_of_a_repair(look: Look | None, looked: str) -> None:
+    row = done(looked=looked, looked_at=NOW - 3600, reported_at=NOW - 7200, lease_until=NOW - 7200)
+    view = View(look=look, is_looked=True)
+
+    step = next_step(row, view, NOW)
+
+    assert step
+    assert does(step, row, view) == FINDS[decide_repair(row, look)]
+
+
+@given(LOOKS | st.none())
+def test_what_keptn_has_said_decides_what_is_foretold_of_a_task_that_it_does_not_list(
+    look: Look | None,
+) -> None:
+    view = View(Seen.ABSENT, look=look, is_looked=True)
+
+    step = next_step(running(), view, NOW)
+
+    assert step
+    assert does(step, running(), view) == PROVES[prove(look)]
+
+
+@pytest.mark.parametrize(
+    ("row", "view", "sentence"),
+    [
+        (
+            run(),
+            View(),
+            "Now a worker was invoked once, and has yet to take the task. If nothing changes until "
+            "14:14:20 UTC (in 1 min), the poller invokes a worker for it again.",
+        ),
+        (
+            running(begun=True, lease_until=NOW + 900),
+            View(),
+            "Now a worker has it. If nothing changes until 14:28:20 UTC (in 15 min), the poller ends it "
+            "as errored: The worker was lost while the task ran (out of memory, killed, or a crash); see "
+            "its log group.",
+        ),
+        (
+            waiting(),
+            View(container=Container.UNDER_WAY),
+            "Now its container runs. If nothing changes until 14:16:40 UTC (in 3 min 20 s), the poller "
+            "stops the container, since its maxPollDuration is over.",
+        ),
+        (
+            waiting(replace(UNKNOWN_TO_ECS, trouble="Capacity is unavailable.")),
+            View(),
+            "Now ECS has not started its container yet (Capacity is unavailable). At its next poll, the "
+            "poller asks ECS for the container, and has it submitted if there is none.",
+        ),
+        (
+            done(finishes=0, reported_at=None),
+            View(),
+            "Now its outcome is known, and its finished is to be sent. At its next poll, the poller sends"
+            " its finished.",
+        ),
+        (
+            done(),
+            View(Seen.ABSENT, look=Look(Standing.OVER), is_looked=True),
+            "Now its finished was sent, and Keptn has yet to close the task. At its next poll, the poller"
+            " closes the run: Keptn says that the task is over.",
+        ),
+        (
+            done(silent=True, finishes=0, reported_at=None),
+            View(),
+            "Now its work is done, and Keptn gets no reply about it; the poller closes it once Keptn no "
+            "longer lists its task.",
+        ),
+        (
+            done().closed(NOW),
+            View(Seen.ABSENT),
+            "Nothing happens next: it is over; DynamoDB deletes its record after 2026-10-21 14:13:20 UTC.",
+        ),
+    ],
+)
+def test_the_sentence_reads_well(row: Run, view: View, sentence: str) -> None:
+    assert what_happens_next(row, next_step(row, view, NOW), view, NOW) == sentence
+
+
+def test_a_plane_whose_schedule_is_disabled_does_nothing() -> None:
+    row = running(lease_until=NOW)
+
+    sentence = what_happens_next(row, next_step(row, View(), NOW), View(), NOW, is_ticking=False)
+
+    assert "The schedule is disabled: once it is enabled, the poller takes its worker for lost" in sentence
+
+
+def test_a_run_that_waits_long_in_lambdas_queue_is_foretold_exactly() -> None:
+    row = run(dispatches=9, lease_until=NOW + LONGEST_DISPATCH_LEASE, started_at=NOW - 100)
+
+    step = next_step(row, View(), NOW)
+
+    assert step
+    assert step.action is Action.DISPATCH
+    assert step.at == pytest.approx(NOW + LONGEST_DISPATCH_LEASE, abs=0.6)
+
+
+def test_every_state_stands_somehow() -> None:
+    rows = {State.WAITING: waiting(STEP), State.DONE: done(), State.CLOSED: done().closed(NOW)}
+
+    assert all(stands(rows.get(state, run(state)), View(), NOW) for state in State)
