@@ -1,6 +1,5 @@
 """A small bridge: sequences and their events, integrations and their subscriptions, in plain HTML."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +8,8 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from local.keptn.control_plane import Keptn
 from local.keptn.events import PREFIX, Event, kind_of
 from local.keptn.sequence_states import SequenceState
+from local.keptn.sources import hue_of
+from local.keptn.timeline import draw
 from local.keptn.uniform import LogQuery, NotRegistered
 
 _SHOWN_SEQUENCES = 100
@@ -37,14 +38,13 @@ class Moment:
         name = event["type"].removeprefix(PREFIX).removesuffix(f".{kind}")
         if kind == "changed":
             kind, name = "status.changed", name.removesuffix(".status")
-        digest = hashlib.sha1(str(event["source"]).encode(), usedforsecurity=False).digest()
         return cls(
             time=str(event["time"])[11:23].rstrip("Z"),
             stage=str(data.get("stage", "")),
             name=name,
             kind=kind,
             source=str(event["source"]),
-            hue=int.from_bytes(digest[:2]) % 360,
+            hue=hue_of(str(event["source"])),
             result=str(data.get("result") or "") if kind == "finished" else "",
             status=str(data.get("status") or "") if kind == "finished" else "",
             message=str(data.get("message") or ""),
@@ -82,8 +82,10 @@ class Bridge:
         state = self._keptn.controller.records.states.get(project, keptn_context)
         if state is None:
             return Response(self._page("missing", 5), 404)
-        moments = [Moment.of(event) for event in self._keptn.events(keptn_context)]
-        return Response(self._page("sequence", 2, sequence=state, moments=moments))
+        events = self._keptn.events(keptn_context)
+        moments = [Moment.of(event) for event in events]
+        picture = draw(events, self._keptn.clock.now())
+        return Response(self._page("sequence", 2, sequence=state, moments=moments, picture=picture))
 
     def control(self, project: str, keptn_context: str) -> Any:
         """Pause, resume or abort a sequence."""

@@ -92,3 +92,13 @@ def test_only_a_sequence_that_goes_on_can_be_paused_or_aborted() -> None:
     assert "Abort" in _page(harness, f"/sequence/podtato/{context}").text
     harness.keptn.control("podtato", context, "abort")
     assert "Abort" not in _page(harness, f"/sequence/podtato/{context}").text
+
+
+def test_a_sequence_has_a_picture_with_a_bar_for_each_task() -> None:
+    harness = Harness()
+    context = harness.trigger()
+    harness.run(harness.task("deployment"), result="warning", message='42 "<b>"')
+    page = _page(harness, f"/sequence/podtato/{context}").text
+    assert page.count('class="track"') == page.count('class="bar')
+    assert 'class="mark finished"' in page
+    assert 'title="finished by executor\n42 &#34;&lt;b&gt;&#34;"' in page
