@@ -26,7 +26,7 @@ BODIES = {
     "greet": "return TaskOutcome('pass', 'hello', {'greeted': data['sayhello']['location']})",
     "check": "progress.report('checking')\nreturn TaskOutcome('warning', 'so so')",
     "fail": "print('no compiler')\nraise ValueError('broken')",
-    "hang": "time.sleep(60)",
+    "hang": "time.sleep(60)\npathlib.Path(__file__).with_name('woke').touch()",
     "flood": "for _ in range(10_240):\n    print('x' * 1023)\nprint('the last line')\nraise ValueError",
     "babble": "sys.stdout.buffer.write(bytes(range(256)))\nsys.stdout.flush()\nraise ValueError('no text')",
 }
@@ -49,7 +49,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InRealTime:
     """Runs functions of a package `tasks` of the test's own, before the deployed one on the path."""
     package = task_folder(tmp_path)
     for name, body in BODIES.items():
-        head = "import sys, time\nfrom tasks import TaskOutcome\n\n\n"
+        head = "import pathlib, sys, time\nfrom tasks import TaskOutcome\n\n\n"
         text = f"{head}def {name}(data, progress):\n{textwrap.indent(body, '    ')}\n"
         (package / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -129,7 +129,7 @@ def test_silent_actions_alone_are_not_heard_of_and_keptn_goes_on_by_itself(
 
 
 def test_a_cancelled_function_is_stopped_and_not_answered_for(
-    plane: Plane, world: World, runner: InRealTime
+    plane: Plane, world: World, runner: InRealTime, tmp_path: Path
 ) -> None:
     def abort() -> None:
         (context,) = world.contexts.values()
@@ -144,3 +144,4 @@ def test_a_cancelled_function_is_stopped_and_not_answered_for(
 
     assert world.keptn.counts(task) == (1, 0)
     assert (plane.run(task).state, plane.run(task).closed_as) == (State.CLOSED, "cancelled")
+    assert not list(tmp_path.rglob("woke"))
