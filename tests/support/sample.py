@@ -21,7 +21,7 @@ from typing import TypeVar
 import pytest
 
 STRIKES = 3
-EXAMPLES, ALL_EXAMPLES = 150, 2000
+EXAMPLES, ALL_EXAMPLES = 100, 2000
 
 SLOW = "slow"
 TRIED, SURVIVED = "faults tried", "faults survived"
