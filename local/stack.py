@@ -91,6 +91,8 @@ class Stack:
                 return str(value)
             case {"Ref": str(name)}:
                 return self._values[name]
+            case {"Fn::GetAtt": str(text)} if text.endswith(".Id"):  # what a reference gives on AWS, too
+                return self._values[text.removesuffix(".Id")]
             case {"Fn::Sub": str(text)}:
                 return re.sub(r"\$\{([\w:]+)\}", lambda found: self._values[found[1]], text)
             case {"Fn::If": [str(condition), then, otherwise]}:

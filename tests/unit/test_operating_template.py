@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from cli.template import read_template
 from execution_plane.telemetry import Count, Measure
-from local.aws import read_template
 
 ROOT = Path(__file__).parents[2]
 RESOURCES: dict[str, dict[str, Any]] = read_template()["Resources"]
