@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.template import problem_with, read_template
 
+STACK = "keptn-lambda-executor"
 TOKEN_OUTPUT = "ApiTokenSecretArn"  # noqa: S105 - the stack's output that has the secret's ARN
 LOGINS = ("token", "secret", "oauth")
 PUT_COMMAND = "aws secretsmanager put-secret-value --region {region} --secret-id {secret} --secret-string …"
@@ -72,9 +73,18 @@ def configuration(stack: str, region: str, parameters: Mapping[str, str]) -> str
     )
 
 
-def _options(commands: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    options: Mapping[str, Any] = commands.get(name, {}).get("parameters", {})
-    return options
+def _known(config_file: Path, **wanted: str | None) -> Mapping[str, Any]:
+    """The options of a configuration file. Raises Undeployable if it is that of another stack or region."""
+    commands = tomllib.loads(config_file.read_text()).get("default", {})
+    known: dict[str, Any] = {}
+    for name in ("global", "deploy"):
+        known |= commands.get(name, {}).get("parameters", {})
+    for name, value in wanted.items():
+        if value and known.get(name, value) != value:
+            raise Undeployable(
+                f"{config_file} has {name} = {known[name]}, not {value}: name another file by --config-file."
+            )
+    return known
 
 
 def _toml(text: str) -> str:
@@ -170,22 +180,22 @@ def put(token: str, secret: str, region: str) -> None:
 
 @app.command()
 def deploy(
-    stack_name: Annotated[str, typer.Option(help="The stack's name.")] = "keptn-lambda-executor",
+    stack_name: Annotated[str | None, typer.Option(help=f"The stack's name; by default {STACK}.")] = None,
     region: Annotated[str | None, typer.Option(help="The AWS region; by default AWS's own setting.")] = None,
     architecture: Annotated[str, typer.Option(help="Of the functions: arm64 or x86_64.")] = "arm64",
-    config_file: Annotated[Path, typer.Option(help="Where the answers are kept.")] = Path("samconfig.toml"),
+    config_file: Annotated[
+        Path | None, typer.Option(help="Where the answers are kept; by default samconfig-STACK-NAME.toml.")
+    ] = None,
     sam: Annotated[str, typer.Option(help="The SAM CLI.")] = "sam",
 ) -> None:
     """Deploy a plane: with the parameters in its configuration file, or by questions if there is none."""
     token = None
+    config_file = config_file or Path(f"samconfig-{stack_name or STACK}.toml")
     if config_file.exists():
-        commands = tomllib.loads(config_file.read_text()).get("default", {})
-        known = {
-            key: value for name in ("global", "deploy") for key, value in _options(commands, name).items()
-        }
+        known = _known(config_file, stack_name=stack_name, region=region)
         stack_name, region = known.get("stack_name", stack_name), known.get("region", region)
         typer.echo(f"The parameters are those in {config_file}.")
-    region = region or boto3.Session().region_name
+    stack_name, region = stack_name or STACK, region or boto3.Session().region_name
     if not region:
         raise Undeployable("No AWS region is set: give --region, or set AWS_DEFAULT_REGION.")
     if not config_file.exists():

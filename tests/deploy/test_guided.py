@@ -48,8 +48,7 @@ def make_deploy(clone: SamCli, name: str, dialogue: Dialogue) -> str:
     return converse(
         [
             *(sys.executable, "-m", "cli.deploy", "--sam", str(clone.command), "--stack-name", name),
-            *("--region", REGION, "--config-file", f"samconfig-{name}.toml"),
-            *("--architecture", this_architecture()),
+            *("--region", REGION, "--architecture", this_architecture()),
         ],
         dialogue,
         directory=clone.application,

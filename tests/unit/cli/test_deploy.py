@@ -2,11 +2,14 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
-from cli.deploy import configuration
+import pytest
+
+from cli.deploy import Undeployable, configuration, deploy
 from cli.template import problem_with, read_template
 
-EXAMPLE = Path(__file__).parents[3] / "samconfig.example.toml"
+EXAMPLE = Path(__file__).parents[3] / "samconfig.toml"
 
 
 def test_values_with_blanks_and_quotes_are_in_the_file_as_they_are() -> None:
@@ -35,6 +38,24 @@ def test_the_example_has_the_form_that_is_written_with_parameters_that_the_templ
     assert [problem_with(name, value) for name, value in parameters.items() if name != "MatchValue"] == [
         None
     ] * 4
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"stack_name": "other"}, "plane.toml has stack_name = plane, not other"),
+        ({"region": "us-east-1"}, "plane.toml has region = eu-west-1, not us-east-1"),
+    ],
+)
+def test_a_file_of_another_stack_or_region_deploys_nothing(
+    tmp_path: Path, given: dict[str, str], said: str
+) -> None:
+    file = tmp_path / "plane.toml"
+    file.write_text(configuration("plane", "eu-west-1", {}))
+
+    options: dict[str, Any] = {"stack_name": "plane", "region": "eu-west-1", "sam": "false", **given}
+    with pytest.raises(Undeployable, match=said):
+        deploy(config_file=file, **options)
 
 
 def test_a_value_is_refused_with_the_templates_sentence() -> None:
