@@ -12,8 +12,8 @@ from cli.ending import Unusable
 from jobs.environment import Environment, InvalidEnvironment, environment
 from jobs.matching import event_root, matching_actions, mismatch
 from jobs.model import Action, JobConfig, Task
-from runners import http
-from runners.fargate import Size, fitting, wanted
+from runners.containers.fargate import Size, fitting, wanted
+from runners.http import runner as http
 from runs.work import TaskUnusable
 
 TASKS = Path(tasks.__file__).parent

@@ -16,12 +16,12 @@ from execution_plane.settings import ContainerSettings, InvalidSetting, Settings
 from execution_plane.telemetry import invocation, logger, metrics
 from jobs.images import ImageAllowlist, InvalidImagePattern
 from jobs.model import Rules
-from runners.container import FargateRunner
-from runners.http import HttpRunner
-from runners.http_exchange import HttpExchange
+from runners.containers.runner import FargateRunner
+from runners.http.exchange import HttpExchange
+from runners.http.reachable import AllowedHosts
+from runners.http.runner import HttpRunner
 from runners.lambda_function import LambdaFunctionRunner
 from runners.python_function import PythonFunctionRunner
-from runners.reachable import AllowedHosts
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer, TaskRunner
 from runs.executor import RunExecutor

@@ -6,10 +6,10 @@ Above all a task's own call: lost, late, doubled, unanswered, or made by a worke
 from collections import Counter
 from dataclasses import dataclass, field
 
-from runners.http import PAUSES, HttpRunner
-from runners.http_exchange import Answer, ExchangeFailed, Request
+from runners.http.exchange import Answer, ExchangeFailed, Request
+from runners.http.reachable import AllowedHosts
+from runners.http.runner import PAUSES, HttpRunner
 from runners.python_function import no_secrets
-from runners.reachable import AllowedHosts
 from runners.watch import Watch
 from tests.faults import test_containers_matrix
 from tests.faults.injection import HTTP_CALL, Call, Fault, Injector

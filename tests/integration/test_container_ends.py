@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
 from execution_plane.ledger.runs import State
-from runners import container_logs
+from runners.containers import logs as container_logs
 from tests.support.container_runs import ONE, begin, counts, end, message
 from tests.support.ecs import CLUSTER, refusal
 from tests.support.job_configs import use_job_config

@@ -11,9 +11,9 @@ from execution_plane.settings import ContainerSettings
 from jobs.environment import Environment
 from jobs.model import Task
 from local.ecs.docker_engine import LABEL, DockerEngine
-from runners.container_secrets import References
-from runners.container_spec import container_spec
-from runners.fargate import Size
+from runners.containers.fargate import Size
+from runners.containers.secrets import References
+from runners.containers.spec import container_spec
 from tests.support.job_configs import ENVIRON
 from tests.unit.local_ecs.harness import CLUSTER, GROUP, Harness, harness, shell
 

@@ -7,8 +7,8 @@ import boto3
 
 from local.containers import CLUSTER, LOG_GROUP, LocalContainers
 from local.ecs.host_engine import HostEngine
-from runners.files import archive
-from runners.unpack import UNPACK
+from runners.containers.files import archive
+from runners.containers.unpack import UNPACK
 from tests.unit.local_ecs.harness import NETWORK, ROLE, WAIT_SECONDS
 
 BUCKET = "files"

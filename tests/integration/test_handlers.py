@@ -21,7 +21,7 @@ from local.keptn.faults import Delay
 from local.keptn.resources import Place
 from local.keptn.server import KeptnServer
 from local.keptn.uniform import LogQuery
-from runners import http_exchange
+from runners.http import exchange
 from tests.conftest import TEMPLATE
 from tests.support.http_target import LedNetwork, Listener, read_request
 from tests.support.world import SAYHELLO, SHIPYARD
@@ -174,7 +174,7 @@ def test_a_task_that_is_a_call_is_finished_with_its_answer(
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nheard of s3cr3t!")
 
     with Listener(answer) as listener:
-        monkeypatch.setattr(http_exchange, "MachinesNetwork", lambda: LedNetwork(listener.port))
+        monkeypatch.setattr(exchange, "MachinesNetwork", lambda: LedNetwork(listener.port))
         message = call(server, queue, monkeypatch, listener)
 
     assert message == f"POST http://localhost:{listener.port}/APAC was answered with 200 OK:\nheard of ***"

@@ -20,11 +20,11 @@ from local.containers import CLUSTER, LOG_GROUP, LocalContainers
 from local.ecs.docker_engine import DockerEngine
 from local.ecs.engine import Engine
 from local.ecs.host_engine import HostEngine
-from runners.container_secrets import references
-from runners.container_spec import container_spec
-from runners.fargate import Size
+from runners.containers.fargate import Size
+from runners.containers.secrets import references
+from runners.containers.spec import container_spec
+from runners.containers.unpack import WRITE_SECRETS
 from runners.task_secrets import TaskSecrets
-from runners.unpack import WRITE_SECRETS
 from tests.support.job_configs import ENVIRON
 from tests.unit.local_ecs.harness import NETWORK, WAIT_SECONDS
 

@@ -6,7 +6,7 @@ from execution_plane.keptn.events import Outcome
 from execution_plane.settings import ContainerSettings
 from jobs.model import Rules, Task
 from local.keptn.resources import Place
-from runners.container import FargateRunner
+from runners.containers.runner import FargateRunner
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer
 from runs.job_config_lookup import KeptnLookup

@@ -12,10 +12,10 @@ from execution_plane.settings import ContainerSettings
 from jobs.config import read
 from jobs.environment import environment
 from jobs.model import Env, Rules, SecurityContext, Task
-from runners.container_secrets import References, SecretFolder
-from runners.container_spec import MOST_OVERRIDES, ContainerSpec, container_spec, meaningless
-from runners.fargate import Size
-from runners.unpack import UNPACK, WRITE_SECRETS
+from runners.containers.fargate import Size
+from runners.containers.secrets import References, SecretFolder
+from runners.containers.spec import MOST_OVERRIDES, ContainerSpec, container_spec, meaningless
+from runners.containers.unpack import UNPACK, WRITE_SECRETS
 from runs.work import TaskUnusable
 from tests.support.job_configs import ENVIRON
 from tests.unit.runners.performances import event

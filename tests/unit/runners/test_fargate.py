@@ -6,7 +6,7 @@ import pytest
 
 from jobs import quantities
 from jobs.model import Amounts, Resources
-from runners.fargate import SIZES, Size, fitting, wanted
+from runners.containers.fargate import SIZES, Size, fitting, wanted
 from runs.work import TaskUnusable
 
 DEFAULT = Size(1024, 4096)

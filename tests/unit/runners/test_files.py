@@ -12,9 +12,9 @@ from execution_plane.clock import Deadline
 from execution_plane.keptn.events import EventRef, read_triggered
 from local.keptn.faults import Answer
 from local.keptn.resources import NO_CREDENTIALS, Place
-from runners import files
-from runners.files import Repository
-from runners.unpack import UNPACK
+from runners.containers import files
+from runners.containers.files import Repository
+from runners.containers.unpack import UNPACK
 from runs.work import TaskUnusable
 from tests.support.world import SAYHELLO, World
 

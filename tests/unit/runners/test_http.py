@@ -16,9 +16,9 @@ from cryptography import x509
 from execution_plane.clock import Clock, Deadline, SystemClock
 from execution_plane.keptn.events import Outcome
 from jobs.model import Env, HttpCall, Task
-from runners.http import HttpRunner
-from runners.http_exchange import LARGEST_ANSWER, HttpExchange
-from runners.reachable import AllowedHosts
+from runners.http.exchange import LARGEST_ANSWER, HttpExchange
+from runners.http.reachable import AllowedHosts
+from runners.http.runner import HttpRunner
 from runs.work import TaskCancelled
 from tests.support.certificates import certify
 from tests.support.clock import SimulatedClock

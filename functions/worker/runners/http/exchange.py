@@ -25,7 +25,7 @@ import certifi
 from requests.utils import get_environ_proxies
 
 from execution_plane.clock import Deadline
-from runners.reachable import USUAL_PORTS, forbidden
+from runners.http.reachable import USUAL_PORTS, forbidden
 from runners.watch import DeadlineOver, Watch
 
 T = TypeVar("T")

@@ -9,9 +9,9 @@ from execution_plane.telemetry import logger
 from jobs.environment import InvalidEnvironment, Secrets, environment
 from jobs.model import HttpCall, Task
 from runners.fields import log_meaningless
-from runners.http_exchange import Answer, ExchangeFailed, Request
-from runners.http_request import UnusableCall, request_of, secret_forms
-from runners.reachable import AllowedHosts
+from runners.http.exchange import Answer, ExchangeFailed, Request
+from runners.http.reachable import AllowedHosts
+from runners.http.request import UnusableCall, request_of, secret_forms
 from runners.task_secrets import SecretUnusable, masked
 from runners.watch import DeadlineOver, Watch
 from runs.work import Performance

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from jobs.environment import Environment
 from jobs.expansion import expand
 from jobs.model import HttpCall
-from runners.http_exchange import Request
-from runners.reachable import USUAL_PORTS
+from runners.http.exchange import Request
+from runners.http.reachable import USUAL_PORTS
 
 _BASE: Final = re.compile(r"\$\(([^)]*)\)")  # a variable that the whole URL begins with
 _URL: Final = re.compile(

@@ -15,12 +15,12 @@ from execution_plane.settings import ContainerSettings
 from execution_plane.telemetry import logger
 from jobs.environment import Environment, InvalidEnvironment, environment
 from jobs.model import Task
-from runners.container_logs import LogsUnreadable, Written, joined, read_log
-from runners.container_secrets import References, given_to, named_by, references, versions
-from runners.container_spec import ContainerSpec, container_spec, meaningless
-from runners.ecs_errors import is_later, is_refusal
-from runners.fargate import Size, fitting, wanted
-from runners.files import Repository, archive, store
+from runners.containers.ecs_errors import is_later, is_refusal
+from runners.containers.fargate import Size, fitting, wanted
+from runners.containers.files import Repository, archive, store
+from runners.containers.logs import LogsUnreadable, Written, joined, read_log
+from runners.containers.secrets import References, given_to, named_by, references, versions
+from runners.containers.spec import ContainerSpec, container_spec, meaningless
 from runners.task_secrets import SecretUnusable, TaskSecret, TaskSecrets
 from runs.work import (
     NoCapacity,

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from execution_plane.containers import FILES_CONTAINER
 from jobs.secret_fields import FOLDER
-from runners.container_secrets import SecretFolder
-from runners.unpack import UNPACK, WRITE_SECRETS
+from runners.containers.secrets import SecretFolder
+from runners.containers.unpack import UNPACK, WRITE_SECRETS
 
 VOLUME: Final = "keptn"
 SECRETS: Final = "/secrets"  # where this container has what the task has in its own folders

@@ -17,10 +17,10 @@ from execution_plane.settings import ContainerSettings
 from jobs.environment import Environment
 from jobs.model import SecurityContext, Task
 from jobs.secret_fields import FOLDER
-from runners.container_secrets import References
-from runners.container_security import effective_context
-from runners.fargate import Size
-from runners.files_container import VOLUME, files_container, injected, secret_volume
+from runners.containers.fargate import Size
+from runners.containers.files_container import VOLUME, files_container, injected, secret_volume
+from runners.containers.secrets import References
+from runners.containers.security import effective_context
 from runs.work import TaskUnusable
 
 MOST_OVERRIDES: Final = 8192  # characters of JSON that RunTask takes

@@ -1,0 +1,1 @@
+"""Tasks in containers, on ECS with Fargate: made ready, submitted, and read at their end."""
