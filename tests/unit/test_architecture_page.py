@@ -11,7 +11,8 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 from execution_plane.ledger.runs import State
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "architecture.md").read_text()
+LAYER = "layers/execution_plane/execution_plane/"
+PAGE = (ROOT / "docs" / "architecture.md").read_text().replace("`layer/", f"`{LAYER}")
 PATH = r"(?:functions|layers|cli|local|tests)(?:/[\w.]+)*|template\.yaml|pyproject\.toml"
 ROOMS = sorted(
     path.parent
