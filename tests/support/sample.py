@@ -20,8 +20,8 @@ from typing import TypeVar
 
 import pytest
 
-STRIKES = 3
-EXAMPLES, ALL_EXAMPLES = 100, 2000
+STRIKES = 2
+EXAMPLES, ALL_EXAMPLES = 50, 2000
 
 SLOW = "slow"
 TRIED, SURVIVED = "faults tried", "faults survived"
