@@ -68,9 +68,16 @@ class ShipyardController:
         return started, finished
 
     def is_busy(self, project: str, stage: str, service: str) -> bool:
-        """Whether a sequence is under way there, be it paused or waiting itself."""
+        """Whether a sequence is under way there, be it paused or waiting itself, or may come to be so again.
+
+        One that is aborted in the gap before its task is dispatched goes on with that, and holds up others.
+        """
         executions = self.records.at(Scope(project, stage, service))
-        return any(each.status.state not in (FINISHED, TIMED_OUT) for each in executions)
+        return any(
+            each.status.state not in (FINISHED, TIMED_OUT)
+            or self.records.states.is_aborted(project, each.scope.keptn_context)
+            for each in executions
+        )
 
     def listing(self, project: str, event_type: str, event_id: str | None = None) -> list[OpenEvent]:
         """The open events of a type, newest first, without those that are not due yet."""

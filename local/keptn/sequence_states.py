@@ -31,6 +31,11 @@ class SequenceStates:
         """The state of a context in whichever project it is."""
         return next((each[keptn_context] for each in self._projects.values() if keptn_context in each), None)
 
+    def is_aborted(self, project: str, keptn_context: str) -> bool:
+        """Whether the last that is said of a context is that somebody aborted it."""
+        state = self._projects.get(project, {}).get(keptn_context)
+        return state is not None and state["state"] == ABORTED
+
     def drop(self, project: str) -> None:
         """Forget a project."""
         self._projects.pop(project, None)

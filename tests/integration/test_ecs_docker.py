@@ -74,7 +74,8 @@ def test_a_restricted_container_is_not_root_and_writes_to_its_folder_alone(
             "CONTAINER_SECURITY": "restricted",
         }
     )
-    script = "id -u; id -g; grep CapEff /proc/self/status; echo hello > /keptn/a && cat /keptn/a; echo > /b"
+    prints = "id -u; id -g; grep CapEff /proc/self/status; echo hello > /keptn/a && cat /keptn/a; echo > /b"
+    script = f"exec 2>&1; {prints}"  # Docker may mix up the order of two streams
     task = Task(0, image="alpine", cmd=("sh", "-c"), args=(script,))
     variables = Environment({}, allow_secret_references=False)
     spec = container_spec(

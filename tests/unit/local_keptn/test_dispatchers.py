@@ -165,3 +165,13 @@ def test_the_interval_of_the_tick_can_be_another(interval: float) -> None:
     _end(harness)
     harness.after(interval)
     assert harness.state(second) == "started"
+
+
+def test_a_service_whose_sequence_was_aborted_is_not_free_for_it_may_be_held_up_for_ever() -> None:
+    harness = Harness(timing=Timing(dispatch_gap=5))
+    context = harness.trigger()
+    service = harness.execution(context)["scope"]["service"]
+
+    harness.keptn.control("podtato", context, "abort")
+
+    assert harness.keptn.free_service("podtato", "dev", service) != service
