@@ -1,5 +1,9 @@
 """AWS in memory, by moto."""
 
+from functools import cache
+from typing import Any
+
+from botocore.loaders import JSONFileLoader
 from moto import mock_aws
 from moto.core.models import MockAWS
 
@@ -10,3 +14,14 @@ def aws_in_memory() -> MockAWS:
     boto3 keeps its session: a new one reads the descriptions of services again, longer than most tests take.
     """
     return mock_aws(config={"core": {"reset_boto3_session": False}})
+
+
+def share_descriptions() -> None:
+    """Let all of boto3's sessions read each service's description once, also those of commands' own."""
+    read = cache(lambda path: load_file(JSONFileLoader(), path))
+    load_file = JSONFileLoader.load_file
+
+    def shared(_: JSONFileLoader, path: str) -> Any:
+        return read(path)
+
+    JSONFileLoader.load_file = shared  # type: ignore[method-assign]
