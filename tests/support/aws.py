@@ -24,4 +24,4 @@ def share_descriptions() -> None:
     def shared(_: JSONFileLoader, path: str) -> Any:
         return read(path)
 
-    JSONFileLoader.load_file = shared  # type: ignore[method-assign]
+    JSONFileLoader.load_file = shared  # type: ignore[assignment,method-assign]
