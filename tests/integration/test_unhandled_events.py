@@ -127,6 +127,21 @@ def test_silent_work_is_ended_aloud_once_it_has_been_started_from_lambdas_queue(
     check_invariants(world, [task])
 
 
+def test_silent_work_that_lost_its_worker_is_ended_aloud_once_it_has_been_started_from_lambdas_queue(
+    world: World, plane: Plane
+) -> None:
+    task = world.trigger("APAC")
+    plane.cycle()
+    claimed = plane.run(task)
+    taken = plane.ledger.move(claimed, claimed.acquired(world.aws_clock.now()))
+    plane.ledger.move(taken, taken.preparing(world.aws_clock.now(), silent=True))
+    wait_in_queue(world, plane, claimed.deadline - claimed.claimed_at)
+    world.cycles(5)
+
+    assert world.finished(task)["status"] == "errored"
+    check_invariants(world, [task])
+
+
 def test_a_deployment_may_answer_an_event_that_nobody_handles(world: World, plane: Plane) -> None:
     task = serve(world, plane, answer=True)
 

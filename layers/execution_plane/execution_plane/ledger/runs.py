@@ -125,7 +125,7 @@ class Run:
     """What the tasks before the step came to."""
     outcome: Outcome | None = None
     silent: bool = False
-    """No reply is owed: nothing here handles the event, or all that does is silent."""
+    """No reply is owed: none was sent, and nothing here handles the event, or all that does is silent."""
     finishes: int = 0
     """How many finished may have been sent."""
     reported_at: float | None = None
@@ -203,7 +203,7 @@ class Run:
 
     def starting(self, now: float) -> "Run":
         """Written before a started is sent, by whoever sends it and may yet be lost."""
-        return self._next(What.STARTING, started_at=now, start_uncertain=True)
+        return self._next(What.STARTING, started_at=now, start_uncertain=True, silent=False)
 
     def not_started(self) -> "Run":
         """The started certainly did not arrive."""
