@@ -1,5 +1,6 @@
 """Fixtures that every kind of test uses."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -101,6 +102,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if config.getoption("sample") and item.get_closest_marker(SLOW):
             item.add_marker(pytest.mark.skip(reason="it is slow: make test-all"))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what lives as long as the tests: it is a sixth of their time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
