@@ -3,10 +3,9 @@
 import json
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from local.keptn.server import KeptnServer
 from tests.conftest import TEMPLATE
 from tests.integration.test_handlers import Context
 from tests.integration.test_login import self_signed
+from tests.support.listener import Listener
 from tests.support.login import Login, serving
 from tests.support.world import SAYHELLO, SHIPYARD
 
@@ -49,7 +49,7 @@ class Plane:
     server: KeptnServer
     patch: pytest.MonkeyPatch
     place: Path
-    ended: list[Callable[[], object]] = field(default_factory=list)
+    ended: ExitStack
 
     def set(self, parameter: str, value: str) -> None:
         """Deploy with another value."""
@@ -68,27 +68,16 @@ class Plane:
 
     def listen(self, answer: bytes) -> int:
         """A port at which each connection gets this answer."""
-        listener = socket.create_server(("127.0.0.1", 0))
 
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.recv(65_536)
-                    connection.sendall(answer)
+        def converse(connection: socket.socket) -> None:
+            connection.recv(65_536)
+            connection.sendall(answer)
 
-        threading.Thread(target=serve, daemon=True).start()
-        self.ended += [partial(listener.shutdown, socket.SHUT_RDWR), listener.close]
-        return int(listener.getsockname()[1])
+        return self.ended.enter_context(Listener(converse)).port
 
     def serve_login(self, login: Login, **options: Any) -> str:
         """A token endpoint; its URL."""
-        context = serving(login, **options)
-        self.ended.append(lambda: context.__exit__(None, None, None))
-        return context.__enter__().url
+        return self.ended.enter_context(serving(login, **options)).url
 
 
 @pytest.fixture
@@ -98,9 +87,9 @@ def plane(dynamodb: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
     for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(parts, "_clients", {})
-    with KeptnServer(token=TOKEN) as server:
+    with KeptnServer(token=TOKEN) as server, ExitStack() as ended:
         server.keptn.create_project("podtato", SHIPYARD, ("head",))
-        made = Plane(server, monkeypatch, tmp_path)
+        made = Plane(server, monkeypatch, tmp_path, ended)
         for parameter, value in {
             "KeptnApiUrl": server.url,
             "KeptnApiTokenSecretArn": "token",
@@ -114,8 +103,6 @@ def plane(dynamodb: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
         poller.build.cache_clear()
         yield made
         poller.build.cache_clear()
-        for end in made.ended:
-            end()
 
 
 def no_scheme(plane: Plane) -> None:

@@ -23,7 +23,8 @@ from local.keptn.server import KeptnServer
 from local.keptn.uniform import LogQuery
 from runners.http import exchange
 from tests.conftest import TEMPLATE
-from tests.support.http_target import LedNetwork, Listener, read_request
+from tests.support.http_target import LedNetwork
+from tests.support.listener import Listener, read_request
 from tests.support.world import SAYHELLO, SHIPYARD
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")

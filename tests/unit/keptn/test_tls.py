@@ -2,7 +2,6 @@
 
 import contextlib
 import http.server
-import re
 import socket
 import ssl
 import threading
@@ -24,6 +23,7 @@ from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run
 from tests.support.certificates import certify
 from tests.support.clock import SimulatedClock
+from tests.support.listener import Conversation, Listener, read_request
 from tests.support.memory_ledger import MemoryLedger
 
 CLOCK = SystemClock()
@@ -132,43 +132,11 @@ def test_the_other_certificates_are_still_trusted_beside_the_bundle(authority: t
     assert http._session.verify is True
 
 
-Conversation = Callable[[socket.socket], object]
-
-
 @pytest.fixture
 def listen() -> Iterator[Callable[[Conversation], int]]:
     """Let each connection be answered as a test says; gives the port."""
-    listeners: list[socket.socket] = []
-
-    def start(converse: Conversation) -> int:
-        listener = socket.create_server(("127.0.0.1", 0))
-        listeners.append(listener)
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    with connection, contextlib.suppress(OSError):
-                        converse(connection)
-
-        threading.Thread(target=accept, daemon=True).start()
-        return int(listener.getsockname()[1])
-
-    yield start
-    for listener in listeners:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-
-
-def read_request(connection: socket.socket) -> bytes:
-    """A whole request: its headers and as much as they say."""
-    data = b""
-    while True:
-        head, end, body = data.partition(b"\r\n\r\n")
-        length = re.search(rb"(?i)content-length: (\d+)", head)
-        if end and len(body) >= int(length[1] if length else 0):
-            return data
-        data += connection.recv(65_536)
+    with contextlib.ExitStack() as listeners:
+        yield lambda converse: listeners.enter_context(Listener(converse)).port
 
 
 PLAIN_TEXT = b"HTTP/1.1 502 Bad Gateway\r\n\r\n"

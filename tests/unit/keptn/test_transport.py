@@ -469,5 +469,5 @@ def raw_server(answer: Callable[[socket.socket, threading.Event], None]) -> Iter
     finally:
         ended.set()
         listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)  # before its socket's number may be another listener's
         listener.close()
-        thread.join(5)

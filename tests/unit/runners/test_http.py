@@ -22,15 +22,8 @@ from runners.http.runner import HttpRunner
 from runs.work import TaskCancelled
 from tests.support.certificates import certify
 from tests.support.clock import SimulatedClock
-from tests.support.http_target import (
-    PUBLIC,
-    Conversation,
-    LedNetwork,
-    Listener,
-    TickingClock,
-    answering,
-    read_request,
-)
+from tests.support.http_target import PUBLIC, LedNetwork, TickingClock, answering
+from tests.support.listener import Conversation, Listener, read_request
 from tests.unit.runners.performances import performance
 
 HOST = "hooks.example.com"
