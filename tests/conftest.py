@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -48,7 +49,13 @@ def aws() -> Iterator[None]:
 
 @pytest.fixture
 def dynamodb(aws: None) -> Any:
-    return boto3.client("dynamodb")
+    return _client("dynamodb")
+
+
+@cache
+def _client(service: str) -> Any:
+    """Made once: it outlives what is in its AWS."""
+    return boto3.client(service)  # type: ignore[call-overload]
 
 
 @pytest.fixture

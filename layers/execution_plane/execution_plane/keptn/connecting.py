@@ -183,7 +183,8 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        if isinstance(verify, str) and verify not in self._usable and not Path(verify).is_dir():
+        is_asked = url.lower().startswith("https:") and isinstance(verify, str)
+        if is_asked and verify not in self._usable and not Path(verify).is_dir():
             if trouble := problem_with_certificates(verify):
                 raise _BundleUnreadable(f"{ENVIRONMENTS_BUNDLE} is {verify}: {trouble}")
             self._usable.add(verify)
