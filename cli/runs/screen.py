@@ -15,7 +15,13 @@ from cli.runs.words import SHORT_ID, clock_time, duration, place, printable, res
 from execution_plane.ledger.runs import Run
 
 RESULTS = {"pass": "green", "warning": "yellow", "fail": "red", "errored": "red", "cancelled": "yellow"}
-WRITERS = {"poller": "cyan", "worker": "blue", "lifecycle": "magenta", "Keptn": "green"}
+WRITERS = {
+    "poller": "cyan",
+    "worker": "blue",
+    "lifecycle": "magenta",
+    "finalizer": "magenta",
+    "Keptn": "green",
+}
 MOST_LINES = 20  # of a message
 LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 

@@ -12,7 +12,9 @@ from typing import Any
 import boto3
 import pytest
 
+import lifecycle
 from cli.template import read_template
+from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn.credentials import ApiToken, Together
 from execution_plane.keptn.oauth import read_client
 from execution_plane.ledger.table import Ledger
@@ -27,7 +29,7 @@ from tests.faults.injection import Fault
 from tests.faults.simulation import Simulation
 from tests.faults.test_matrix import TABLE, client
 from tests.faults.test_scenarios import SIMULATED
-from tests.support.asking import HERE, LIFECYCLE, POLLER, WORKER, Asking, noted, secret_arn
+from tests.support.asking import FINALIZER, HERE, LIFECYCLE, POLLER, WORKER, Asking, noted, secret_arn
 from tests.support.aws import aws_in_memory
 from tests.support.container_runs import ONE, end
 from tests.support.deletion import delete_stack
@@ -38,7 +40,7 @@ from tests.support.world import Plane
 from tests.unit.runners.performances import performance
 
 ROOT = Path(__file__).parents[2]
-FUNCTIONS = (POLLER, WORKER, LIFECYCLE)
+FUNCTIONS = (POLLER, WORKER, LIFECYCLE, FINALIZER)
 OAUTH = {"clientId": "client", "clientSecret": "secret", "tokenUrl": "https://login.example.com"}
 PARAMETERS = {
     "KeptnApiUrl": "https://keptn.example.com/api",
@@ -56,6 +58,7 @@ RESOURCES = {
     "LedgerTable.Arn": f"arn:aws:dynamodb:{HERE}:table/{TABLE}",
     "FailureQueue.Arn": f"arn:aws:sqs:{HERE}:failures",
     "WorkerFunction.Arn": f"arn:aws:lambda:{HERE}:function:worker",
+    "FinalizerFunction.Arn": f"arn:aws:lambda:{HERE}:function:finalizer",
     "ContainerCluster": CLUSTER.rpartition("/")[2],
     "ContainerCluster.Arn": CLUSTER,
     "ContainerExecutionRole.Arn": ENVIRON["CONTAINER_EXECUTION_ROLE_ARN"],
@@ -71,7 +74,8 @@ RESOURCES = {
 
 def by_lambda_itself(function: str) -> set[Permission]:
     """What AWS Lambda does with a function's role: its logs, and the worker's destination on failure."""
-    stream = f"arn:aws:logs:{HERE}:log-group:{function.removesuffix('Function')}:log-stream:new"
+    group = (LIFECYCLE if function == FINALIZER else function).removesuffix("Function")
+    stream = f"arn:aws:logs:{HERE}:log-group:{group}:log-stream:new"
     logs = {Permission(f"logs:{operation}", stream) for operation in ("CreateLogStream", "PutLogEvents")}
     failures = {Permission("sqs:SendMessage", RESOURCES["FailureQueue.Arn"])}
     return logs | failures if function == WORKER else logs
@@ -200,6 +204,14 @@ def other_tasks(asking: Asking) -> None:
     assert secret.values == {"USER": "u"}
 
 
+def the_end_of_a_stack(asking: Asking) -> None:
+    """The lifecycle function's part in it; the finalizer, which AWS in memory can't run, is in the others."""
+    with pytest.MonkeyPatch.context() as patch, asking.by(LIFECYCLE):
+        patch.setenv("FINALIZER_FUNCTION_NAME", "finalizer")
+        with pytest.raises(lifecycle.NotFinalized, match="ResourceNotFoundException"):
+            lifecycle.finalize(Deadline.after(SystemClock(), 60.0), SystemClock())
+
+
 MORE: tuple[tuple[type[Simulation], Callable[[Any], None]], ...] = (
     (BothCredentials, deleted_with_a_task),
     (BothCredentials, drained),
@@ -222,6 +234,7 @@ def asked() -> Asking:
                 scenario(simulation())
         with aws_in_memory():
             other_tasks(asking)
+            the_end_of_a_stack(asking)
     for function in FUNCTIONS:
         asking.of[function] |= by_lambda_itself(function)
     return asking
@@ -264,7 +277,8 @@ def test_a_new_stack_may_read_its_own_secret_and_go_on_with_the_ledger_of_anothe
     for function in FUNCTIONS:
         assert not not_granted(asked, function, roles(**own), other)
         granted = roles(**own).statements(roles().of(function))
-        assert any(secret_arn("token") in statement.resources for statement in granted)
+        reads = any(secret_arn("token") in statement.resources for statement in granted)
+        assert reads == (function != LIFECYCLE)
 
 
 def test_every_call_in_the_code_is_in_a_scenario(asked: Asking) -> None:
@@ -272,7 +286,7 @@ def test_every_call_in_the_code_is_in_a_scenario(asked: Asking) -> None:
     assert set(calls_in_the_code()) <= asked.operations
 
 
-@pytest.mark.parametrize("function", [POLLER, LIFECYCLE])
+@pytest.mark.parametrize("function", [POLLER, FINALIZER])
 def test_containers_are_seen_and_stopped_even_where_they_were_switched_off(
     asked: Asking, function: str
 ) -> None:

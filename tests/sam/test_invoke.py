@@ -44,7 +44,8 @@ def test_deleting_the_stack_reports_what_is_open_and_answers(
     sam.invoke(POLLER, event("tick.json"))
     deletion = event("stack-delete.json") | {"ResponseURL": cloudformation.url}
 
-    sam.invoke("LifecycleFunction", deletion)
+    with sam.start_lambda() as functions:
+        functions.invoke("LifecycleFunction", deletion)
 
     (answer,) = cloudformation.answers
     assert answer["Status"] == "SUCCESS"

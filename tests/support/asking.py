@@ -14,7 +14,8 @@ from tests.support.job_configs import Functions
 from tests.support.roles import Permission
 from tests.support.world import LambdaQueue, Plane, Tasks
 
-POLLER, WORKER, LIFECYCLE = "PollerFunction", "WorkerFunction", "LifecycleFunction"
+POLLER, WORKER = "PollerFunction", "WorkerFunction"
+LIFECYCLE, FINALIZER = "LifecycleFunction", "FinalizerFunction"
 HERE = "eu-west-1:123456789012"
 ACCOUNT = frozenset({("aws:ResourceAccount", "123456789012"), ("aws:RequestedRegion", "eu-west-1")})
 IN_CLUSTER = frozenset({("ecs:cluster", CLUSTER)})
@@ -125,7 +126,7 @@ def noted() -> Iterator[Asking]:
         acts(Plane, "cycle", POLLER)
         acts(Plane, "tick", POLLER)
         acts(Plane, "work", WORKER)
-        acts(Finalizer, "finish", LIFECYCLE)
+        acts(Finalizer, "finish", FINALIZER)
         acts(Tasks, "_perform", "")  # what a task does is its own, and a test's
         acts(Functions, "run", "")
         patch.setattr(BaseClient, "_make_api_call", _noting(asking))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import lifecycle
 from cli.template import read_template
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.ledger.runs import ContainerStep, Run, State, TaskDone
@@ -25,16 +26,16 @@ ROOT = Path(__file__).parents[2]
 TEMPLATE = read_template()
 PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
-FUNCTIONS = ("PollerFunction", "WorkerFunction", "LifecycleFunction")
+FUNCTIONS = ("PollerFunction", "WorkerFunction", "LifecycleFunction", "FinalizerFunction")
 ENVIRONMENT_BYTES = 4096  # AWS Lambda quotas: all environment variables of a function together
 INDEX_ATTRIBUTES = 20  # DynamoDB API reference, Projection: NonKeyAttributes
 
 
 @pytest.mark.parametrize(
     ("function", "settings"),
-    [("PollerFunction", PollerSettings), ("PollerFunction", Settings), ("LifecycleFunction", Settings),
+    [("PollerFunction", PollerSettings), ("PollerFunction", Settings), ("FinalizerFunction", Settings),
      ("WorkerFunction", Settings), ("WorkerFunction", ContainerSettings), ("WorkerFunction", TaskSettings),
-     ("PollerFunction", IntegrationSettings), ("LifecycleFunction", IntegrationSettings)],
+     ("PollerFunction", IntegrationSettings), ("FinalizerFunction", IntegrationSettings)],
 )  # fmt: skip
 def test_every_setting_that_is_read_is_declared(function: str, settings: type[Any]) -> None:
     environment = Recorder()
@@ -97,6 +98,7 @@ def longest_value(value: Any) -> int:
     longest_names = {  # as CloudFormation makes them: a stack's name, a logical id, 14 more characters
         "LedgerTable": 160,
         "WorkerFunction": 64,
+        "FinalizerFunction": 64,
         "FailureQueue": 160,
         "ApiTokenSecret": 120,
         "AWS::Region": 25,
@@ -200,19 +202,44 @@ def test_a_deleted_stack_takes_no_new_runs_while_it_reports_the_old() -> None:
     assert "PollerRole" in references(RESOURCES["PollerFunction"])
     assert RESOURCES["PollerRole"]["DependsOn"] == "ActiveRuns"
     assert "LifecycleFunction" in references(RESOURCES["ActiveRuns"])
-    assert {"LedgerTable", "ApiTokenSecret", "ContainerCluster"} <= references(RESOURCES["LifecycleRole"])
+    assert {"LifecycleRole", "FinalizerFunction"} <= references(RESOURCES["LifecycleFunction"])
+    assert "LifecycleLogGroup" in references(RESOURCES["LifecycleRole"])
+    assert "FinalizerRole" in references(RESOURCES["FinalizerFunction"])
 
 
-def test_the_cluster_is_deleted_after_the_function_that_stops_its_containers() -> None:
-    assert "LifecycleRole" in references(RESOURCES["LifecycleFunction"])
-    assert {"ContainerCluster", "LifecycleLogGroup"} <= references(RESOURCES["LifecycleRole"])
+def test_what_the_end_of_a_plane_needs_is_deleted_after_the_function_that_sees_to_it() -> None:
+    needed = {"LedgerTable", "ApiTokenSecret", "ContainerCluster", "LifecycleLogGroup"}
+
+    assert needed <= references(RESOURCES["FinalizerRole"])
 
 
-def test_a_deleted_stack_waits_for_one_retry_of_the_function_that_reports_its_runs() -> None:
-    seconds = RESOURCES["LifecycleFunction"]["Properties"]["Timeout"]
+def test_cloudformation_is_answered_from_outside_of_the_vpc_and_all_else_is_done_in_it() -> None:
+    no_value = {"Ref": "AWS::NoValue"}
+    own = {name: RESOURCES[name]["Properties"].get("VpcConfig") for name in FUNCTIONS}
 
+    assert TEMPLATE["Globals"]["Function"]["VpcConfig"]["Fn::If"][0] == "IsInVpc"
+    assert own == dict.fromkeys(FUNCTIONS) | {"LifecycleFunction": no_value}
+    assert declared("LifecycleFunction")["HTTPS_PROXY"] == ""
+    assert declared("FinalizerFunction")["HTTPS_PROXY"] == {"Ref": "HttpsProxy"}
+    in_a_vpc = {name for name in FUNCTIONS if "IsInVpc" in json.dumps(role_of(name))}
+    assert in_a_vpc == set(FUNCTIONS) - {"LifecycleFunction"}
+
+
+def role_of(function: str) -> dict[str, Any]:
+    """The role of a function, as the template has it."""
+    return RESOURCES[RESOURCES[function]["Properties"]["Role"]["Fn::GetAtt"].split(".")[0]]
+
+
+def test_each_that_waits_for_another_at_a_stacks_end_has_more_time_than_that() -> None:
+    finalizer, waiting = (
+        RESOURCES[name]["Properties"]["Timeout"] for name in ("FinalizerFunction", "LifecycleFunction")
+    )
+
+    # Lambda allows a function ten seconds to start, beside its own.
+    assert finalizer + 10 <= lifecycle.FINALIZER_SECONDS
+    assert waiting > lifecycle.FINALIZER_SECONDS + lifecycle.ANSWER_SECONDS
     # Lambda's first retry of an asynchronous invocation is a minute after it.
-    assert RESOURCES["ActiveRuns"]["Properties"]["ServiceTimeout"] >= seconds + 60 + seconds
+    assert RESOURCES["ActiveRuns"]["Properties"]["ServiceTimeout"] >= waiting + 60 + waiting
 
 
 @pytest.mark.parametrize(

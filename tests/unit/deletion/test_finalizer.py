@@ -1,24 +1,24 @@
-"""Leaving: open runs are reported, CloudFormation is answered, and nobody waits for a Keptn that is down."""
+"""Leaving: open runs are reported, and nobody waits for a Keptn that is down."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, cast
 
 import boto3
 import pytest
 
-import lifecycle
+import finalizer
+from control.integration import describe
 from control.plan import BETWEEN_LOOKS
 from deletion.finalizer import LONGEST_PAUSE
 from execution_plane import parts
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.containers import KNOWN_AFTER, Containers
 from execution_plane.keptn.events import Outcome, read_triggered, started
+from execution_plane.keptn.transport import KeptnError
 from execution_plane.ledger.runs import ContainerStep, Run, State
 from execution_plane.ledger.table import Ledger, LedgerUnavailable
+from execution_plane.settings import IntegrationSettings
 from local.aws import create_table
 from local.keptn.faults import Answer, Delay, DropConnection, LoseEvent
 from local.keptn.release import RELEASE_0_16
@@ -36,9 +36,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publis
 
 # What the function's own time leaves for it.
 FUNCTION_SECONDS = (
-    TEMPLATE["Resources"]["LifecycleFunction"]["Properties"]["Timeout"]
-    - lifecycle.ANSWER_SECONDS
-    - lifecycle.UNREGISTER_SECONDS
+    TEMPLATE["Resources"]["FinalizerFunction"]["Properties"]["Timeout"]
+    - finalizer.RETURN_SECONDS
+    - finalizer.UNREGISTER_SECONDS
 )
 
 CONTAINER = """\
@@ -494,37 +494,12 @@ def test_a_run_that_can_not_be_reported_does_not_stop_the_others(
     assert sorted(world.keptn.counts(task) for task in tasks) == [(0, 0), (1, 1)]
 
 
-class CloudFormation(BaseHTTPRequestHandler):
-    """The pre-signed URL that takes a custom resource's answer."""
-
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.answers.append((self.headers["Content-Type"], json.loads(body)))  # type: ignore[attr-defined]
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def cloudformation() -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), CloudFormation) as server:
-        server.answers = []  # type: ignore[attr-defined]
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join(5)
-
-
 class Context:
     """What Lambda gives a handler."""
 
-    function_name = "lifecycle"
-    memory_limit_in_mb = 128
-    invoked_function_arn = "arn:aws:lambda:eu-west-1:1:function:lifecycle"
+    function_name = "finalizer"
+    memory_limit_in_mb = 256
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:1:function:finalizer"
     aws_request_id = "1"
 
     def __init__(self, seconds: float = 60.0) -> None:
@@ -534,91 +509,48 @@ class Context:
         return int(self._end.remaining() * 1000)
 
 
-def request(server: ThreadingHTTPServer, kind: str, **changes: str) -> dict[str, Any]:
-    return {
-        "RequestType": kind,
-        "ResponseURL": f"http://127.0.0.1:{server.server_address[1]}/answer?signature=x",
-        "StackId": "stack",
-        "RequestId": "request",
-        "LogicalResourceId": "ActiveRuns",
-        **changes,
-    }
-
-
-@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
-def test_cloudformation_is_answered_whatever_is_wrong_with_the_plane(
-    cloudformation: ThreadingHTTPServer, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KEPTN_API_URL", "no URL at all")
-
-    lifecycle.handler(request(cloudformation, kind), Context())
-
-    assert cloudformation.answers == [  # type: ignore[attr-defined]
-        (
-            "",
-            {
-                "Status": "SUCCESS",
-                "PhysicalResourceId": "keptn-lambda-executor",
-                "StackId": "stack",
-                "RequestId": "request",
-                "LogicalResourceId": "ActiveRuns",
-            },
-        )
-    ]
-
-
-def test_the_physical_id_stays_what_it_was(cloudformation: ThreadingHTTPServer) -> None:
-    lifecycle.handler(request(cloudformation, "Update", PhysicalResourceId="as it was"), Context())
-
-    ((_, answer),) = cloudformation.answers  # type: ignore[attr-defined]
-    assert answer["PhysicalResourceId"] == "as it was"
-
-
-def test_deleting_the_stack_reports_what_is_open(
-    cloudformation: ThreadingHTTPServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+def test_the_function_reports_what_is_open_and_leaves_the_bridge_and_may_be_invoked_again(
+    dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with KeptnServer() as server:
         task = a_claimed_run(server, dynamodb, monkeypatch)
+        shown = describe(IntegrationSettings.from_environment())
+        parts.Parts.from_environment().control_plane.register(shown.as_json([]))
 
-        lifecycle.handler(request(cloudformation, "Delete"), Context())
+        for _ in range(2):
+            finalizer.handler({}, Context())
 
         assert server.keptn.wait_for(lambda: server.keptn.counts(task) == (1, 1))
-    assert len(cloudformation.answers) == 1  # type: ignore[attr-defined]
+        assert server.keptn.uniform.integrations() == []
     run = Ledger(dynamodb, "ledger").get(task)
     assert run is not None
     assert (run.state, run.reported_at is not None) == (State.DONE, True)
 
 
-def test_deleting_the_stack_does_not_wait_for_a_keptn_that_is_down(
-    cloudformation: ThreadingHTTPServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+def test_the_function_fails_with_the_reason_if_keptn_is_down(
+    dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with KeptnServer() as server:
         a_claimed_run(server, dynamodb, monkeypatch)
 
-    lifecycle.handler(request(cloudformation, "Delete"), Context())
-
-    ((_, answer),) = cloudformation.answers  # type: ignore[attr-defined]
-    assert answer["Status"] == "SUCCESS"
+    with pytest.raises(KeptnError, match="check KeptnApiUrl"):
+        finalizer.handler({}, Context())
 
 
-def test_deleting_the_stack_does_not_wait_for_a_keptn_that_never_answers(
-    cloudformation: ThreadingHTTPServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+def test_the_function_ends_in_time_with_a_keptn_that_never_answers(
+    dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every request is cut off in time, so that Lambda does not end the function before it has answered."""
-    monkeypatch.setattr(lifecycle, "ANSWER_SECONDS", 1.0)
-    monkeypatch.setattr(lifecycle, "UNREGISTER_SECONDS", 0.0)
-    monkeypatch.setenv("REGISTRATION", "enabled")
-    monkeypatch.setenv("PLANE_SOURCE", "keptn-lambda-executor/1/eu-west-1/plane")
+    """Every request is cut off in time, so that Lambda does not end the function before it has said why."""
+    monkeypatch.setattr(finalizer, "RETURN_SECONDS", 1.0)
+    monkeypatch.setattr(finalizer, "UNREGISTER_SECONDS", 0.0)
     with KeptnServer() as server:
         a_claimed_run(server, dynamodb, monkeypatch)
         server.faults.add(Delay(100))
         begun = SystemClock().monotonic()
 
-        lifecycle.handler(request(cloudformation, "Delete"), Context(4.0))
+        finalizer.handler({}, Context(4.0))
 
         assert SystemClock().monotonic() - begun < 4.0
-    ((_, answer),) = cloudformation.answers  # type: ignore[attr-defined]
-    assert answer["Status"] == "SUCCESS"
 
 
 def a_claimed_run(server: KeptnServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -630,6 +562,7 @@ def a_claimed_run(server: KeptnServer, dynamodb: Any, monkeypatch: pytest.Monkey
         "KEPTN_API_URL": server.url,
         "KEPTN_API_TOKEN_SECRET_ARN": "token",
         "LEDGER_TABLE_NAME": "ledger",
+        "PLANE_SOURCE": "keptn-lambda-executor/1/eu-west-1/plane",
     }.items():
         monkeypatch.setenv(name, value)
     server.keptn.create_project("podtato", SHIPYARD, ("head",))

@@ -1,0 +1,57 @@
+"""The end of a plane whose stack is deleted: its runs are reported, its containers stopped, and it leaves the
+Bridge.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from control.integration import describe, leave
+from control.looks import Looks
+from deletion.finalizer import DELETED, Finalizer
+from deletion.last_containers import LastContainers
+from execution_plane.clock import Clock, Deadline, SystemClock
+from execution_plane.containers import Containers
+from execution_plane.ledger.replies import Replies
+from execution_plane.parts import Parts, aws_client
+from execution_plane.settings import IntegrationSettings
+from execution_plane.telemetry import invocation, logger, metrics
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+RETURN_SECONDS = 5.0  # kept of the function's time for its return to the lifecycle function
+UNREGISTER_SECONDS = 20.0  # kept of it for leaving the Bridge, when nothing is left to report
+SIDE_BY_SIDE = 16
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(raise_on_empty_metrics=False)
+def handler(_request: dict[str, Any], context: "LambdaContext") -> None:
+    """Serve the lifecycle function; a second invocation does what the first has left.
+
+    Raises InvalidSetting and KeptnError: the invocation fails, and the lifecycle function logs why.
+    """
+    invocation.begin("finalizer", context)
+    clock = SystemClock()
+    take_leave(Deadline.from_context(clock, context).earlier_by(RETURN_SECONDS), clock)
+
+
+def take_leave(deadline: Deadline, clock: Clock) -> None:
+    """Report what is open, then unregister. Raises InvalidSetting and KeptnError."""
+    parts = Parts.from_environment()
+    replies = Replies(parts.control_plane, parts.ledger, clock, patient=False)
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        finalizer = Finalizer(
+            ledger=parts.ledger,
+            looks=Looks(parts.control_plane),
+            replies=replies,
+            containers=LastContainers(Containers(partial(aws_client, "ecs")), DELETED.message, clock, pool),
+            clock=clock,
+            pool=pool,
+        )
+        reported = finalizer.finish(deadline.earlier_by(UNREGISTER_SECONDS))
+    logger.info("the plane takes leave", runs=reported)
+    shown = IntegrationSettings.from_environment()
+    if shown.is_registered:
+        leave(parts.control_plane, describe(shown), deadline)
