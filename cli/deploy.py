@@ -216,7 +216,8 @@ def deploy(
             typer.echo("Keptn's API token belongs into the stack's secret, if it is not there yet:")
             typer.echo(f"  {PUT_COMMAND.format(secret=secret, region=region)}")
     typer.echo("The plane polls from the schedule's next tick on. To see it poll at once:")
-    typer.echo(f"  sam remote invoke PollerFunction --stack-name {stack_name} --region {region}")
+    typer.echo(f"  {sam} remote invoke PollerFunction --stack-name {stack_name} --region {region}")
+    typer.echo(f"To remove it again:\n  {sam} delete {shlex.join(options)}")
 
 
 def main() -> None:

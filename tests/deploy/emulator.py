@@ -70,13 +70,20 @@ class Emulator:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def forget(self) -> None:
+        """Have it forget everything, and remove its containers from Docker."""
+        self._ask("POST", "reset").raise_for_status()
+
     def _answers(self) -> bool:
         try:
-            with requests.Session() as session:
-                session.trust_env = False
-                return session.get(f"{self.url}/_ministack/health", timeout=5).ok
+            return self._ask("GET", "health").ok
         except requests.RequestException:
             return False
+
+    def _ask(self, method: str, what: str) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(method, f"{self.url}/_ministack/{what}", timeout=30)
 
     def environment(self) -> dict[str, str]:
         """This process's, but with this AWS and no other: by the variable, and without it by the file."""

@@ -1,6 +1,5 @@
 """The SAM CLI as a user has it, in the directory of an application."""
 
-import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,14 +66,6 @@ class Stack:
         cloudformation.get_waiter("stack_delete_complete").wait(
             StackName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": SECONDS}
         )
-
-    def invoke(self, function: str, event: str = "{}") -> Any:
-        """`sam remote invoke`: what a function answers. Raises Refused."""
-        told = self._sam(
-            *("remote", "invoke", function, "--stack-name", self.name, "--region", self.region),
-            *("--event", event),
-        )
-        return json.loads(told)
 
     def tick(self) -> None:
         """Start the poller as the schedule does, but now."""

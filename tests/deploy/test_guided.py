@@ -1,6 +1,8 @@
 """The first deployment by somebody at a terminal, for each way to log in."""
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -85,9 +87,7 @@ def test_five_answers_deploy_a_plane_with_a_token_that_is_in_no_file(
     assert says_hello(stack, keptn) == HELLO
     configuration = (clone.application / f"samconfig-{stack.name}.toml").read_text()
     assert keptn.token not in shown + configuration + json.dumps(stack.parameters())
-    again = make_deploy(clone, stack.name, [])
-    assert "The parameters are those in samconfig-by-token.toml" in again
-    assert "No changes to deploy" in again
+    assert "No changes to deploy" in make_deploy(clone, stack.name, [])
     stack.remove()
 
 
@@ -109,6 +109,14 @@ def test_five_answers_deploy_a_plane_that_reads_another_secret(clone: SamCli, ke
 
     assert says_hello(stack, keptn) == HELLO
     assert "ApiTokenSecretArn" not in stack.outputs()
+
+    file = clone.application / f"samconfig-{stack.name}.toml"
+    file.write_text(file.read_text().replace("EventTypes =", 'PollWindowSeconds = "0"\nEventTypes ='))
+    shown = make_deploy(clone, stack.name, [])
+    assert f"The parameters are those in {file.name}" in shown
+    (printed,) = re.findall(r"^  (\S+ remote invoke .*)$", shown, re.MULTILINE)
+    report = json.loads(clone(*shlex.split(printed)[1:]))
+    assert (report["polls"], report["polls_failed"]) == (1, 0)
     stack.remove()
 
 

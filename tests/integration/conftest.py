@@ -3,13 +3,12 @@
 import platform
 from collections.abc import Iterator
 
-import docker  # type: ignore[import-untyped]
 import pytest
 import requests
-from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
 from moto.server import ThreadedMotoServer
 
 from local.job_demo import IMAGE
+from tests.support.docker_images import known
 
 ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 INIT_IMAGE = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
@@ -25,21 +24,6 @@ def docker_image() -> str:
 def init_image() -> str:
     """The image that makes a task's folder ready, in the same way."""
     return known(INIT_IMAGE)
-
-
-def known(image: str) -> str:
-    """An image, if Docker has it; else the test is skipped."""
-    try:
-        client = docker.from_env()
-    except DockerException as problem:
-        pytest.skip(f"no Docker answers: {problem}")
-    try:
-        client.images.get(image)
-    except ImageNotFound:
-        pytest.skip(f"Docker has no image {image}: docker pull {image}")
-    finally:
-        client.close()
-    return image
 
 
 @pytest.fixture

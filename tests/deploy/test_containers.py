@@ -1,0 +1,92 @@
+"""Tasks with an image, which the deployed worker has run in real containers; skipped where no Docker answers.
+
+Without IAM, for the emulator does not know `ecs:cluster`, the condition of `ecs:RunTask`. It ignores a
+container's entry point, so the tasks have `args` and no `cmd`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.example import PROJECT, SERVICE
+from local.job_demo import IMAGE
+from local.keptn.server import KeptnServer
+from tests.deploy.conftest import python
+from tests.deploy.emulator import Emulator
+from tests.deploy.planes import Sequence, deploy, parameters
+from tests.deploy.sam_cli import SamCli, Stack
+from tests.support.application import this_architecture
+from tests.support.docker_images import known
+
+LOAD = "sh.keptn.event.load.triggered"
+SHIPYARD = """\
+apiVersion: spec.keptn.sh/0.2.3
+kind: Shipyard
+metadata:
+  name: shipyard
+spec:
+  stages:
+    - name: dev
+      sequences:
+        - name: loading
+          tasks:
+            - name: load
+"""
+JOB_CONFIG = f"""\
+apiVersion: v2
+actions:
+  - name: Load
+    events: [{{name: {LOAD}}}]
+    tasks:
+      - name: Load
+        image: {IMAGE}
+        args: [sh, -c, 'echo "$GREETING from $(ls -d /.dockerenv)"; exit "$CODE"']
+        env:
+          - {{name: GREETING, value: $.data.load.greeting, valueFrom: event}}
+          - {{name: CODE, value: $.data.load.code, valueFrom: event}}
+"""
+
+
+@pytest.fixture(scope="module")
+def keptn() -> Iterator[KeptnServer]:
+    """A control plane with a project whose job config has a container."""
+    with KeptnServer() as running:
+        running.keptn.create_project(PROJECT, SHIPYARD, (SERVICE,))
+        running.keptn.add_resource(PROJECT, "job/config.yaml", JOB_CONFIG.encode())
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stack(
+    application: Path, sam: SamCli, keptn: KeptnServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    known(IMAGE)
+    with Emulator(python(), tmp_path_factory.mktemp("aws-without-iam")) as aws:
+        given = parameters(
+            keptn,
+            EventTypes=LOAD,
+            Containers="enabled",
+            ContainerSubnetIds="subnet-0a1b2c3d",
+            ContainerArchitecture={"x86_64": "X86_64", "arm64": "ARM64"}[this_architecture()],
+        )
+        made = deploy(SamCli(sam.command, application, aws), "containers", "us-east-2", given, keptn.token)
+        made.tick()
+        yield made
+        aws.forget()
+
+
+@pytest.mark.parametrize(
+    ("code", "result", "said"),
+    [("0", "pass", "hello from /.dockerenv"), ("3", "fail", "ended with exit code 3")],
+)
+def test_a_task_comes_to_the_end_of_its_container(
+    stack: Stack, keptn: KeptnServer, code: str, result: str, said: str
+) -> None:
+    sequence = Sequence(keptn, "loading", {"load": {"greeting": "hello", "code": code}})
+
+    assert sequence.comes_to(1, 1)
+
+    (finished,) = sequence.events("finished")
+    assert finished["data"]["result"] == result
+    assert said in finished["data"]["message"]
