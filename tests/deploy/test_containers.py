@@ -1,7 +1,8 @@
 """Tasks with an image, which the deployed worker has run in real containers; skipped where no Docker answers.
 
 Without IAM, for the emulator does not know `ecs:cluster`, the condition of `ecs:RunTask`. It ignores a
-container's entry point, so the tasks have `args` and no `cmd`.
+container's entry point, so the tasks have `args` and no `cmd`; and it tells nobody of a container's end, so
+the poller sees it.
 """
 
 from collections.abc import Iterator
