@@ -111,7 +111,8 @@ def test_five_answers_deploy_a_plane_that_reads_another_secret(clone: SamCli, ke
     assert "ApiTokenSecretArn" not in stack.outputs()
 
     file = clone.application / f"samconfig-{stack.name}.toml"
-    file.write_text(file.read_text().replace("EventTypes =", 'PollWindowSeconds = "0"\nEventTypes ='))
+    once = 'PollIntervalSeconds = "0"\nPollWindowSeconds = "0"'
+    file.write_text(file.read_text().replace("EventTypes =", f"{once}\nEventTypes ="))
     shown = make_deploy(clone, stack.name, [])
     assert f"The parameters are those in {file.name}" in shown
     (printed,) = re.findall(r"^  (\S+ remote invoke .*)$", shown, re.MULTILINE)
