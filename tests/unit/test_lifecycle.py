@@ -65,6 +65,9 @@ class Context:
         return 60_000
 
 
+CONTEXT: Any = Context()
+
+
 def refusal(status: int, code: str) -> Callable[[], Response]:
     body = json.dumps({"Type": "User", "Message": f"says {code}"})
     return lambda: Response(body, status, {"x-amzn-ErrorType": code}, content_type="application/json")
@@ -103,7 +106,7 @@ def test_only_a_deletion_has_the_plane_finalized_before_cloudformation_is_answer
 
     lambda_api.answers = [finalized]
 
-    lifecycle.handler(cloudformation.request(kind), Context())
+    lifecycle.handler(cloudformation.request(kind), CONTEXT)
 
     assert lambda_api.invoked == invoked
     assert answered_meanwhile == [0 for _ in invoked]
@@ -122,7 +125,7 @@ def test_only_a_deletion_has_the_plane_finalized_before_cloudformation_is_answer
 
 
 def test_the_physical_id_stays_what_it_was(cloudformation: CloudFormation) -> None:
-    lifecycle.handler(cloudformation.request("Update", PhysicalResourceId="as it was"), Context())
+    lifecycle.handler(cloudformation.request("Update", PhysicalResourceId="as it was"), CONTEXT)
 
     ((_, answer),) = cloudformation.answers
     assert answer["PhysicalResourceId"] == "as it was"
@@ -154,7 +157,7 @@ def test_cloudformation_hears_of_success_and_the_log_of_what_went_wrong(
     with pytest.raises(lifecycle.NotFinalized, match=f"^{NAME} {sentence}"):
         lifecycle.finalize(Deadline.after(SystemClock(), 60.0), SystemClock())
 
-    lifecycle.handler(cloudformation.request("Delete"), Context())
+    lifecycle.handler(cloudformation.request("Delete"), CONTEXT)
 
     ((_, told),) = cloudformation.answers
     assert told["Status"] == "SUCCESS"
