@@ -53,7 +53,7 @@ def handler(request: dict[str, Any], context: "LambdaContext") -> None:
 def finalize(deadline: Deadline, clock: Clock) -> None:
     """Invoke the finalizer and wait for its end. Raises NotFinalized.
 
-    It is invoked again only where it has not begun: until then it may still work.
+    It is invoked again only where it certainly has not begun; else it may still be at work.
     """
     name = os.environ["FINALIZER_FUNCTION_NAME"]
     seconds = min(FINALIZER_SECONDS, deadline.remaining())

@@ -1,6 +1,9 @@
 """The stack's life: CloudFormation is answered whatever becomes of the finalizer, which is waited for."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -122,6 +125,26 @@ def test_only_a_deletion_has_the_plane_finalized_before_cloudformation_is_answer
             },
         )
     ]
+
+
+def test_it_loads_nothing_that_only_the_plane_needs() -> None:
+    """So that nothing that could fail there keeps CloudFormation from its answer."""
+    environment = os.environ | {"PYTHONPATH": ":".join(filter(None, sys.path))}
+    code = "import sys, lifecycle; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+
+    loaded = set(done.stdout.split())
+    assert "execution_plane.clock" in loaded
+    planes = {
+        "control",
+        "deletion",
+        "execution_plane.keptn",
+        "execution_plane.ledger",
+        "execution_plane.parts",
+    }
+    assert loaded & planes == set()
 
 
 def test_the_physical_id_stays_what_it_was(cloudformation: CloudFormation) -> None:
