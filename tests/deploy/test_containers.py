@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.example import PROJECT, SERVICE
+from local.example import EVENT_TYPE, PROJECT, SEQUENCE, SERVICE, SHIPYARD
 from local.job_demo import IMAGE
 from local.keptn.server import KeptnServer
 from tests.deploy.conftest import python
@@ -20,32 +20,18 @@ from tests.deploy.sam_cli import SamCli, Stack
 from tests.support.application import this_architecture
 from tests.support.docker_images import known
 
-LOAD = "sh.keptn.event.load.triggered"
-SHIPYARD = """\
-apiVersion: spec.keptn.sh/0.2.3
-kind: Shipyard
-metadata:
-  name: shipyard
-spec:
-  stages:
-    - name: dev
-      sequences:
-        - name: loading
-          tasks:
-            - name: load
-"""
 JOB_CONFIG = f"""\
 apiVersion: v2
 actions:
   - name: Load
-    events: [{{name: {LOAD}}}]
+    events: [{{name: {EVENT_TYPE}}}]
     tasks:
       - name: Load
         image: {IMAGE}
         args: [sh, -c, 'echo "$GREETING from $(ls -d /.dockerenv)"; exit "$CODE"']
         env:
-          - {{name: GREETING, value: $.data.load.greeting, valueFrom: event}}
-          - {{name: CODE, value: $.data.load.code, valueFrom: event}}
+          - {{name: GREETING, value: $.data.sayhello.greeting, valueFrom: event}}
+          - {{name: CODE, value: $.data.sayhello.code, valueFrom: event}}
 """
 
 
@@ -66,7 +52,7 @@ def stack(
     with Emulator(python(), tmp_path_factory.mktemp("aws-without-iam")) as aws:
         given = parameters(
             keptn,
-            EventTypes=LOAD,
+            EventTypes=EVENT_TYPE,
             Containers="enabled",
             ContainerSubnetIds="subnet-0a1b2c3d",
             ContainerArchitecture={"x86_64": "X86_64", "arm64": "ARM64"}[this_architecture()],
@@ -84,7 +70,7 @@ def stack(
 def test_a_task_comes_to_the_end_of_its_container(
     stack: Stack, keptn: KeptnServer, code: str, result: str, said: str
 ) -> None:
-    sequence = Sequence(keptn, "loading", {"load": {"greeting": "hello", "code": code}})
+    sequence = Sequence(keptn, SEQUENCE, {"sayhello": {"greeting": "hello", "code": code}})
 
     assert sequence.comes_to(1, 1)
 
