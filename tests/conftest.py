@@ -25,6 +25,7 @@ from cli.template import read_template  # noqa: E402
 from execution_plane.ledger.table import Ledger  # noqa: E402
 from execution_plane.ledger.watch import Watch  # noqa: E402
 from execution_plane.settings import Match  # noqa: E402
+from execution_plane.telemetry import invocation  # noqa: E402
 from local.aws import create_table  # noqa: E402
 from tests.support.aws import aws_in_memory, share_descriptions  # noqa: E402
 from tests.support.sample import SLOW, Extent, summary  # noqa: E402
@@ -36,7 +37,7 @@ share_descriptions()
 
 @pytest.fixture(autouse=True)
 def _environment() -> Iterator[None]:
-    with patch.dict(os.environ, ENVIRONMENT):
+    with patch.dict(os.environ, ENVIRONMENT), patch.object(invocation, "name", ""):
         yield
 
 
