@@ -66,7 +66,7 @@ def finalize(deadline: Deadline, clock: Clock) -> None:
     client = boto3.client("lambda", config=config)
     while True:
         try:
-            told = client.invoke(FunctionName=name)
+            told = client.invoke(FunctionName=name, Payload=b"{}")
             break
         except ClientError as refusal:
             code = refusal.response["Error"]["Code"]

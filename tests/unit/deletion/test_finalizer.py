@@ -516,6 +516,7 @@ def test_the_function_reports_what_is_open_and_leaves_the_bridge_and_may_be_invo
         task = a_claimed_run(server, dynamodb, monkeypatch)
         shown = describe(IntegrationSettings.from_environment())
         parts.Parts.from_environment().control_plane.register(shown.as_json([]))
+        assert len(server.keptn.uniform.integrations()) == 1
 
         for _ in range(2):
             finalizer.handler({}, Context())
