@@ -1,4 +1,7 @@
+from execution_plane.keptn.events import Outcome
+from runs.work import Performance
 from tests.conftest import PlaneMaker
+from tests.support.recording import record
 from tests.support.world import SAYHELLO, Plane, World
 
 
@@ -20,3 +23,22 @@ def test_only_the_plane_that_is_meant_answers(world: World, new_plane: PlaneMake
 
     assert world.keptn.counts(task) == (1, 1)
     assert (apac.tasks.begun, eu.tasks.begun) == ([], [task])
+
+
+def test_keptn_is_not_asked_about_a_started_that_it_answered(world: World, new_plane: PlaneMaker) -> None:
+    recording = record(world)
+    plane = new_plane()
+    asked: list[str] = []
+
+    def take_minutes(_: Performance) -> Outcome:
+        recording.clear()
+        world.cycles(30, seconds=10)
+        asked.extend(recording.asked("GET", "/sequence-execution"))
+        return Outcome("pass", "succeeded", "done")
+
+    plane.tasks.does = take_minutes
+    task = world.trigger("APAC")
+    world.cycles(2)
+
+    assert world.keptn.counts(task) == (1, 1)
+    assert asked == []
