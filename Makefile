@@ -29,7 +29,7 @@ trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARG
 	$(RUN) cli.trigger $(ARGS)
 
 runs: .venv/ready  ## Operate a deployed plane: ARGS="--stack NAME list"; ARGS=--help says more
-	$(RUN) cli.runs $(ARGS)
+	@$(RUN) cli.runs $(ARGS)
 
 FILE ?= functions/worker/job/config.yaml
 lint-config: .venv/ready  ## Check job configs: FILE=job/config.yaml; ARGS=--help says more

@@ -6,18 +6,18 @@ something, and 2 if the command could not be carried out.
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 
 from cli.runs import asking, draining, ending, logs, screen
-from cli.runs.aws import Aws, Unusable, ask
+from cli.runs.aws import Aws, Unusable, advice, ask
 from cli.runs.doctor import Finding, examine
 from cli.runs.ending import NotEnded
 from cli.runs.finding import NoSuchRun, closed_since, find
@@ -25,19 +25,21 @@ from cli.runs.forecast import Next, View, next_step
 from cli.runs.plane import Plane, find_stack
 from cli.runs.story import containers, tell
 from cli.runs.words import has_failed, place, result_of, seconds_of, state_of
-from execution_plane.clock import SystemClock
+from execution_plane.clock import Clock, SystemClock
 from execution_plane.ledger.runs import Run, State
 from execution_plane.ledger.table import LedgerUnavailable
 from execution_plane.telemetry import invocation, logger
 
-FAILED, UNUSABLE = 1, 2
+FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 REFRESH = 2.0  # seconds between two looks of --follow
 TAIL = 10  # lines of a container's log that a story has
+LATELY = "24h"  # how far back closed runs are listed unless it is said
 DAYS = 30  # for which the ledger has closed runs
 
 app = typer.Typer(
     help="Shows what a deployed plane runs and ran, ends what is stuck, and checks that all is in order.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -54,7 +56,12 @@ def choose_plane(
     profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
     region: Annotated[str | None, typer.Option(help="AWS region; else the environment's.")] = None,
     ca_bundle: Annotated[
-        Path | None, typer.Option(help="PEM file of the authorities to trust for Keptn, on this machine.")
+        Path | None,
+        typer.Option(
+            help="PEM file of the authorities to trust for Keptn, on this machine.",
+            exists=True,
+            dir_okay=False,
+        ),
     ] = None,
 ) -> None:
     """Say which plane is meant."""
@@ -66,29 +73,32 @@ def choose_plane(
 def list_runs(
     context: typer.Context,
     closed: Annotated[bool, typer.Option("--closed", help="What ran, instead of what runs.")] = False,
-    since: Annotated[str, typer.Option(help="With --closed: how far back, as 30m, 24h or 7d.")] = "24h",
+    since: Annotated[
+        str | None, typer.Option(help="With --closed: how far back, as 30m, 24h or 7d.", show_default="24h")
+    ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="With --closed: only what failed.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Keep the list up to date until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the active runs, or those that were closed."""
     with _plainly():
+        if not closed and (failed or since):
+            raise Unusable("--since and --failed choose among closed runs: give --closed too.")
+        if follow and as_json:
+            raise Unusable("--follow keeps a table up to date: leave out --json, or call again.")
         plane: Plane = context.obj()
+        span = since or LATELY
         if as_json:
-            _print_json(_closed_json(plane, since, failed) if closed else _active_json(plane))
+            _print_json(_closed_json(plane, span, failed) if closed else _active_json(plane))
             return
-        console = Console()
 
         def show() -> RenderableType:
-            return _closed_screen(plane, since, failed) if closed else _active_screen(plane)
+            return _closed_screen(plane, span, failed) if closed else _active_screen(plane)
 
-        if not follow:
-            console.print(show())
-            return
-        with Live(show(), console=console, auto_refresh=False) as live:
-            while True:
-                plane.clock.sleep(REFRESH)
-                live.update(show(), refresh=True)
+        if follow:
+            _follow(show, plane.clock)
+        else:
+            screen.put(show())
 
 
 @app.command("show")
@@ -113,7 +123,7 @@ def show_run(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> 
             story = {"history": [vars(each) for each in moments], "keptn": keptn, "log": logs.as_json(lines)}
             _print_json({**_as_json(run), **story, "next": _next_json(step), "sentence": sentence})
         else:
-            Console().print(screen.story(run, moments, says, sentence, lines, now))
+            screen.put(screen.story(run, moments, says, sentence, lines, now))
 
 
 @app.command("logs")
@@ -125,7 +135,7 @@ def show_logs(context: typer.Context, run_id: RunId, as_json: AsJson = False) ->
         if as_json:
             _print_json(logs.as_json(lines))
         else:
-            Console().print(screen.log_lines(lines))
+            screen.put(screen.log_lines(lines))
 
 
 @app.command("end")
@@ -138,6 +148,8 @@ def end_run(
 ) -> None:
     """End a run that is stuck: its task is stopped, and Keptn is told that it errored."""
     with _plainly():
+        if not reason.strip():
+            raise Unusable("--reason is empty: say why, for whoever reads it in Keptn.")
         plane: Plane = context.obj()
         run = find(plane.ledger, run_id, plane.clock.now()).run
         if why := ending.refusal(run):
@@ -197,6 +209,17 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
             raise typer.Exit(FAILED)
 
 
+def _follow(show: Callable[[], RenderableType], clock: Clock) -> None:
+    """Keep what is shown up to date until Ctrl-C."""
+    try:
+        with Live(show(), auto_refresh=False) as live:
+            while True:
+                clock.sleep(REFRESH)
+                live.update(show(), refresh=True)
+    except KeyboardInterrupt:
+        return
+
+
 def _plane(stack: str, profile: str | None, region: str | None, ca_bundle: Path | None) -> Plane:
     aws = Aws(profile, region)
     return Plane(aws, find_stack(aws, stack), SystemClock(), ca_bundle=ca_bundle)
@@ -209,10 +232,12 @@ def _plainly() -> Iterator[None]:
         yield
     except (NoSuchRun, NotEnded) as problem:
         _fail(str(problem), FAILED)
-    except (Unusable, LedgerUnavailable) as problem:
+    except Unusable as problem:
         _fail(str(problem), UNUSABLE)
+    except LedgerUnavailable as problem:
+        _fail(f"{problem}{advice(problem.__cause__)}", UNUSABLE)
     except KeyboardInterrupt:
-        raise typer.Exit from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
@@ -307,4 +332,4 @@ def _print_json(value: object) -> None:
 
 def _print_finding(finding: Finding) -> None:
     style = "red" if finding.is_problem else "yellow" if finding.is_unknown else "green"
-    Console().print(screen.finding_line(finding.mark, finding.subject, finding.sentence, style))
+    screen.put(screen.finding_line(finding.mark, finding.subject, finding.sentence, style))

@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 T = TypeVar("T")
 
 CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4})
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
-
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 MISSING = frozenset({"ResourceNotFoundException", "NoSuchResourceException"})
 
 
@@ -66,11 +66,19 @@ def ask(call: Callable[[], T]) -> T:
         is_missing = problem.response["Error"]["Code"] in MISSING
         raise (Missing if is_missing else Unusable)(said(problem)) from problem
     except BotoCoreError as problem:
-        raise Unusable(f"AWS can't be asked: {problem}") from problem
+        hint = ": log in to AWS, or give --profile" if isinstance(problem, NoCredentialsError) else ""
+        raise Unusable(f"AWS can't be asked: {problem}{hint}") from problem
 
 
 def said(problem: ClientError) -> str:
     """AWS's words, with the action that the user lacks where that is the reason."""
     error = problem.response["Error"]
-    hint = "; docs/operations.md lists what each command needs" if error["Code"] in DENIED else ""
-    return f"AWS, {problem.operation_name}: {error.get('Message') or error['Code']}{hint}"
+    return f"AWS, {problem.operation_name}: {error.get('Message') or error['Code']}{advice(problem)}"
+
+
+def advice(problem: BaseException | None) -> str:
+    """What a user may do about an error of AWS's, as the end of a sentence; empty if that is not known."""
+    code = problem.response["Error"]["Code"] if isinstance(problem, ClientError) else ""
+    if code in DENIED:
+        return "; docs/operations.md lists what each command needs"
+    return "; log in to AWS again" if code in EXPIRED else ""

@@ -28,10 +28,10 @@ def find(ledger: Ledger, given: str, now: float) -> Record:
     What is active is looked at first, then what was closed, day by day into the past. Raises NoSuchRun and
     LedgerUnavailable.
     """
-    if record := ledger.record(given):
-        return record
     if len(given) < SHORTEST:
         raise NoSuchRun(f"{given!r} is too short for an id's beginning: give {SHORTEST} characters or more.")
+    if record := ledger.record(given):
+        return record
     found = [run for run in ledger.active() if _is_meant(run, given)]
     found = found or _newest_closed(ledger, given, now)
     if len(found) > 1:

@@ -43,6 +43,8 @@ class Stack:
 
 def find_stack(aws: Aws, name: str) -> Stack:
     """The stack of this name. Raises Unusable."""
+    if not name:
+        raise Unusable("--stack is empty: give the plane's stack.")
     try:
         (found,) = ask(lambda: aws.client("cloudformation").describe_stacks(StackName=name))["Stacks"]
     except Unusable as problem:

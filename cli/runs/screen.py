@@ -1,8 +1,11 @@
 """What the commands show on a terminal, by rich; what comes from anybody is made printable first."""
 
-from collections.abc import Iterable, Sequence
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -22,15 +25,28 @@ WRITERS = {
     "finalizer": "magenta",
     "Keptn": "green",
 }
+WIDEST = 10_000  # characters
 MOST_LINES = 20  # of a message
 LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
 
+def put(what: RenderableType) -> None:
+    """Print it; for a program that reads it, each line is as long as its text, and is not wrapped."""
+    console = Console()
+    if console.is_terminal:
+        console.print(what)
+        return
+    if "COLUMNS" not in os.environ:
+        console.width = WIDEST
+    with console.capture() as captured:
+        console.print(what)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
 def active_table(rows: Sequence[tuple[Run, Next | None, View]], now: float) -> RenderableType:
     """The active runs, with what the poller does next about each if nothing changes."""
-    table = _table(
-        "event", "task", "project / stage / service", "state", "age", "attempt", "next, if nothing changes"
-    )
+    upcoming = "next, if nothing changes (UTC)"
+    table = _table("event", "task", "project / stage / service", "state", "age", "attempt", upcoming)
     for run, step, view in rows:
         age = duration(now - run.claimed_at)
         table.add_row(
@@ -47,7 +63,7 @@ def active_table(rows: Sequence[tuple[Run, Next | None, View]], now: float) -> R
 
 def closed_table(runs: Sequence[Run], now: float) -> RenderableType:
     """Closed runs with what they came to."""
-    table = _table("event", "task", "project / stage / service", "closed", "took", "result", "message")
+    table = _table("event", "task", "project / stage / service", "closed (UTC)", "took", "result", "message")
     for run in runs:
         result = state_of(run)
         took = duration(run.reported_at - run.claimed_at) if run.reported_at else ""
@@ -75,10 +91,10 @@ def story(
     """One run on one screen."""
     parts: list[RenderableType] = [_head(run, now), _timeline(moments), _keptn(says)]
     if run.outcome and run.outcome.message:
-        parts.append(Panel(_text(_excerpt(run.outcome.message)), title="message", title_align="left"))
+        parts.append(_panel("message", _text(_excerpt(run.outcome.message))))
     if lines:
         tail = Text("\n").join(_text(line.text) for line in lines)
-        parts.append(Panel(tail, title="the container's last lines", title_align="left"))
+        parts.append(_panel("the container's last lines", tail))
     return Group(*parts, Text(f"\n{printable(next_line)}", "bold"))
 
 
@@ -98,8 +114,10 @@ def what_happens_next(run: Run, step: Next | None, view: View, now: float, *, is
     return f"Now {how}. If nothing changes until {when}, the poller {does(step, run, view)}."
 
 
-def log_lines(lines: Iterable[Line]) -> RenderableType:
+def log_lines(lines: Sequence[Line]) -> RenderableType:
     """Log lines, merged."""
+    if not lines:
+        return Text("The logs have no line about it: they come seconds late, and go after LogRetentionDays.")
     table = Table.grid(padding=(0, 2))
     for line in lines:
         table.add_row(
@@ -123,7 +141,7 @@ def _next_in_short(run: Run, step: Next | None, view: View, now: float) -> str:
     if step is None:
         return "closed once Keptn no longer lists it"
     when = "at the next poll" if step.at <= now else f"{clock_time(step.at, near=now)}"
-    return f"{when}: {does(step, run, view)}"
+    return f"{when}: {does(replace(step, outcome=None), run, view)}"
 
 
 def _head(run: Run, now: float) -> RenderableType:
@@ -146,10 +164,11 @@ def _head(run: Run, now: float) -> RenderableType:
 
 
 def _timeline(moments: Sequence[Moment]) -> RenderableType:
-    table = _table("UTC", "by", "what", "")
+    first = moments[0].at if moments else 0.0
+    table = _table(f"{clock_time(first).partition(' ')[0]} UTC", "by", "what", "")
     for moment in moments:
         table.add_row(
-            f"{clock_time(moment.at)}.{int(moment.at * 1000) % 1000:03}",
+            f"{clock_time(moment.at, near=first)}.{int(moment.at * 1000) % 1000:03}",
             Text(moment.who, WRITERS.get(moment.who, "")),
             _text(moment.what),
             _text(moment.detail),
@@ -171,6 +190,10 @@ def _keptn(says: KeptnSays) -> RenderableType:
         ]
     sequence = f" The sequence is {says.sequence}." if says.sequence else ""
     return _text(f"Keptn {listed}{counted}.{sequence}")
+
+
+def _panel(title: str, text: Text) -> Panel:
+    return Panel(text, title=title, title_align="left", expand=False)
 
 
 def _table(*columns: str) -> Table:

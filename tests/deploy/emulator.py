@@ -24,11 +24,17 @@ NOWHERE = "http://127.0.0.1:9"  # nobody listens there
 class Emulator:
     """A context manager: an account with nothing in it, for as long as the context lasts."""
 
-    def __init__(self, python: Path, scratch: Path, *, enforces_iam: bool = False) -> None:
-        """`python` has MiniStack installed; what it writes goes to `scratch`."""
+    def __init__(
+        self, python: Path, scratch: Path, *, enforces_iam: bool = False, has_docker: bool = False
+    ) -> None:
+        """`python` has MiniStack installed; what it writes goes to `scratch`.
+
+        Without Docker, containers are said to run until they are stopped, and do nothing.
+        """
         self._python = python
         self._scratch = scratch
         self._enforces_iam = enforces_iam
+        self._docker = {} if has_docker else {"DOCKER_HOST": NOWHERE.replace("http", "tcp")}
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
         self.log = scratch / "ministack.log"
@@ -40,17 +46,21 @@ class Emulator:
 
     def __enter__(self) -> Self:
         self._scratch.mkdir(parents=True, exist_ok=True)
-        environment = self.environment() | {
-            "https_proxy": NOWHERE,  # in small letters it goes before the template's
-            "TMPDIR": str(self._scratch),
-            "BIND_HOST": "127.0.0.1",
-            "MINISTACK_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(self._port),
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
-            "LAMBDA_EXECUTOR": "local",
-            "AUTH": str(self._enforces_iam).lower(),
-        }
+        environment = (
+            self.environment()
+            | self._docker
+            | {
+                "https_proxy": NOWHERE,  # in small letters it goes before the template's
+                "TMPDIR": str(self._scratch),
+                "BIND_HOST": "127.0.0.1",
+                "MINISTACK_HOST": "127.0.0.1",
+                "GATEWAY_PORT": str(self._port),
+                "IOT_MTLS_ENABLED": "0",
+                "SFTP_ENABLED": "0",
+                "LAMBDA_EXECUTOR": "local",
+                "AUTH": str(self._enforces_iam).lower(),
+            }
+        )
         with self.log.open("w") as output:
             self._process = subprocess.Popen(
                 [str(self._python), "-m", "ministack"],

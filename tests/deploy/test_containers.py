@@ -49,7 +49,7 @@ def stack(
     application: Path, sam: SamCli, keptn: KeptnServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     known(IMAGE)
-    with Emulator(python(), tmp_path_factory.mktemp("aws-without-iam")) as aws:
+    with Emulator(python(), tmp_path_factory.mktemp("aws-without-iam"), has_docker=True) as aws:
         given = parameters(
             keptn,
             EventTypes=EVENT_TYPE,

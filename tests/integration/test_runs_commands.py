@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
 import cli.runs.app
@@ -19,8 +20,8 @@ from execution_plane.keptn.events import Outcome
 from execution_plane.keptn.look import Look, Standing
 from execution_plane.keptn.transport import Transport
 from execution_plane.ledger.runs import Run, State
-from execution_plane.ledger.table import Ledger
-from execution_plane.telemetry import logger
+from execution_plane.ledger.table import Ledger, LedgerUnavailable
+from execution_plane.telemetry import invocation, logger
 from local.keptn import in_process
 from local.keptn.faults import Answer
 from local.operating import publish
@@ -92,6 +93,7 @@ def runs(
     """Call a command, on the world's clock, with the world's Keptn and ECS."""
     monkeypatch.setattr(cli.runs.plane, "Transport", partial(Transport, session=world.session))
     monkeypatch.setattr(cli.runs.app, "SystemClock", lambda: world.aws_clock)
+    monkeypatch.setattr(invocation, "name", invocation.name)  # which `end` sets for its process
     others = Aws.client
     monkeypatch.setattr(Aws, "client", lambda aws, name: plane.ecs if name == "ecs" else others(aws, name))
 
@@ -207,6 +209,31 @@ def test_each_state_is_told_with_what_happens_next(
     assert task[:8] in runs("list", *([] if is_active else ["--closed"])).stdout
 
 
+@pytest.mark.parametrize("state", STATES)
+def test_in_each_state_logs_are_shown_and_only_what_works_is_ended(
+    world: World, plane: Plane, runs: Runs, state: str
+) -> None:
+    reach, says = STATES[state]
+    task = reach(world, plane)
+    before = plane.run(task)
+    works = before.state in {State.CLAIMED, State.RUNNING, State.WAITING}
+
+    logged = runs("logs", task)
+    ended = runs("end", task, "--reason", "it hangs", "--yes")
+
+    assert (logged.exit_code, logged.stdout) == (
+        0,
+        "The logs have no line about it: they come seconds late, and go after LogRetentionDays.\n",
+    )
+    assert ended.exit_code == (0 if works else 1), ended.output
+    assert (plane.run(task) == before) is not works
+    if works:
+        assert told(runs("show", task, "--json"))["result"] == "errored"
+    else:
+        assert "the run is closed" in ended.stderr or "its outcome is known" in ended.stderr
+        assert says in runs("show", task).stdout
+
+
 def test_the_story_has_what_keptn_was_told_beside_what_the_ledger_remembers(
     world: World, plane: Plane, runs: Runs
 ) -> None:
@@ -272,7 +299,14 @@ def test_an_id_that_may_be_several_runs_is_refused_with_their_ids(
             2,
             "'yesterday' is no duration: write 30m, 24h or 7d.",
         ),
+        (["show", ""], 1, "too short"),
         (["end", "x"], 2, "--reason"),
+        (["end", "some-run", "--reason", " "], 2, "--reason is empty"),
+        (["list", "--failed"], 2, "give --closed too"),
+        (["list", "--since", "7d"], 2, "give --closed too"),
+        (["list", "--follow", "--json"], 2, "leave out --json"),
+        (["--ca-bundle", "/nowhere/ca.pem", "doctor"], 2, "does not exist"),
+        (["--stack", "", "list"], 2, "--stack is empty"),
         (["nonsense"], 2, "nonsense"),
     ],
 )
@@ -449,6 +483,51 @@ def test_a_disabled_schedule_is_said_wherever_somebody_would_wait_for_it(
     assert "The schedule is disabled" in runs("show", task).stdout
     assert "The schedule is disabled" in runs("end", task, "--reason", "x", "--yes").stdout
     assert "disabled: nothing is polled" in runs("doctor").stdout
+
+
+def test_what_a_program_reads_is_not_wrapped(world: World, plane: Plane, runs: Runs) -> None:
+    plane.tasks.does = lambda _: Outcome("pass", "succeeded", "so " * 50 + "it ends")
+    task = acknowledged(world, plane)
+
+    result = CliRunner().invoke(app, ["--stack", STACK, "list", "--closed"], env={"COLUMNS": None})
+
+    (row,) = [line for line in result.stdout.splitlines() if line.startswith(task[:8])]
+    assert row.endswith("so it ends")
+
+
+def test_ctrl_c_is_no_success_while_a_command_is_under_way(
+    world: World, plane: Plane, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = claimed(world, plane)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.runs.ending.end", interrupt)
+
+    assert runs("end", task, "--reason", "it hangs", "--yes").exit_code == 130
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("AccessDeniedException", "; docs/operations.md lists what each command needs"),
+        ("ExpiredTokenException", "; log in to AWS again"),
+    ],
+)
+def test_a_ledger_that_the_user_may_not_read_is_said_with_what_to_do(
+    world: World, plane: Plane, runs: Runs, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    def refuse(_: Ledger) -> None:
+        refusal = ClientError({"Error": {"Code": code, "Message": "no"}}, "Query")
+        raise LedgerUnavailable(f"DynamoDB: {refusal}") from refusal
+
+    monkeypatch.setattr(Ledger, "active", refuse)
+
+    result = runs("list")
+
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"{words}\n")
 
 
 def test_a_list_is_kept_up_to_date_until_ctrl_c(
