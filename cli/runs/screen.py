@@ -118,7 +118,7 @@ def log_lines(lines: Sequence[Line]) -> RenderableType:
     """Log lines, merged."""
     if not lines:
         return Text("The logs have no line about it: they come seconds late, and go after LogRetentionDays.")
-    table = Table.grid(padding=(0, 2))
+    table = _grid(3)
     for line in lines:
         table.add_row(
             Text(f"{clock_time(line.at)}.{int(line.at * 1000) % 1000:03}", "dim"),
@@ -145,7 +145,7 @@ def _next_in_short(run: Run, step: Next | None, view: View, now: float) -> str:
 
 
 def _head(run: Run, now: float) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
+    table = _grid(2)
     age = duration((run.closed_at or now) - run.claimed_at)
     rows = {
         "task": f"{run.event.task} in {place(run)}",
@@ -194,6 +194,14 @@ def _keptn(says: KeptnSays) -> RenderableType:
 
 def _panel(title: str, text: Text) -> Panel:
     return Panel(text, title=title, title_align="left", expand=False)
+
+
+def _grid(columns: int) -> Table:
+    """A table without a head, of whose texts nothing is cut."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(columns):
+        table.add_column(overflow="fold")
+    return table
 
 
 def _table(*columns: str) -> Table:
