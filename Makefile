@@ -26,14 +26,14 @@ deploy: .venv/ready .venv-sam/ready  ## Deploy a plane by five questions; ARGS=-
 	$(RUN) cli.deploy --sam .venv-sam/bin/sam $(ARGS)
 
 trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARGS=--help says more
-	$(RUN) cli.trigger $(ARGS)
+	@$(RUN) cli.trigger $(ARGS)
 
 runs: .venv/ready  ## Operate a deployed plane: ARGS="--stack NAME list"; ARGS=--help says more
 	@$(RUN) cli.runs $(ARGS)
 
 FILE ?= functions/worker/job/config.yaml
 lint-config: .venv/ready  ## Check job configs: FILE=job/config.yaml; ARGS=--help says more
-	$(RUN) cli.lint_config $(FILE) $(ARGS)
+	@$(RUN) cli.lint_config $(FILE) $(ARGS)
 
 PYTEST_ALL = .venv/bin/pytest -n auto --dist worksteal --ignore=tests/sam --ignore=tests/deploy
 

@@ -23,6 +23,7 @@ from local.keptn.server import KeptnServer
 from local.keptn.uniform import LogQuery
 from runners.http import exchange
 from tests.conftest import TEMPLATE
+from tests.support.clock import SimulatedClock
 from tests.support.http_target import LedNetwork
 from tests.support.listener import Listener, read_request
 from tests.support.world import SAYHELLO, SHIPYARD
@@ -233,6 +234,17 @@ def test_an_idle_cycle_costs_one_list_one_heartbeat_and_one_query(
     assert (report["cycles"], report["runs_active"], report["events_listed"]) == (1, 0, 0)
     assert asked_of_aws == ["Query"]
     assert (listing.seen, heartbeat.seen, anything_else.seen) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("window", "cycles"), [("20", 3), ("40", 5)])
+def test_a_tick_polls_at_its_interval_until_its_window_is_over(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, window: str, cycles: int
+) -> None:
+    monkeypatch.setattr(parts, "SystemClock", SimulatedClock)
+    monkeypatch.setenv("POLL_WINDOW_SECONDS", window)
+    monkeypatch.setenv("POLL_INTERVAL_SECONDS", "10")
+
+    assert tick()["cycles"] == cycles
 
 
 @pytest.mark.parametrize(
