@@ -148,6 +148,7 @@ def test_a_function_that_fails_ends_the_demo_with_its_error_and_its_log(
     assert "MatchProperty" in Path(log[1]).read_text()
 
 
+@pytest.mark.slow
 def test_a_sequence_that_the_wrong_plane_answers_is_no_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
