@@ -3,15 +3,18 @@
 import json
 import re
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from cryptography import x509
 
 import poller
 from execution_plane import parts
@@ -22,6 +25,7 @@ from local.keptn.server import KeptnServer
 from tests.conftest import TEMPLATE
 from tests.integration.test_handlers import Context
 from tests.integration.test_login import self_signed
+from tests.support.certificates import certify
 from tests.support.listener import Listener
 from tests.support.login import Login, serving
 from tests.support.world import SAYHELLO, SHIPYARD
@@ -132,6 +136,22 @@ def a_certificate_that_nobody_trusts(plane: Plane) -> None:
     plane.set("KeptnApiUrl", f"{plane.serve_login(Login(), certificate=certificate)}/api")
 
 
+def a_certificate_that_does_not_name_its_authoritys_key(plane: Plane) -> None:
+    create_context = ssl.create_default_context
+
+    def create_strict_context(*arguments: Any, **options: Any) -> ssl.SSLContext:
+        context = create_context(*arguments, **options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # as in Python 3.13, on which the functions run
+        return context
+
+    plane.patch.setattr(ssl, "create_default_context", create_strict_context)
+    ca, server = certify(plane.place, x509.IPAddress(ip_address("127.0.0.1")), names_authority=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server)
+    plane.set("CaBundlePath", str(ca))
+    plane.set("KeptnApiUrl", f"{plane.serve_login(Login(), certificate=context)}/api")
+
+
 def certificates_of_the_environment_that_are_not_there(plane: Plane) -> None:
     plane.patch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
     plane.set("KeptnApiUrl", "https://127.0.0.1:9/api")
@@ -237,6 +257,10 @@ MISTAKES: list[tuple[Callable[[Plane], None], str]] = [
     (tls_to_a_port_without, "no TLS connection (…); does the server speak TLS there? If it does not, …"),
     (plain_text_to_a_port_with_tls, "KeptnApiUrl begins with https://"),
     (a_certificate_that_nobody_trusts, "no trusted TLS connection (…); see CaBundlePath"),
+    (
+        a_certificate_that_does_not_name_its_authoritys_key,
+        "(Missing Authority Key Identifier); see CaBundlePath",
+    ),
     (certificates_of_the_environment_that_are_not_there, "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is …"),
     (no_such_proxy, "no connection to the proxy (…); check HttpsProxy"),
     (a_proxy_that_wants_a_password, "the proxy makes no connection (…); check HttpsProxy"),

@@ -18,10 +18,11 @@ USAGE = {
 }
 
 
-def certify(place: Path, name: x509.GeneralName) -> tuple[Path, Path]:
+def certify(place: Path, name: x509.GeneralName, *, names_authority: bool = True) -> tuple[Path, Path]:
     """The files of the CA's certificate, and of a server's key with the certificate for its name.
 
-    They have all that Python wants from 3.13 on, where its checks are strict.
+    They have all that Python wants from 3.13 on, where its checks are strict; unless the server's does not
+    name its authority's key.
     """
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A company's own CA")])
@@ -45,19 +46,17 @@ def certify(place: Path, name: x509.GeneralName) -> tuple[Path, Path]:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    served = (
-        certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "keptn")]), key.public_key())
-        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
-        )
-        .sign(ca_key, hashes.SHA256())
-    )
+    served = certificate(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "keptn")]), key.public_key()
+    ).add_extension(x509.SubjectAlternativeName([name]), critical=False)
+    if names_authority:
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+        served = served.add_extension(authority, critical=False)
     (place / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     (place / "server.pem").write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        + served.public_bytes(serialization.Encoding.PEM)
+        + served.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     )
     return place / "ca.pem", place / "server.pem"

@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in (ROOT, ROOT / "docs") for path in path.glob("*.md"))
 COMMANDS = ("aws", "curl", "git", "make", "pip", "pre-commit", "sam")
 """Those that a page may ask its reader to run, besides what a shell has itself."""
+INSTALLED = ".venv-sam/bin/"
+"""Where `make` puts the SAM CLI."""
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(rf"(\$ )?(export \w+=|({'|'.join(COMMANDS)})\b)")
 QUERY = re.compile(r"fields @")  # of CloudWatch Logs Insights
@@ -46,7 +48,8 @@ def _of(path: Path) -> Iterator[Snippet]:
 
 def invocations(snippet: Snippet, **environ: str) -> list[list[str]]:
     """The commands that bash runs for a block, as words. None of them is run, and no other is found."""
-    script = f"set -e\n{RECORDER}\n{_commands(snippet.text)}"
+    # Of a program that is named by its path, no function of the shell's could take the place.
+    script = f"set -e\n{RECORDER}\n{_commands(snippet.text).replace(INSTALLED, '')}"
     ran = subprocess.run(
         ["bash", "-c", f"exec 3>&1 1>&2\n{script}"],
         capture_output=True,
