@@ -23,7 +23,7 @@ stand-ins: .venv/ready  ## Serve a local Keptn and AWS for `sam local`
 	$(RUN) local.stand_ins
 
 deploy: .venv/ready .venv-sam/ready  ## Deploy a plane by five questions; ARGS=--help says more
-	$(RUN) cli.deploy --sam .venv-sam/bin/sam $(ARGS)
+	@$(RUN) cli.deploy --sam .venv-sam/bin/sam $(ARGS)
 
 trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARGS=--help says more
 	@$(RUN) cli.trigger $(ARGS)
