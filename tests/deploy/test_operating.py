@@ -124,7 +124,7 @@ def somebody(stack: Stack, sam: SamCli, name: str, actions: list[str]) -> Operat
     iam.put_user_policy(UserName=name, PolicyName="operating", PolicyDocument=policy)
     key = iam.create_access_key(UserName=name)["AccessKey"]
     variables = {
-        **sam.aws.environment(),
+        **{name: value for name, value in sam.aws.environment().items() if name != "COLUMNS"},
         "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         "AWS_DEFAULT_REGION": REGION,
@@ -136,8 +136,12 @@ def somebody(stack: Stack, sam: SamCli, name: str, actions: list[str]) -> Operat
 def begun(stack: Stack, keptn: KeptnServer, name: str, data: dict[str, Any]) -> str:
     """The event id of a task that the plane has started."""
     sequence = Sequence(keptn, name, data)
-    stack.tick()
-    assert until(lambda: bool(sequence.events("started")), 60)
+
+    def is_started() -> bool:
+        stack.tick()
+        return bool(sequence.events("started"))
+
+    assert until(is_started, 60, pause=1.0)
     return str(sequence.events("triggered")[0]["id"])
 
 
