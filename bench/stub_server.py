@@ -109,7 +109,7 @@ class _Answers:
             item = json.loads(body)["Item"]
             self._items[item["event_id"]["S"]] = item
         if kind == "UpdateItem":
-            return _ok({"Attributes": self._items[json.loads(body)["Key"]["event_id"]["S"]]})
+            return _ok({"Attributes": self._items.get(json.loads(body)["Key"]["event_id"]["S"], {})})
         if kind == "GetSecretValue":
             return _ok({"Name": "token", "SecretString": "token"})
         return _ok({}, "202 Accepted" if kind == "invoke" else "200 OK")
