@@ -1,6 +1,5 @@
 """What the commands show on a terminal, by rich; what comes from anybody is made printable first."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,8 +35,7 @@ def put(what: RenderableType) -> None:
     if console.is_terminal:
         console.print(what)
         return
-    if "COLUMNS" not in os.environ:
-        console.width = WIDEST
+    console.width = WIDEST
     with console.capture() as captured:
         console.print(what)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from local.example import PROJECT, SERVICE
 from local.keptn.server import KeptnServer
 from tests.deploy.emulator import Emulator
+from tests.deploy.planes import serving
 from tests.deploy.sam_cli import SamCli
 from tests.support.application import ROOT, copy_application, this_architecture
 
@@ -102,9 +102,7 @@ def sam(application: Path, aws: Emulator) -> SamCli:
 @pytest.fixture(scope="module")
 def keptn() -> Iterator[KeptnServer]:
     """A control plane with a project that says hello and holds."""
-    with KeptnServer() as running:
-        running.keptn.create_project(PROJECT, SHIPYARD, (SERVICE,))
-        running.keptn.add_resource(PROJECT, "job/config.yaml", JOB_CONFIG.encode())
+    with serving(SHIPYARD, JOB_CONFIG) as running:
         yield running
 
 

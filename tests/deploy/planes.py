@@ -1,6 +1,7 @@
 """Stacks that serve a local Keptn, and what becomes of its tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from local.example import LOCATION, PROJECT, SERVICE, STAGE
@@ -12,6 +13,15 @@ from tests.support.waiting import until
 TYPES = "sh.keptn.event.sayhello.triggered,sh.keptn.event.hold.triggered"
 TICKS_SECONDS = 150
 """In which a plane's first tick has come, and what was open then is done."""
+
+
+@contextmanager
+def serving(shipyard: str, job_config: str) -> Iterator[KeptnServer]:
+    """A control plane with the example's project, which has a job config."""
+    with KeptnServer() as running:
+        running.keptn.create_project(PROJECT, shipyard, (SERVICE,))
+        running.keptn.add_resource(PROJECT, "job/config.yaml", job_config.encode())
+        yield running
 
 
 def parameters(keptn: KeptnServer, location: str | None = None, **more: str) -> dict[str, str]:

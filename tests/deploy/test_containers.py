@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from local.example import EVENT_TYPE, PROJECT, SEQUENCE, SERVICE, SHIPYARD
+from local.example import EVENT_TYPE, SEQUENCE, SHIPYARD
 from local.job_demo import IMAGE
 from local.keptn.server import KeptnServer
 from tests.deploy.conftest import python
 from tests.deploy.emulator import Emulator
-from tests.deploy.planes import Sequence, deploy, parameters
+from tests.deploy.planes import Sequence, deploy, parameters, serving
 from tests.deploy.sam_cli import SamCli, Stack
 from tests.support.application import this_architecture
 from tests.support.docker_images import known
@@ -38,9 +38,7 @@ actions:
 @pytest.fixture(scope="module")
 def keptn() -> Iterator[KeptnServer]:
     """A control plane with a project whose job config has a container."""
-    with KeptnServer() as running:
-        running.keptn.create_project(PROJECT, SHIPYARD, (SERVICE,))
-        running.keptn.add_resource(PROJECT, "job/config.yaml", JOB_CONFIG.encode())
+    with serving(SHIPYARD, JOB_CONFIG) as running:
         yield running
 
 

@@ -11,16 +11,20 @@ from typing import Any
 
 import pytest
 
-from local.example import PROJECT, SERVICE
 from local.keptn.server import KeptnServer
 from tests.deploy.conftest import JOB_CONFIG, SHIPYARD
-from tests.deploy.planes import TYPES, Sequence, deploy, parameters
+from tests.deploy.planes import TYPES, Sequence, deploy, parameters, serving
 from tests.deploy.sam_cli import SamCli, Stack
 from tests.support.application import ROOT
 from tests.support.waiting import until
 
 REGION = "ap-southeast-2"
 ACTION = re.compile(r"`([a-z0-9]+:[A-Z]\w+)`")
+LOADING = """\
+        - name: loading
+          tasks:
+            - name: load
+"""
 LOAD = """\
   - name: Load
     events: [{name: sh.keptn.event.load.triggered}]
@@ -66,10 +70,7 @@ class Operator:
 @pytest.fixture(scope="module")
 def keptn() -> Iterator[KeptnServer]:
     """A control plane whose project has a task in a container too."""
-    with KeptnServer() as running:
-        shipyard = f"{SHIPYARD}        - name: loading\n          tasks:\n            - name: load\n"
-        running.keptn.create_project(PROJECT, shipyard, (SERVICE,))
-        running.keptn.add_resource(PROJECT, "job/config.yaml", (JOB_CONFIG + LOAD).encode())
+    with serving(f"{SHIPYARD}{LOADING}", JOB_CONFIG + LOAD) as running:
         yield running
 
 
@@ -124,7 +125,7 @@ def somebody(stack: Stack, sam: SamCli, name: str, actions: list[str]) -> Operat
     iam.put_user_policy(UserName=name, PolicyName="operating", PolicyDocument=policy)
     key = iam.create_access_key(UserName=name)["AccessKey"]
     variables = {
-        **{name: value for name, value in sam.aws.environment().items() if name != "COLUMNS"},
+        **sam.aws.environment(),
         "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         "AWS_DEFAULT_REGION": REGION,

@@ -23,9 +23,9 @@ from local.aws import create_table
 from local.keptn.faults import Action, Answer, Redirect
 from local.keptn.server import KeptnServer
 from tests.conftest import TEMPLATE
-from tests.integration.test_handlers import Context
 from tests.integration.test_login import self_signed
 from tests.support.certificates import certify
+from tests.support.lambda_context import Context
 from tests.support.listener import Listener
 from tests.support.login import Login, serving
 from tests.support.world import SAYHELLO, SHIPYARD

@@ -25,22 +25,11 @@ from runners.http import exchange
 from tests.conftest import TEMPLATE
 from tests.support.clock import SimulatedClock
 from tests.support.http_target import LedNetwork
+from tests.support.lambda_context import Context
 from tests.support.listener import Listener, read_request
 from tests.support.world import SAYHELLO, SHIPYARD
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
-
-
-class Context:
-    """What Lambda gives a handler."""
-
-    function_name = "function"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:eu-west-1:1:function:function"
-    aws_request_id = "1"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
 
 
 @pytest.fixture

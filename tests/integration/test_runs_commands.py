@@ -489,9 +489,7 @@ def test_what_a_program_reads_is_not_wrapped(world: World, plane: Plane, runs: R
     plane.tasks.does = lambda _: Outcome("pass", "succeeded", "so " * 50 + "it ends")
     task = acknowledged(world, plane)
 
-    result = CliRunner().invoke(app, ["--stack", STACK, "list", "--closed"], env={"COLUMNS": None})
-
-    (row,) = [line for line in result.stdout.splitlines() if line.startswith(task[:8])]
+    (row,) = [line for line in runs("list", "--closed").stdout.splitlines() if line.startswith(task[:8])]
     assert row.endswith("so it ends")
 
 

@@ -15,6 +15,7 @@ import lifecycle
 from execution_plane.clock import Deadline, SystemClock
 from local.http_server import HttpServer
 from tests.support.clock import SimulatedClock
+from tests.support.lambda_context import Context
 
 NAME = "plane-FinalizerFunction"
 
@@ -56,19 +57,7 @@ class Lambda:
         return (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])()
 
 
-class Context:
-    """What Lambda gives a handler."""
-
-    function_name = "lifecycle"
-    memory_limit_in_mb = 256
-    invoked_function_arn = "arn:aws:lambda:eu-west-1:1:function:lifecycle"
-    aws_request_id = "1"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
-
-
-CONTEXT: Any = Context()
+CONTEXT: Any = Context("lifecycle")
 
 
 def refusal(status: int, code: str) -> Callable[[], Response]:

@@ -29,6 +29,7 @@ from tests.conftest import TEMPLATE, PlaneMaker
 from tests.support.deletion import delete_stack
 from tests.support.ecs import CLUSTER, refusal
 from tests.support.job_configs import use_job_config
+from tests.support.lambda_context import Context
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import SAYHELLO, SHIPYARD, Plane, World
 
@@ -494,21 +495,6 @@ def test_a_run_that_can_not_be_reported_does_not_stop_the_others(
     assert sorted(world.keptn.counts(task) for task in tasks) == [(0, 0), (1, 1)]
 
 
-class Context:
-    """What Lambda gives a handler."""
-
-    function_name = "finalizer"
-    memory_limit_in_mb = 256
-    invoked_function_arn = "arn:aws:lambda:eu-west-1:1:function:finalizer"
-    aws_request_id = "1"
-
-    def __init__(self, seconds: float = 60.0) -> None:
-        self._end = Deadline.after(SystemClock(), seconds)
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self._end.remaining() * 1000)
-
-
 def test_the_function_reports_what_is_open_and_leaves_the_bridge_and_may_be_invoked_again(
     dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -519,7 +505,7 @@ def test_the_function_reports_what_is_open_and_leaves_the_bridge_and_may_be_invo
         assert len(server.keptn.uniform.integrations()) == 1
 
         for _ in range(2):
-            finalizer.handler({}, Context())
+            finalizer.handler({}, Context("finalizer"))
 
         assert server.keptn.wait_for(lambda: server.keptn.counts(task) == (1, 1))
         assert server.keptn.uniform.integrations() == []
@@ -535,7 +521,7 @@ def test_the_function_fails_with_the_reason_if_keptn_is_down(
         a_claimed_run(server, dynamodb, monkeypatch)
 
     with pytest.raises(KeptnError, match="check KeptnApiUrl"):
-        finalizer.handler({}, Context())
+        finalizer.handler({}, Context("finalizer"))
 
 
 def test_the_function_ends_in_time_with_a_keptn_that_never_answers(
@@ -549,7 +535,7 @@ def test_the_function_ends_in_time_with_a_keptn_that_never_answers(
         server.faults.add(Delay(100))
         begun = SystemClock().monotonic()
 
-        finalizer.handler({}, Context(4.0))
+        finalizer.handler({}, Context("finalizer", 4.0))
 
         assert SystemClock().monotonic() - begun < 4.0
 
