@@ -27,12 +27,13 @@ from execution_plane.ledger.watch import Watch  # noqa: E402
 from execution_plane.settings import Match  # noqa: E402
 from execution_plane.telemetry import invocation  # noqa: E402
 from local.aws import create_table  # noqa: E402
-from tests.support.aws import aws_in_memory, share_descriptions  # noqa: E402
+from tests.support.aws import answer_by_name, aws_in_memory, share_descriptions  # noqa: E402
 from tests.support.sample import SLOW, Extent, summary  # noqa: E402
 from tests.support.world import Plane, World  # noqa: E402
 
 TEMPLATE = read_template()
 share_descriptions()
+answer_by_name()
 
 
 @pytest.fixture(autouse=True)

@@ -31,9 +31,9 @@ def bring_to_rest(world: World) -> None:
 
 
 def is_at_rest(world: World) -> bool:
-    queued = any(plane.queue.invocations for plane in world.planes)
-    active = any(plane.ledger.active() for plane in world.planes)
-    return not queued and not active and not world.keptn.open_events(SAYHELLO)
+    if world.keptn.open_events(SAYHELLO) or any(plane.queue.invocations for plane in world.planes):
+        return False
+    return not any(plane.ledger.active() for plane in world.planes)
 
 
 def check_invariants(

@@ -12,13 +12,12 @@ from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn.events import LONGEST_TEXT, Outcome
 from execution_plane.ledger.runs import State
 from jobs.model import Rules, Task
-from runners import python_function
 from runners.python_function import PythonFunctionRunner
 from runs.actions import ActionPerformer
 from runs.work import Performance
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.job_configs import lookup, write_job_config
-from tests.support.tasks import task_folder
+from tests.support.tasks import look_often, task_folder
 from tests.support.world import SAYHELLO, Plane, World
 
 ACTION = "{{name: {0}, events: [{{name: sayhello}}], tasks: [{1}]{2}}}"
@@ -53,8 +52,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InRealTime:
         text = f"{head}def {name}(data, progress):\n{textwrap.indent(body, '    ')}\n"
         (package / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(python_function, "GRACE_SECONDS", 0.3)
-    monkeypatch.setattr(python_function, "WATCH_SECONDS", 0.1)
+    look_often(monkeypatch)
     return InRealTime()
 
 

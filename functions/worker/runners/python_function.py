@@ -19,6 +19,7 @@ MEANINGFUL: Final = frozenset({"name", "function", "env", "maxPollDuration", "on
 
 WATCH_SECONDS = 10.0  # between two questions whether the run is still wanted
 GRACE_SECONDS = 5.0  # between asking a task to stop and killing it
+LISTEN_SECONDS = 1.0  # for what a task says, before anybody looks whether it or its time is over
 MOST_PROGRESS = 100  # status.changed events of one task
 
 
@@ -96,7 +97,7 @@ def _follow(child: ChildProcess, performance: Performance) -> str:
     ended_by = "itself"
     while True:
         is_alive = child.is_alive()
-        for message in child.read(min(1.0, max(0.05, deadline.remaining())) if is_alive else 0):
+        for message in child.read(min(LISTEN_SECONDS, max(0.05, deadline.remaining())) if is_alive else 0):
             reported += 1
             if reported <= MOST_PROGRESS and kill_at is None:
                 performance.report(message)

@@ -13,17 +13,27 @@ import pytest
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn.events import EventRef, Outcome, TriggeredEvent
 from jobs.model import Task
-from runners import python_function
 from runners.child_process import LONGEST_REPORT, TAIL, ChildProcess
 from runners.python_function import MOST_PROGRESS, PythonFunctionRunner
 from runs.work import Performance, TaskCancelled
-from tests.support.tasks import task_folder
+from tests.support.tasks import look_often, task_folder
 from tests.unit.runners.performances import Kept
 
 REF = EventRef(
     "event", "sh.keptn.event.sayhello.triggered", "08735340-6f9e-4b32-97ff-3b6c292bc509", "p", "s", "v"
 )
-CLOCK = SystemClock()
+
+
+class HastyClock(SystemClock):
+    """The machine's own time, which a test moves ahead."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+    def move_on(self, seconds: float) -> None:
+        self.ahead += seconds
 
 
 @dataclass
@@ -31,6 +41,7 @@ class Bench:
     """Writes a task, runs it, and keeps what it reported."""
 
     place: Path
+    clock: HastyClock = field(default_factory=HastyClock)
     reported: list[str] = field(default_factory=list)
     still_wanted: Callable[[], bool] = lambda: True
     on_report: Callable[[str], None] = lambda _: None
@@ -52,9 +63,14 @@ class Bench:
             report=self._report,
             still_wanted=self.still_wanted,
             lease=Kept(),
-            deadline=Deadline.after(CLOCK, seconds),
+            deadline=Deadline.after(self.clock, seconds),
         )
         return PythonFunctionRunner().run(Task(0, function=name), performance)
+
+    def run_out(self, body: str) -> Outcome:
+        """Run a task that reports something, and then finds its time over."""
+        self.on_report = lambda _: self.clock.move_on(20.0)
+        return self.run(body, seconds=20.0)
 
     def _report(self, message: str) -> None:
         self.reported.append(message)
@@ -66,8 +82,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A package `tasks` of the test's own, before the deployed one on the path that a child inherits."""
     place = task_folder(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(python_function, "GRACE_SECONDS", 0.3)
-    monkeypatch.setattr(python_function, "WATCH_SECONDS", 0.1)
+    look_often(monkeypatch)
     return Bench(place)
 
 
@@ -327,15 +342,15 @@ def test_a_task_that_closes_its_outputs_is_waited_for(bench: Bench) -> None:
 
 def test_at_its_deadline_a_task_is_told_and_may_clean_up(bench: Bench, tmp_path: Path) -> None:
     begun = time.monotonic()
-    outcome = bench.run(
+    outcome = bench.run_out(
         f"""
         print("began", flush=True)
         try:
+            progress.report("began")
             time.sleep(60)
         finally:
             open({str(tmp_path / "cleaned")!r}, "w").close()
-        """,
-        seconds=1.0,
+        """
     )
 
     errored(outcome, "job was still running at its deadline and was stopped", "began")
@@ -345,14 +360,14 @@ def test_at_its_deadline_a_task_is_told_and_may_clean_up(bench: Bench, tmp_path:
 
 def test_a_task_that_will_not_stop_is_killed(bench: Bench) -> None:
     begun = time.monotonic()
-    outcome = bench.run(
+    outcome = bench.run_out(
         """
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         print(os.getpid(), flush=True)
+        progress.report("began")
         while True:
             time.sleep(1)
-        """,
-        seconds=1.0,
+        """
     )
 
     message = errored(outcome, "was still running at its deadline")
@@ -361,15 +376,15 @@ def test_a_task_that_will_not_stop_is_killed(bench: Bench) -> None:
 
 
 def test_a_task_that_swallows_everything_is_killed(bench: Bench) -> None:
-    outcome = bench.run(
+    outcome = bench.run_out(
         """
         while True:
             try:
+                progress.report("began")
                 time.sleep(60)
             except BaseException:
                 pass
-        """,
-        seconds=1.0,
+        """
     )
 
     errored(outcome, "was still running at its deadline")
@@ -377,21 +392,21 @@ def test_a_task_that_swallows_everything_is_killed(bench: Bench) -> None:
 
 def test_a_task_that_floods_until_its_deadline_is_stopped_in_time(bench: Bench) -> None:
     begun = time.monotonic()
-    outcome = bench.run('while True:\n    print("x" * 100_000)\n    progress.report("y")', seconds=1.0)
+    outcome = bench.run_out('while True:\n    print("x" * 100_000)\n    progress.report("y")')
 
     errored(outcome, "was still running at its deadline")
     assert time.monotonic() - begun < 6
 
 
 def test_an_outcome_that_comes_while_the_task_is_asked_to_stop_counts(bench: Bench) -> None:
-    outcome = bench.run(
+    outcome = bench.run_out(
         """
         try:
+            progress.report("began")
             time.sleep(60)
         except BaseException:
             return TaskOutcome("warning", "half of it is done")
-        """,
-        seconds=1.0,
+        """
     )
 
     assert outcome == Outcome("warning", "succeeded", "half of it is done", {})
@@ -418,21 +433,21 @@ def test_a_cancelled_task_is_stopped(bench: Bench, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "ending", ['return TaskOutcome("pass", str(child.pid))', "time.sleep(60)", "os._exit(1)"]
+    "ending",
+    ['return TaskOutcome("pass", str(child.pid))', 'progress.report("began"); time.sleep(60)', "os._exit(1)"],
 )
 @pytest.mark.parametrize("stubborn", ["", "trap '' TERM HUP INT; "])
 def test_what_a_task_started_in_sessions_of_their_own_does_not_go_on(
     bench: Bench, tmp_path: Path, ending: str, stubborn: str
 ) -> None:
-    bench.run(
+    bench.run_out(
         f"""
         command = ["sh", "-c", {stubborn + "sleep 3600 & sleep 3600 & wait; wait"!r}]
         child = subprocess.Popen(command, start_new_session=True)
         with open({str(tmp_path / "pid")!r}, "w") as file:
             file.write(str(child.pid))
         {ending}
-        """,
-        seconds=1.0,
+        """
     )
 
     assert_session_is_gone(int((tmp_path / "pid").read_text()))
