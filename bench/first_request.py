@@ -14,7 +14,7 @@ TITLE = (
 TICK = "bench.subjects.tick"
 SCRIPT = "bench.subjects.plain_get"
 PAIRS = 20
-MOST = 1.2  # times as long
+MOST = 1.1  # times as long
 
 
 def measure() -> Iterator[Figure]:

@@ -117,7 +117,6 @@ def pytest_collection_finish() -> None:
     """Let the garbage collector leave alone what lives as long as the tests: it is a sixth of their time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

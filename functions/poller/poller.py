@@ -4,6 +4,7 @@ from dataclasses import asdict
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+import execution_plane.cold_start  # noqa: F401 - what it sets
 from control.controller import Controller
 from control.dispatch import Dispatcher, FailureQueue
 from control.integration import RegisteredPlane, describe

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+import execution_plane.cold_start  # noqa: F401 - what it sets
 from execution_plane.clock import Deadline
 from execution_plane.containers import STOPPED, Containers, read_end
 from execution_plane.keptn.error_log import ErrorLog
+from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.replies import Replies
 from execution_plane.parts import Parts, aws_client
 from execution_plane.settings import ContainerSettings, InvalidSetting, Settings, TaskSettings
@@ -131,7 +133,7 @@ def _lookup(tasks: TaskSettings, parts: Parts) -> Lookup:
         return BundledLookup()
     return KeptnLookup(
         parts.control_plane,
-        parts.job_configs,
+        JobConfigs(aws_client("dynamodb"), Settings.from_environment().ledger_table),
         parts.clock,
         max_age=tasks.job_config_max_age,
         pool=ThreadPoolExecutor(AT_ONCE * len(LEVELS)),

@@ -13,7 +13,6 @@ from execution_plane.keptn.connecting import CONNECTIONS, SettingNames, new_sess
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.credentials import ApiToken, Together
 from execution_plane.keptn.transport import Credentials, Transport
-from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.table import Ledger
 from execution_plane.ledger.watch import Watch
@@ -36,7 +35,6 @@ class Parts:
     ledger: Ledger
     notes: Notes
     watch: Watch
-    job_configs: JobConfigs
 
     @classmethod
     def from_environment(cls) -> "Parts":
@@ -56,7 +54,6 @@ class Parts:
             Ledger(dynamodb, table, clock),
             Notes(dynamodb, table),
             Watch(dynamodb, table),
-            JobConfigs(dynamodb, table),
         )
 
 
