@@ -25,7 +25,7 @@ def share_descriptions() -> None:
 def answer_by_name() -> None:
     """Let moto's DynamoDB take what it answers by AWS's names alone.
 
-    It has all of it by these names, and looks for what is not there by other spellings of them: a fifth of
+    It has all of it by these names, and looks for what is not there by other spellings of them: a sixth of
     the time of a call.
     """
     pick = AttributePicker.__call__
