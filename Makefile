@@ -3,7 +3,7 @@
 PYTHON ?= python3
 LAMBDA_PYTHON := $(firstword $(foreach python,python3.13 /usr/local/bin/python3.13,\
 	$(shell $(python) -c 'print("$(python)")' 2>/dev/null)))
-SOURCES := functions layers cli local tests bench
+SOURCES := functions layers cli local tests bench tools
 RUN := PYTHONPATH=.:layers/execution_plane:functions/poller:functions/worker .venv/bin/python -m
 UV := 0.13.9
 LOCKS = $(wildcard requirements/*.txt) layers/execution_plane/requirements.txt functions/worker/requirements.txt
@@ -11,7 +11,7 @@ LOCKS = $(wildcard requirements/*.txt) layers/execution_plane/requirements.txt f
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stand-ins trigger runs lint-config deploy test test-all test-sam test-deploy check bench lint typecheck validate audit lock update clean
+.PHONY: help demo stand-ins trigger runs lint-config deploy test test-all test-sam test-deploy check bench reference docs lint typecheck validate audit lock update clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ test-deploy: .venv/ready .venv-sam/ready $(LAMBDA_PYTHON:%=.venv-ministack/ready
 bench: .venv/ready  ## Measure what it costs
 	$(RUN) bench
 
+reference: .venv/ready  ## Write the pages of docs that are made from the code
+	$(RUN) tools.reference
+
+docs: .venv-docs/ready  ## Build the site into build/site
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+
 lint: .venv/ready  ## Check style and form
 	.venv/bin/ruff check $(SOURCES)
 	.venv/bin/ruff format --check $(SOURCES)
@@ -74,10 +80,11 @@ audit: .venv-audit/ready  ## Look all locks up in the security advisories (needs
 .venv/ready: requirements/dev.txt
 .venv-sam/ready: requirements/sam.txt
 .venv-checkov/ready: requirements/checkov.txt
+.venv-docs/ready: requirements/docs.txt
 .venv-audit/ready: requirements/audit.txt
 .venv-ministack/ready: requirements/ministack.txt
 .venv-ministack/ready: PYTHON := $(LAMBDA_PYTHON)
-.venv/ready .venv-sam/ready .venv-checkov/ready .venv-audit/ready .venv-ministack/ready:
+.venv/ready .venv-sam/ready .venv-checkov/ready .venv-docs/ready .venv-audit/ready .venv-ministack/ready:
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Python 3.11 or later is needed: make PYTHON=...")'
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
@@ -95,6 +102,7 @@ lock: .venv-lock/ready  ## Lock what is installed; LOCK_FLAGS=--upgrade takes ne
 	$(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	$(LOCK) requirements/sam.in --output-file requirements/sam.txt
 	$(LOCK) requirements/checkov.in --output-file requirements/checkov.txt
+	$(LOCK) requirements/docs.in --output-file requirements/docs.txt
 	$(LOCK) requirements/ministack.in --output-file requirements/ministack.txt
 	$(LOCK) requirements/audit.in --output-file requirements/audit.txt
 	$(LOCK) layers/execution_plane/requirements.in --constraint requirements/dev.txt \
@@ -110,5 +118,5 @@ update:  ## Lock the newest versions, and open a pull request with them where th
 	  git push --set-upstream origin HEAD && gh pr create --fill; }
 
 clean:  ## Remove everything that was made
-	rm -rf .venv .venv-sam .venv-checkov .venv-audit .venv-ministack .venv-lock .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build .venv .venv-sam .venv-checkov .venv-docs .venv-audit .venv-ministack .venv-lock .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

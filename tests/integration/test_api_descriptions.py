@@ -23,14 +23,12 @@ pytestmark = pytest.mark.skipif(
 )
 APAC = Integration("keptn-lambda-executor", "1/ap-south-1/apac", "ap-south-1", "0.1.0")
 DEVIATIONS = {
-    "GET /sequence-execution: no such path": (
-        "there since 0.18 and never described (reference 8: SC/internal/handler/sequenceexecutionhandler.go)"
-    ),
+    "GET /sequence-execution: no such path": ("there since 0.18 and never described (docs/keptn-api.md, 6)"),
     "GET /event/triggered/{eventType}: the query has pageSize": (
-        "read, and never described (reference 2: SC/models/get_triggered_events_parameters.go)"
+        "read, and never described (docs/keptn-api.md, 2)"
     ),
     "GET /uniform/registration: the query has namespace": (
-        "read, and never described (reference 5.6: SC/models/uniform.go); the plane checks the answer besides"
+        "read, and never described (docs/keptn-api.md, 5.6); the plane checks the answer besides"
     ),
 }
 """Every departure that is known, with its reason; one that is no longer there fails the test too."""

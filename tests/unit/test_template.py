@@ -9,6 +9,7 @@ import pytest
 from cli.template import read_template
 from execution_plane import VERSION
 from tests.support.parameter_values import REFUSED, TAKEN
+from tools.reference import parameters
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = read_template()
@@ -69,12 +70,9 @@ def test_the_console_groups_and_labels_every_parameter_once() -> None:
     assert interface["ParameterLabels"].keys() == PARAMETERS.keys()
 
 
-def test_the_readme_lists_every_parameter_with_its_default_and_description() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-
-    assert rows == [
-        (name, default_text(parameter), parameter["Description"]) for name, parameter in PARAMETERS.items()
-    ]
+def test_the_page_of_parameters_is_made_from_this_template() -> None:
+    """`make reference` writes it anew."""
+    assert (ROOT / "docs" / "parameters.md").read_text() == parameters()
 
 
 def test_the_operations_page_names_what_stays_of_a_deleted_stack() -> None:
@@ -92,13 +90,6 @@ def test_nothing_that_outlives_a_stack_is_left_by_one_that_could_not_be_made() -
     policies = {resource.get("DeletionPolicy") for resource in TEMPLATE["Resources"].values()}
 
     assert policies == {None, "RetainExceptOnCreate"}
-
-
-def default_text(parameter: dict[str, Any]) -> str:
-    """A default as the README's table of parameters shows it."""
-    if "Default" not in parameter:
-        return "required"
-    return f"`{parameter['Default']}`" if parameter["Default"] != "" else "empty"
 
 
 @pytest.mark.parametrize(("name", "value"), REFUSED)

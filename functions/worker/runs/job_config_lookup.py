@@ -303,7 +303,7 @@ def bundled() -> Found:
 
 def _places(ref: EventRef) -> tuple[Place, ...]:
     """Where an event's job config may be, as LEVELS."""
-    # A commit id belongs to the stage's branch; the project has another (reference: job-executor section 2).
+    # A commit id belongs to the stage's branch; the project has another (docs/keptn-api.md, 10.1).
     return (
         Place((ref.project, ref.stage, ref.service), ref.commit),
         Place((ref.project, ref.stage), ref.commit),

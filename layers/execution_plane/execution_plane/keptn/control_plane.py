@@ -186,7 +186,7 @@ class ControlPlane:
         service, stage or project, of which it knows those of today only, and another KeptnError for
         everything else, as a 404 for a git repository that Keptn cannot reach.
         """
-        # The gateway decodes a path once before the resource service does (reference 1.5): encode twice.
+        # The gateway decodes a path once before the service does (docs/keptn-api.md, 1.5): encode twice.
         path = f"{_resources_at(scope)}/{_segment(_segment(uri))}"
         try:
             answer = self._of_resources(path, {"gitCommitID": commit} if commit else None, seconds)

@@ -10,7 +10,7 @@ from execution_plane.keptn.events import EventRef, TriggeredEvent
 from execution_plane.settings import Match, PollerSettings
 
 ROOT_KEYS = ("id", "shkeptncontext", "time", "source", "data", "specversion", "type", "gitcommitid")
-"""What a JSONPath sees of an event: the same as in a job config (reference: job-executor section 3)."""
+"""What a JSONPath sees of an event: the same as in a job config (docs/keptn-api.md, 10.2)."""
 
 
 @dataclass(frozen=True)

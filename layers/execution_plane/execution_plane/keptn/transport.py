@@ -89,8 +89,8 @@ class KeptnContentRefused(KeptnRefused):
 
 
 class KeptnBusy(KeptnRefused):
-    """429: too many requests, or Keptn's auth service does not answer (reference: the gateway says the
-    same).
+    """429: too many requests, or Keptn's auth service does not answer (docs/keptn-api.md, 1.3: the gateway
+    says the same).
     """
 
 

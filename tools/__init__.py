@@ -1,0 +1,1 @@
+"""What the project's own upkeep runs: pages that are made from the code."""
