@@ -19,7 +19,7 @@ from local.keptn.release import RELEASE_1_4, Release
 from local.keptn.resources import Place, ResourceService
 from local.keptn.sequence_states import SequenceState
 from local.keptn.shipyard import Shipyard
-from local.keptn.timing import PROMPT, RepositoryLines, Timing
+from local.keptn.timing import PROMPT, ResourceLines, Timing
 from local.keptn.uniform import Uniform
 
 
@@ -91,7 +91,7 @@ class Keptn:
         self.faults = Faults()
         self.datastore = Datastore(release.stores_subscriptions)
         self.resources = ResourceService()
-        self.lines = RepositoryLines(clock, timing.resource_read)
+        self.lines = ResourceLines(clock, timing)
         self.resource_requests = 0
         """How many requests came to the resource service over the API."""
         self.uniform = Uniform(clock, new_id)

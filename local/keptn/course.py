@@ -16,7 +16,7 @@ from local.keptn.records import Records
 from local.keptn.release import Release
 from local.keptn.resources import ResourceService
 from local.keptn.shipyard import Task
-from local.keptn.timing import RepositoryLines, Timing
+from local.keptn.timing import ResourceLines, Timing
 
 START_TIMEOUT = 600.0
 """Seconds from a task event's time in which Keptn wants any response to it."""
@@ -35,7 +35,7 @@ class Surroundings:
     release: Release
     datastore: Datastore
     resources: ResourceService
-    lines: RepositoryLines
+    lines: ResourceLines
     new_id: NewId
     timing: Timing
 

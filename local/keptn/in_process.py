@@ -166,6 +166,7 @@ def _response(
         body=_Chunks(body),
         headers=HTTPHeaderDict(headers),
         status=status,
+        request_method=request.method,
         preload_content=False,
         decode_content=False,
     )

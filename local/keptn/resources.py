@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
 DEFAULT_BRANCH = "main"
+_SHORTEST_ID = 4  # letters
+_STAGES = ".keptn-stages"
 NO_CREDENTIALS = "Could not find credentials for upstream repository"
 NO_UPSTREAM = "Upstream repository not found"
 
@@ -42,32 +44,49 @@ class _Repository:
         """The files at the head of a branch."""
         return self.commits[self.heads[branch]]
 
+    def has(self, branch: str, directory: str) -> bool:
+        """Whether there is a directory of a stage's or a service's at the head of a branch."""
+        return f"{directory}/metadata.yaml" in self.files(branch)
+
+    def resolve(self, revision: str, branch: str) -> str | None:
+        """The commit that a revision stands for, None if there is none; HEAD is that of `branch`."""
+        named = {**self.heads, "HEAD": self.heads[branch]}.get(revision, revision)
+        fitting = [commit for commit in self.commits if commit.startswith(named)]
+        return fitting[0] if len(fitting) == 1 and len(named) >= _SHORTEST_ID else None
+
 
 class ResourceService:
     """All projects' repositories, in memory."""
 
     def __init__(self) -> None:
+        self.has_stage_directories = False
+        """Whether new projects have a directory for each stage, in one branch (DIRECTORY_STAGE_STRUCTURE)."""
         self._repositories: dict[str, _Repository] = {}
         self._out_of_reach: dict[str, str] = {}
 
     def create_project(self, project: str, stages: list[str], shipyard: str) -> None:
         """A repository with a branch for each stage; the shipyard lies in the default branch only."""
-        self._repositories[project] = _Repository()
+        repository = self._repositories[project] = _Repository()
         self._commit(project, DEFAULT_BRANCH, {"metadata.yaml": f"projectname: {project}\n".encode()})
         for stage in stages:
-            self._commit(project, stage, self._repositories[project].files(DEFAULT_BRANCH))
+            branch, directory = self._where(Place(project, stage))
+            files = repository.files(DEFAULT_BRANCH)
+            more = {_path(directory, "metadata.yaml"): f"stagename: {stage}\n".encode()} if directory else {}
+            self._commit(project, branch, {**files, **more})
         self.write(Place(project), {"shipyard.yaml": shipyard.encode()})
 
     def create_service(self, project: str, stage: str, service: str) -> None:
         """A service is a directory; git keeps it because of its metadata."""
-        files = {f"{service}/metadata.yaml": f"servicename: {service}\n".encode()}
-        self._commit(project, stage, {**self._repositories[project].files(stage), **files})
+        branch, directory = self._where(Place(project, stage, service))
+        files = {f"{directory}/metadata.yaml": f"servicename: {service}\n".encode()}
+        self._commit(project, branch, {**self._repositories[project].files(branch), **files})
 
     def delete_service(self, project: str, stage: str, service: str) -> None:
         """Remove a service's directory."""
-        files = self._repositories[project].files(stage)
-        kept = {path: content for path, content in files.items() if not path.startswith(f"{service}/")}
-        self._commit(project, stage, kept)
+        branch, directory = self._where(Place(project, stage, service))
+        files = self._repositories[project].files(branch)
+        kept = {path: content for path, content in files.items() if not path.startswith(f"{directory}/")}
+        self._commit(project, branch, kept)
 
     def drop_project(self, project: str) -> None:
         """Forget a project."""
@@ -81,30 +100,33 @@ class ResourceService:
         """Have a project's git repository in reach again."""
         self._out_of_reach.pop(project, None)
 
-    def head(self, project: str, branch: str) -> str:
-        """The latest commit of a stage; empty if there is none."""
+    def head(self, project: str, stage: str = "") -> str:
+        """The latest commit of a stage, or of the project's own files; empty if there is none."""
         repository = self._repositories.get(project)
+        branch, _ = self._where(Place(project, stage))
         return repository.heads.get(branch, "") if repository else ""
 
     def read(self, place: Place, raw_uri: str, commit: str = "") -> tuple[bytes, str]:
         """The content of a resource and the commit it is from.
 
         `raw_uri` is what the service finds in its path: still escaped once, and `+` means a space. A commit
-        is looked up in the whole repository, whichever branch it is on; the literal `""` counts as none.
+        may be any revision, which is looked up in the whole repository, whichever branch it is on, and is
+        given back as it is; the literal `""` counts as none.
 
         Raises ResourceError.
         """
         _refuse_odd(raw_uri)
         repository, branch, directory = self._open(place)
         commit = "" if commit == '""' else commit
-        if commit and commit not in repository.commits:
+        version = repository.resolve(commit, branch) if commit else repository.heads[branch]
+        if version is None:
             raise ResourceError(500, "Internal server error")
-        version = commit or repository.heads[branch]
         files = repository.commits[version]
         path = _path(directory, unquote_plus(raw_uri))
         if path in files:
-            return files[path], version
-        if path == "." or any(each.startswith(f"{path}/") for each in files):
+            return files[path], commit or version
+        is_directory = path == "." or any(each.startswith(f"{path}/") for each in files)
+        if is_directory and not commit:  # of a commit, it reads no file system
             raise ResourceError(500, "Internal server error")
         raise ResourceError(404, "Resource not found")
 
@@ -133,9 +155,10 @@ class ResourceService:
         return self._commit(place.project, branch, {each: files[each] for each in files if each != path})
 
     def uris(self, place: Place) -> list[str]:
-        """The URIs at a place, with a leading slash; what has `.git` anywhere in its path is hidden.
+        """The URIs at a place, with a leading slash; what has `.git` anywhere in its path, be it in
+        the name of the project, is hidden.
 
-        A stage's list has the directories of its services.
+        A stage's list has the directories of its services, a project's none of its stages.
 
         Raises ResourceError.
         """
@@ -145,7 +168,9 @@ class ResourceService:
         return [
             f"/{path.removeprefix(prefix)}"
             for path in paths
-            if path.startswith(prefix) and ".git" not in path
+            if path.startswith(prefix)
+            and ".git" not in f"{place.project}/{path}"
+            and _STAGES not in path.removeprefix(prefix)
         ]
 
     def _open(self, place: Place) -> tuple[_Repository, str, str]:
@@ -154,12 +179,19 @@ class ResourceService:
         repository = self._repositories.get(place.project)
         if repository is None:
             raise ResourceError(404, NO_CREDENTIALS)  # they are looked for before the project is
-        branch = place.stage or DEFAULT_BRANCH
-        if branch not in repository.heads:
+        branch, directory = self._where(Place(place.project, place.stage))
+        if branch not in repository.heads or (directory and not repository.has(branch, directory)):
             raise ResourceError(404, "Stage not found")
-        if place.service and f"{place.service}/metadata.yaml" not in repository.files(branch):
+        branch, directory = self._where(place)
+        if place.service and not repository.has(branch, directory):
             raise ResourceError(404, "Service not found")
-        return repository, branch, place.service
+        return repository, branch, directory
+
+    def _where(self, place: Place) -> tuple[str, str]:
+        """The branch and the directory of a place."""
+        if not self.has_stage_directories:
+            return place.stage or DEFAULT_BRANCH, place.service
+        return DEFAULT_BRANCH, _path(_STAGES, f"{place.stage}/{place.service}") if place.stage else ""
 
     def _commit(self, project: str, branch: str, files: Files) -> str:
         repository = self._repositories[project]

@@ -60,7 +60,7 @@ class KeptnServer:
             self._serve,
             host=host,
             port=port,
-            threads=_PATIENT_THREADS if timing.resource_read else _THREADS,
+            threads=_PATIENT_THREADS if timing.resource_read or timing.resource_rate else _THREADS,
             backlog=512,
             connection_limit=_CONNECTIONS,
             asyncore_use_poll=True,

@@ -16,7 +16,7 @@ from local.keptn.answers import (
     query_text,
 )
 from local.keptn.control_plane import Keptn
-from local.keptn.resources import DEFAULT_BRANCH, Place, ResourceError
+from local.keptn.resources import Place, ResourceError
 
 _PLACES = (
     "/project/<project>",
@@ -48,11 +48,10 @@ class ResourceRoutes:
         return routes
 
     def _join_the_line(self) -> None:
-        """A request is answered when its turn is over; a project without a repository has no line."""
-        project = (request.view_args or {})["project"]
+        """A request is answered when its turn is over; a project without a repository waits for no other."""
+        project, lines = (request.view_args or {})["project"], self._keptn.lines
         self._keptn.resource_requests += 1
-        if project in self._keptn.projects:
-            g.answered_at = self._keptn.lines.join(project)
+        g.answered_at = lines.join(project) if project in self._keptn.projects else lines.admit()
 
     def read(self, project: str, uri: str, stage: str = "", service: str = "") -> Response:
         """One resource with its content, at the head of its branch or at `gitCommitID`."""
@@ -75,7 +74,7 @@ class ResourceRoutes:
         except ResourceError as error:
             return gin_error(error.status, error.message)
         start, end, following = offset_page(len(uris), size, query_text("nextPageKey"))
-        metadata = self._metadata(project, self._keptn.resources.head(project, stage or DEFAULT_BRANCH))
+        metadata = self._metadata(project, self._keptn.resources.head(project, stage))
         resources = [{"resourceURI": uri, "metadata": metadata} for uri in uris[start:end]]
         total = {"totalCount": len(uris)} if uris else {}
         return gin({"resources": resources, "nextPageKey": following, **total})

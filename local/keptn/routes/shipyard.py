@@ -38,6 +38,7 @@ class ShipyardRoutes:
     def blueprint(self) -> Blueprint:
         """These routes."""
         routes = Blueprint("shipyard", __name__)
+        routes.add_url_rule("/event", view_func=self.receive, methods=["POST"])
         routes.add_url_rule("/event/triggered/<event_type>", view_func=self.triggered)
         routes.add_url_rule("/sequence/<project>", view_func=self.states)
         routes.add_url_rule(
@@ -45,6 +46,10 @@ class ShipyardRoutes:
         )
         routes.add_url_rule("/sequence-execution", view_func=self.executions)
         return routes
+
+    def receive(self) -> Response:
+        """An event that would come past the API, and so past the history: none is good enough."""
+        return gin_error(400, "Invalid request format: not an event")
 
     def triggered(self, event_type: str) -> Response:
         """The open events of a type.

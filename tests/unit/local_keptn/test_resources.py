@@ -4,7 +4,7 @@ import pytest
 
 from local.keptn.release import RELEASE_0_18, RELEASE_1_4, Release
 from local.keptn.resources import NO_CREDENTIALS, NO_UPSTREAM, Place
-from tests.unit.local_keptn.harness import Harness
+from tests.unit.local_keptn.harness import SHIPYARD, Harness
 
 STAGE = "/resource-service/v1/project/podtato/stage/dev"
 
@@ -76,6 +76,69 @@ def test_an_unknown_commit_is_a_server_error_and_a_file_not_yet_in_it_is_not_fou
     harness.keptn.add_resource("podtato", "a", "x", stage="dev")
     assert harness.get(f"{STAGE}/resource/a", gitCommitID="0" * 40).status_code == 500
     assert harness.get(f"{STAGE}/resource/a", gitCommitID=before).status_code == 404
+
+
+@pytest.mark.parametrize("revision", ["dev", "HEAD", "{head:.8}"])
+def test_any_revision_is_a_commit_and_is_given_back_as_it_was_asked_for(revision: str) -> None:
+    harness = Harness()
+    harness.keptn.add_resource("podtato", "a", "new", stage="dev")
+    revision = revision.format(head=harness.keptn.resources.head("podtato", "dev"))
+    found = harness.get(f"{STAGE}/resource/a", gitCommitID=revision).json()
+    assert (base64.b64decode(found["resourceContent"]), found["metadata"]["version"]) == (b"new", revision)
+
+
+@pytest.mark.parametrize("revision", ["nothing", "0" * 40, "a"])
+def test_what_is_no_revision_is_a_server_error(revision: str) -> None:
+    assert Harness().get(f"{STAGE}/resource/metadata.yaml", gitCommitID=revision).status_code == 500
+
+
+def test_a_directory_is_not_found_at_a_commit() -> None:
+    harness = Harness()
+    commit = harness.keptn.resources.head("podtato", "dev")
+    assert harness.get(f"{STAGE}/resource/hello", gitCommitID=commit).status_code == 404
+    assert harness.get(f"{STAGE}/resource/hello").status_code == 500
+
+
+@pytest.mark.parametrize("path", ["/resource", "/resource/metadata.yaml"])
+def test_nobody_can_ask_for_the_head_of_an_answer(path: str) -> None:
+    answer = Harness().call("HEAD", f"{STAGE}{path}")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/plain")
+
+
+def test_each_file_of_a_list_bears_the_commit_that_the_stages_events_have() -> None:
+    harness = Harness()
+    harness.trigger()
+    listed = harness.get(f"{STAGE}/resource").json()["resources"]
+    assert {each["metadata"]["version"] for each in listed} == {harness.task("deployment")["gitcommitid"]}
+
+
+def test_a_list_hides_all_of_a_project_with_git_in_its_name() -> None:
+    harness = Harness()
+    harness.keptn.create_project("my.github", SHIPYARD, ("hello",))
+    answer = harness.get("/resource-service/v1/project/my.github/stage/dev/resource").json()
+    assert (answer["resources"], answer.get("totalCount")) == ([], None)
+
+
+def test_stages_may_be_directories_of_one_branch() -> None:
+    harness = Harness()
+    harness.keptn.resources.has_stage_directories = True
+    harness.keptn.create_project("flat", SHIPYARD, ("hello",))
+    commit = harness.keptn.add_resource("flat", "job/config.yaml", "x", "dev", "hello")
+    flat = "/resource-service/v1/project/flat"
+    listed = harness.get(f"{flat}/stage/dev/resource").json()["resources"]
+    assert [each["resourceURI"] for each in listed] == [
+        "/hello/job/config.yaml",
+        "/hello/metadata.yaml",
+        "/metadata.yaml",
+    ]
+    assert {each["metadata"]["version"] for each in listed} == {commit}
+    assert harness.keptn.resources.head("flat", "prod") == harness.keptn.resources.head("flat") == commit
+    own = harness.get(f"{flat}/resource").json()["resources"]
+    assert [each["resourceURI"] for each in own] == ["/metadata.yaml", "/shipyard.yaml"]
+    for place, message in (("none", "Stage not found"), ("dev/service/none", "Service not found")):
+        assert harness.get(f"{flat}/stage/{place}/resource").json()["message"] == message
+    harness.keptn.delete_service("flat", "hello")
+    assert harness.get(f"{flat}/stage/dev/resource").json()["totalCount"] == 1
 
 
 def test_a_list_has_leading_slashes_services_and_no_git_files_and_ignores_the_commit() -> None:

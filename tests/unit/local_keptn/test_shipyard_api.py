@@ -373,3 +373,7 @@ def test_a_deleted_project_is_gone() -> None:
     assert harness.call("DELETE", "/controlPlane/v1/project/podtato").status_code == 200
     assert harness.get("/controlPlane/v1/project/podtato").status_code == 404
     assert harness.get("/controlPlane/v1/project").json() == {"projects": [], "nextPageKey": "0"}
+
+
+def test_an_event_that_would_come_past_the_api_is_refused() -> None:
+    assert Harness().call("POST", "/controlPlane/v1/event", json={"type": "x"}).status_code == 400

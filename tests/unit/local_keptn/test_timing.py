@@ -1,4 +1,4 @@
-"""With the real one's timing: a line before each project's repository, and dispatch on a tick."""
+"""With the real one's timing: lines before the resource service and each repository, dispatch on a tick."""
 
 import pytest
 import requests
@@ -59,7 +59,33 @@ def test_after_a_minute_in_line_the_gateway_answers_in_the_services_place() -> N
     assert "<title>504 Gateway Time-out</title>" in answer.text
 
 
-def test_a_project_that_is_not_there_and_a_wrong_token_have_no_line() -> None:
+def test_the_resource_service_takes_a_burst_at_once_and_then_so_many_a_second_of_all_projects() -> None:
+    harness = Harness(timing=Timing(resource_rate=5.0, resource_burst=10))
+    harness.keptn.create_project("sockshop", SHIPYARD)
+    begun = harness.clock.at
+    taken = [harness.keptn.lines.join(("podtato", "sockshop")[number % 2]) for number in range(20)]
+    assert taken[:10] == pytest.approx([begun] * 10)
+    assert taken[10:] == pytest.approx([begun + number / 5 for number in range(1, 11)])
+    assert harness.get(READ.format("nothing")).status_code == 404
+    assert harness.clock.at == pytest.approx(begun + 2.2), "one without a repository has its turn, too"
+    harness.after(60)
+    assert [harness.keptn.lines.join("podtato") for _ in range(11)][9:] == pytest.approx(
+        [harness.clock.at, harness.clock.at + 0.2]
+    )
+
+
+def test_250_triggers_at_once_are_a_line_of_a_hundred_seconds() -> None:
+    """Seen: each has Keptn read the shipyard and the stage's latest commit."""
+    harness = Harness(timing=AS_SEEN)
+    for number in range(250):
+        harness.trigger(service=f"service-{number}")
+    harness.after(97)
+    assert 235 < len(harness.open("deployment")) < 250
+    harness.after(3)
+    assert len(harness.open("deployment")) == 250
+
+
+def test_a_project_that_is_not_there_and_a_wrong_token_wait_for_no_repository() -> None:
     harness = Harness(timing=Timing(resource_read=2.0))
     begun = harness.clock.at
     assert harness.get(READ.format("nothing")).status_code == 404
