@@ -11,7 +11,7 @@ LOCKS = $(wildcard requirements/*.txt) layers/execution_plane/requirements.txt f
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stand-ins trigger runs lint-config deploy test test-all test-sam test-deploy check bench reference docs lint typecheck validate audit lock update clean
+.PHONY: help demo stand-ins trigger runs lint-config deploy test test-all test-sam test-deploy check bench reference docs build lint typecheck validate audit lock update clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ reference: .venv/ready  ## Write the pages of docs that are made from the code
 
 docs: .venv-docs/ready  ## Build the site into build/site
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+
+build: .venv-sam/ready  ## Build the functions and the layer, as a release has them
+	.venv-sam/bin/sam build
 
 lint: .venv/ready  ## Check style and form
 	.venv/bin/ruff check $(SOURCES)
