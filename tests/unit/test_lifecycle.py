@@ -57,7 +57,8 @@ class Lambda:
         return (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])()
 
 
-CONTEXT: Any = Context("lifecycle")
+def invoked_now() -> Any:
+    return Context("lifecycle")
 
 
 def refusal(status: int, code: str) -> Callable[[], Response]:
@@ -98,7 +99,7 @@ def test_only_a_deletion_has_the_plane_finalized_before_cloudformation_is_answer
 
     lambda_api.answers = [finalized]
 
-    lifecycle.handler(cloudformation.request(kind), CONTEXT)
+    lifecycle.handler(cloudformation.request(kind), invoked_now())
 
     assert lambda_api.invoked == invoked
     assert answered_meanwhile == [0 for _ in invoked]
@@ -137,7 +138,7 @@ def test_it_loads_nothing_that_only_the_plane_needs() -> None:
 
 
 def test_the_physical_id_stays_what_it_was(cloudformation: CloudFormation) -> None:
-    lifecycle.handler(cloudformation.request("Update", PhysicalResourceId="as it was"), CONTEXT)
+    lifecycle.handler(cloudformation.request("Update", PhysicalResourceId="as it was"), invoked_now())
 
     ((_, answer),) = cloudformation.answers
     assert answer["PhysicalResourceId"] == "as it was"
@@ -169,7 +170,7 @@ def test_cloudformation_hears_of_success_and_the_log_of_what_went_wrong(
     with pytest.raises(lifecycle.NotFinalized, match=f"^{NAME} {sentence}"):
         lifecycle.finalize(Deadline.after(SystemClock(), 60.0), SystemClock())
 
-    lifecycle.handler(cloudformation.request("Delete"), CONTEXT)
+    lifecycle.handler(cloudformation.request("Delete"), invoked_now())
 
     ((_, told),) = cloudformation.answers
     assert told["Status"] == "SUCCESS"
