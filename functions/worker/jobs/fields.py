@@ -108,8 +108,9 @@ def _pattern(reading: Reading, node: Node, path: Path, _: object) -> str:
     value = text(reading, node, path)
     if not value:
         return ""
-    if not reading.patterns.add(value):
-        raise TooLarge(node.line, "the patterns up to here are too large together")
+    reading.patterns.add(value)
+    if len(reading.patterns) > compiled.MAX_PATTERNS:
+        raise TooLarge(node.line, f"the file has more than {compiled.MAX_PATTERNS} different patterns")
     try:
         compiled.pattern(value)
     except compiled.InvalidPattern as error:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jobs.compiled import Patterns
 from jobs.yaml_reader import Collection, MappingNode, Node, ScalarNode, SequenceNode
 from jobs.yaml_scalars import NULLS, InvalidScalar, is_merge, is_null, resolve, text_of
 
@@ -76,7 +75,7 @@ class Reading:
     """By the indices of the actions to which they are made."""
     knows_events: bool = True
     """Whether all problems leave it certain which types of events the actions name."""
-    patterns: Patterns = field(default_factory=Patterns)
+    patterns: set[str] = field(default_factory=set)
     _values: int = 0
 
     def problem(self, line: int, path: Path, text: str) -> None:
