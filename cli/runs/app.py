@@ -1,7 +1,7 @@
 """The commands: `make runs ARGS="--stack NAME list"`; `--help` says more of each.
 
 The exit code is 0 if all is well, 1 if there is no such run, a run can't be ended or the doctor found
-something, and 2 if the command could not be carried out.
+something or did not see the plane poll, and 2 if the command could not be carried out.
 """
 
 import json
@@ -18,7 +18,7 @@ from rich.live import Live
 
 from cli.runs import asking, draining, ending, logs, screen
 from cli.runs.aws import Aws, Unusable, advice, ask
-from cli.runs.doctor import Finding, examine
+from cli.runs.doctor import Finding, examine, is_in_order
 from cli.runs.ending import NotEnded
 from cli.runs.finding import NoSuchRun, closed_since, find
 from cli.runs.forecast import Next, View, next_step
@@ -205,7 +205,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
                 _print_finding(finding)
         if as_json:
             _print_json([asdict(each) for each in findings])
-        if any(each.is_problem for each in findings):
+        if not is_in_order(findings):
             raise typer.Exit(FAILED)
 
 

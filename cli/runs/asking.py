@@ -18,6 +18,7 @@ from execution_plane.ledger.runs import Run, State
 
 PAGE = "100"  # events, the most that Keptn gives at once
 MOST_PAGES = 20
+ALIKE = 5.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,14 @@ class KeptnSays:
     """The sequence's state, such as `started` or `finished`."""
     events: Sequence[Mapping[str, Any]] = ()
     """The task's triggered event and all that was sent about it, by anybody, oldest first."""
+    skew: float = 0.0
+    """Seconds by which Keptn's clock is ahead of this machine's."""
     problem: str = ""
+
+    @property
+    def is_skewed(self) -> bool:
+        """Whether the clocks differ by more than a measure by the second can err."""
+        return abs(self.skew) > ALIKE
 
 
 def ask_keptn(plane: Plane, run: Run) -> KeptnSays:
@@ -45,7 +53,8 @@ def ask_keptn(plane: Plane, run: Run) -> KeptnSays:
             look = keptn.look(run.event, run.source)
         except LookUnsupported:
             is_looked = False
-        return KeptnSays(is_open, look, is_looked, _sequence(plane, run), _events(plane, run))
+        sequence, events = _sequence(plane, run), _events(plane, run)
+        return KeptnSays(is_open, look, is_looked, sequence, events, plane.keptn_skew())
     except (KeptnError, Unusable, SecretUnreadable) as problem:
         return KeptnSays(problem=str(problem))
 

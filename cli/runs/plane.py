@@ -1,7 +1,8 @@
 """A deployed plane, found by its stack: the ledger, the functions, the logs, and the Keptn that it polls."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,17 @@ from execution_plane.ledger.table import Ledger
 from execution_plane.parts import credentials
 from execution_plane.settings import InvalidSetting, Settings
 
+HALF_A_SECOND = 0.5  # that a header's whole seconds leave out, on average
+
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack: what its outputs name."""
+    """A deployed stack: what its outputs name, and what it was deployed with."""
 
     name: str
     status: str
     outputs: Mapping[str, str]
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def output(self, name: str) -> str:
         """The value of an output. Raises Unusable if the stack has none of that name."""
@@ -52,7 +56,8 @@ def find_stack(aws: Aws, name: str) -> Stack:
             raise
         raise Unusable(f"there is no stack {name} in {aws.region}: give --stack and --region.") from None
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
-    return Stack(found["StackName"], found["StackStatus"], outputs)
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", ())}
+    return Stack(found["StackName"], found["StackStatus"], outputs, parameters)
 
 
 class Plane:
@@ -108,6 +113,19 @@ class Plane:
                 login=settings.login, ca_bundle="--ca-bundle", proxy="HTTPS_PROXY", network=""
             ),
         )
+
+    def keptn_skew(self) -> float:
+        """Seconds by which Keptn's clock is ahead of this machine's, as exactly as its `Date` says: a second.
+
+        0 where it says nothing. Raises Unusable, KeptnError and SecretUnreadable.
+        """
+        asked = self.clock.now()
+        date = self.transport.get("/v1/metadata").date
+        here = (asked + self.clock.now()) / 2
+        try:
+            return parsedate_to_datetime(date).timestamp() + HALF_A_SECOND - here
+        except (ValueError, TypeError):
+            return 0.0
 
     @cached_property
     def credentials(self) -> Credentials:

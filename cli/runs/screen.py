@@ -13,7 +13,7 @@ from cli.runs.asking import KeptnSays
 from cli.runs.forecast import Next, View, does, stands
 from cli.runs.logs import Line
 from cli.runs.story import Moment
-from cli.runs.words import SHORT_ID, clock_time, duration, place, printable, result_of, state_of
+from cli.runs.words import SHORT_ID, clock_time, compared, duration, place, printable, result_of, state_of
 from execution_plane.ledger.runs import Run
 
 RESULTS = {"pass": "green", "warning": "yellow", "fail": "red", "errored": "red", "cancelled": "yellow"}
@@ -187,7 +187,8 @@ def _keptn(says: KeptnSays) -> RenderableType:
             says.look.standing.value
         ]
     sequence = f" The sequence is {says.sequence}." if says.sequence else ""
-    return _text(f"Keptn {listed}{counted}.{sequence}")
+    put_right = f" Its clock is {compared(says.skew)} this machine's, and its times are put right."
+    return _text(f"Keptn {listed}{counted}.{sequence}{put_right if says.is_skewed else ''}")
 
 
 def _panel(title: str, text: Text) -> Panel:

@@ -24,7 +24,7 @@ class Moment:
 
 
 def tell(record: Record, says: KeptnSays) -> list[Moment]:
-    """The whole story, oldest first. What Keptn was sent is by Keptn's clock, all else by AWS's."""
+    """The whole story, oldest first, by one clock: Keptn's times are put right where its own differs much."""
     moments = [*_from_ledger(record), *_from_keptn(record.run, says)]
     return sorted(moments, key=lambda moment: moment.at)
 
@@ -67,12 +67,13 @@ def _writer(entry: Entry) -> str:
 
 
 def _from_keptn(run: Run, says: KeptnSays) -> Iterator[Moment]:
+    ahead = says.skew if says.is_skewed else 0.0
     if not says.events and run.event.triggered_at is not None:
-        yield Moment(run.event.triggered_at, "Keptn", f"{run.event.task} triggered")
+        yield Moment(run.event.triggered_at - ahead, "Keptn", f"{run.event.task} triggered")
     for event in says.events:
         at = epoch_seconds(event.get("time"))
         if at is not None:
-            yield Moment(at, "Keptn", *_said(run, event))
+            yield Moment(at - ahead, "Keptn", *_said(run, event))
 
 
 def _said(run: Run, event: Mapping[str, Any]) -> tuple[str, str]:

@@ -29,6 +29,11 @@ def duration(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
+def compared(skew: float) -> str:
+    """How a clock that is so many seconds ahead compares to another: `7 min ahead of`, `2 s behind`."""
+    return f"{duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'}"
+
+
 def seconds_of(text: str) -> float:
     """The seconds of a duration such as 30m, 24h or 7d. Raises Unusable."""
     found = DURATION.fullmatch(text.strip())

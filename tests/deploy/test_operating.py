@@ -249,16 +249,19 @@ def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(
     stack: Stack, operator: Operator, keptn: KeptnServer
 ) -> None:
     token = stack.outputs()["ApiTokenSecretArn"]
+    polled(stack)
     stack.client("secretsmanager").put_secret_value(SecretId=token, SecretString="another")
 
     found = operator("doctor")
 
     stack.client("secretsmanager").put_secret_value(SecretId=token, SecretString=keptn.token)
     assert found.code == 1
-    token_line, subnet = [line for line in found.out.splitlines() if line.startswith("✗")]
+    token_line, subnet, image = [line for line in found.out.splitlines() if line.startswith("✗")]
     assert token_line.startswith("✗ token")
     assert "check the secret" in token_line
     assert "no route out and no VPC endpoint" in subnet  # as the account's own subnets are, there
+    assert "no way to public.ecr.aws/lambda/python:3.13" in image
+    assert re.search(r"^✓ polls +the last that succeeded", found.out, re.MULTILINE)
 
 
 def test_who_may_do_nothing_is_told_what_there_is_to_ask_for(stack: Stack, sam: SamCli) -> None:

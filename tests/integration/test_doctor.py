@@ -1,15 +1,20 @@
 """What the doctor of `make runs` finds: each check in order and out of order, with what to do about it."""
 
+import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 import cli.runs.plane
-from cli.runs.aws import Aws
-from cli.runs.doctor import CHECKS, examine
+from cli.runs.aws import Aws, Missing
+from cli.runs.doctor import CHECKS, Finding, examine, is_in_order
+from cli.runs.doctor.polls import FAILED, MINUTE, STALE, Beat
 from cli.runs.plane import Plane, Stack
 from execution_plane.keptn.transport import Transport
 from execution_plane.settings import IntegrationSettings
@@ -34,9 +39,21 @@ class FakeAws(Aws):
         class Client:
             def __getattr__(self, name: str) -> Any:
                 key = f"{service}.{name}"
-                return (lambda **_: answers[key]) if key in answers else getattr(real, name)
+                return partial(_give, answers[key]) if key in answers else getattr(real, name)
 
         return Client()
+
+
+def _give(answer: Any, **_: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def gone(operation: str) -> ClientError:
+    """What AWS says of something that was deleted."""
+    error = {"Error": {"Code": "ResourceNotFoundException", "Message": "it is not there"}}
+    return ClientError(error, operation)  # type: ignore[arg-type]
 
 
 class Patient:
@@ -58,10 +75,13 @@ class Patient:
             "Worker": {},
         }
         self.status = "UPDATE_COMPLETE"
+        self.parameters: dict[str, str] = {}
         self.vpc: dict[str, Any] = {}
+        self.deleted: set[str] = set()
         self.answers: dict[str, Any] = {
             "dynamodb.describe_table": {"Table": {"GlobalSecondaryIndexes": INDEXES}},
-            "scheduler.get_schedule": {"State": "ENABLED", "ScheduleExpression": "rate(1 minute)"},
+            "scheduler.get_schedule": self.schedule(),
+            "logs.filter_log_events": {"events": []},
             "lambda.get_account_settings": {
                 "AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 900}
             },
@@ -70,23 +90,55 @@ class Patient:
             "service-quotas.get_service_quota": {"Quota": {"Value": 6.0}},
         }
 
+        self.counted((0, 1, 0))
+
+    def schedule(
+        self, state: str = "ENABLED", expression: str = "rate(1 minute)", age: float = 86_400.0
+    ) -> dict[str, Any]:
+        """What Scheduler says of a schedule that was made so many seconds ago."""
+        made = datetime.fromtimestamp(self.world.clock.now() - age, UTC)
+        return {"State": state, "ScheduleExpression": expression, "CreationDate": made}
+
+    def counted(self, *minutes: tuple[float, int, int]) -> None:
+        """Let Lambda have counted invocations of the poller: minutes ago, how many, how many failed."""
+        at = [datetime.fromtimestamp(self.world.clock.now() - MINUTE * each[0], UTC) for each in minutes]
+        self.answers["cloudwatch.get_metric_data"] = {
+            "MetricDataResults": [
+                {"Id": name, "Timestamps": at, "Values": [float(each[column]) for each in minutes]}
+                for name, column in (("invocations", 1), ("errors", 2))
+            ]
+        }
+
+    def logged(self, reason: str, minutes: float = 0.0) -> None:
+        """Let the poller have logged a failure."""
+        line = json.dumps({"message": FAILED, "reason": reason})
+        at = int((self.world.clock.now() - MINUTE * minutes) * 1000)
+        self.answers["logs.filter_log_events"] = {"events": [{"timestamp": at, "message": line}]}
+
     def findings(self) -> list[str]:
         """Every line of the doctor's, with its mark."""
+        return [f"{each.mark} {each.subject}: {each.sentence}" for each in self.examined()]
+
+    def examined(self) -> list[Finding]:
+        """All that the doctor finds."""
         outputs = {
             "ScheduleName": "schedule",
             "LedgerTableName": "ledger",
             "PollerFunctionName": "Poller",
+            "PollerLogGroupName": "/aws/lambda/plane/poller",
             "WorkerFunctionName": "Worker",
             "FailureQueueUrl": "http://queue",
         }
         aws = FakeAws({**self.answers})
-        plane = Plane(aws, Stack("plane", self.status, outputs), self.world.clock)
+        plane = Plane(aws, Stack("plane", self.status, outputs, self.parameters), self.world.aws_clock)
 
         def configuration(name: str) -> Mapping[str, Any]:
+            if name in self.deleted:
+                raise Missing(f"AWS, GetFunctionConfiguration: Function not found: {name}")
             return {"Environment": {"Variables": self.variables[name]}, "VpcConfig": self.vpc}
 
         plane.configuration = configuration  # type: ignore[method-assign, assignment]
-        return [f"{each.mark} {each.subject}: {each.sentence}" for each in examine(plane)]
+        return list(examine(plane))
 
 
 @pytest.fixture
@@ -107,9 +159,10 @@ def test_a_plane_in_order_has_nothing_but_ticks(patient: Patient) -> None:
 
     assert all(each.startswith("✓ ") for each in found)
     assert [each[2:].partition(":")[0] for each in found] == [
-        "stack", "schedule", "ledger", "settings", "images", "secrets", "Keptn", "registration",
-        "concurrency", "failure queue", "network",
+        "stack", "functions", "schedule", "polls", "ledger", "settings", "images", "secrets", "Keptn",
+        "registration", "concurrency", "failure queue", "network",
     ]  # fmt: skip
+    assert is_in_order(patient.examined())
 
 
 def test_every_check_says_what_it_could_not_check_and_the_others_go_on(patient: Patient) -> None:
@@ -130,11 +183,125 @@ def test_a_deployment_that_failed_is_told(patient: Patient) -> None:
 
 
 def test_a_plane_that_does_not_poll_or_drains_is_told(patient: Patient) -> None:
-    patient.answers["scheduler.get_schedule"] = {"State": "DISABLED", "ScheduleExpression": "rate(1 minute)"}
+    patient.answers["scheduler.get_schedule"] = patient.schedule("DISABLED")
     patient.variables["Poller"]["DRAIN"] = "true"
+    patient.parameters = {"ScheduleState": "DISABLED", "Drain": "true"}
 
-    assert "ScheduleState=ENABLED" in line(patient, "schedule")
-    assert "Drain=false" in line(patient, "drain")
+    assert "deploy with ScheduleState=ENABLED" in line(patient, "schedule")
+    assert "deploy with Drain=false" in line(patient, "drain")
+
+
+def test_what_was_switched_by_hand_is_told_a_way_back_that_changes_something(patient: Patient) -> None:
+    patient.answers["scheduler.get_schedule"] = patient.schedule("DISABLED")
+    patient.variables["Poller"]["DRAIN"] = "true"
+    patient.parameters = {"ScheduleState": "ENABLED", "Drain": "false"}
+
+    assert "disabled by hand: nothing is polled. Enable schedule in EventBridge" in line(patient, "schedule")
+    assert line(patient, "drain").endswith("takes no new task: `resume` it.")
+
+
+@pytest.mark.parametrize(
+    ("subject", "call"),
+    [
+        ("schedule", "scheduler.get_schedule"),
+        ("ledger", "dynamodb.describe_table"),
+        ("polls", "logs.filter_log_events"),
+    ],
+)
+def test_a_part_of_the_stack_that_somebody_deleted_is_a_problem_with_a_way_back(
+    patient: Patient, subject: str, call: str
+) -> None:
+    patient.answers[call] = gone("Get")
+
+    told = line(patient, subject)
+    assert told.startswith(f"✗ {subject}: AWS, Get: it is not there: it was deleted by hand.")
+    assert "LedgerTableName=ledger" in told
+    assert not is_in_order(patient.examined())
+
+
+@pytest.mark.parametrize("name", ["Poller", "Worker"])
+def test_a_function_that_somebody_deleted_is_told_once(patient: Patient, name: str) -> None:
+    patient.deleted = {name}
+
+    assert [each for each in patient.findings() if "deleted by hand" in each] == [line(patient, "functions")]
+    assert f"Function not found: {name}" in line(patient, "functions")
+
+
+@pytest.mark.parametrize(
+    ("counted", "logged", "words"),
+    [
+        ([(1, 12, 0)], None, "✓ polls: the last that succeeded was at "),
+        ([(2, 12, 3), (1, 12, 0)], ("Keptn is down", 2), "; 3 of 24 failed lately: the poll at "),
+        ([(2, 1, 0), (1, 1, 1)], ("Keptn is down.", 1), " failed: Keptn is down; the last that succeeded"),
+        ([(1, 1, 1)], ("Keptn is down", 1), "UTC failed: Keptn is down; none has succeeded lately."),
+        ([(3, 1, 0)], ("Keptn is down", 0), "✗ polls: the poll at "),
+        ([(1, 1, 1)], None, "✗ polls: the poller fails before it can say why: its log group"),
+        ([(13, 1, 0)], None, "✗ polls: the poller was last started at "),
+        ([], None, "✗ polls: the poller was not started in the last quarter of an hour"),
+    ],
+)  # fmt: skip
+def test_how_the_last_polls_ended_is_told_with_when_and_why(
+    patient: Patient, counted: list[tuple[float, int, int]], logged: tuple[str, float] | None, words: str
+) -> None:
+    patient.counted(*counted)
+    if logged:
+        patient.logged(*logged)
+
+    assert words in line(patient, "polls")
+    assert is_in_order(patient.examined()) == line(patient, "polls").startswith("✓")
+
+
+def test_a_plane_that_nobody_has_seen_poll_is_not_in_order(patient: Patient) -> None:
+    patient.answers["cloudwatch.get_metric_data"] = ClientError(
+        {"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetMetricData"
+    )
+
+    assert line(patient, "polls").startswith("? polls: could not be checked: AWS, GetMetricData: no; docs/")
+    assert [each.mark for each in patient.examined() if each.is_problem] == []
+    assert not is_in_order(patient.examined())
+
+
+def test_before_its_first_poll_a_plane_is_told_when_that_comes(patient: Patient) -> None:
+    patient.variables["Poller"] |= {"REGISTRATION": "enabled", "INTEGRATION_NAME": "plane"}
+    patient.answers["scheduler.get_schedule"] = patient.schedule(age=20)
+    patient.counted()
+
+    at = datetime.fromtimestamp(patient.world.clock.now() + 40, UTC).strftime("%H:%M:%S")
+    assert f"? polls: the plane has yet to poll: the schedule starts the poller at about {at} UTC" in line(
+        patient, "polls"
+    ).replace(f"{datetime.fromtimestamp(patient.world.clock.now(), UTC):%Y-%m-%d} ", "")
+    assert line(patient, "registration").startswith("? registration: Keptn has no integration plane yet:")
+    assert not is_in_order(patient.examined())
+
+
+@pytest.mark.parametrize(
+    ("expression", "rests"),
+    [
+        ("rate(5 minutes)", False),
+        ("cron(* * * * ? *)", False),
+        ("cron(*/5 * ? * * *)", False),
+        ("cron(* 8-18 ? * MON-FRI *)", True),
+        ("cron(* * ? * MON-FRI *)", True),
+    ],
+)
+def test_a_schedule_with_hours_or_days_off_rests(expression: str, rests: bool) -> None:
+    assert Beat(expression, 0.0).rests is rests
+
+
+def test_a_plane_that_rests_was_seen_to_poll_before(patient: Patient) -> None:
+    patient.answers["scheduler.get_schedule"] = patient.schedule(expression="cron(* 8-18 ? * MON-FRI *)")
+    patient.counted((120 + STALE / 60, 60, 1))
+
+    assert line(patient, "polls").startswith(
+        "✓ polls: the plane rests by cron(* 8-18 ? * MON-FRI *); its last"
+    )
+    assert is_in_order(patient.examined())
+
+
+def test_the_poller_logs_what_the_doctor_looks_for() -> None:
+    poller = Path(__file__).parents[2] / "functions" / "poller" / "poller.py"
+
+    assert f'"{FAILED}"' in poller.read_text()
 
 
 def test_a_table_that_an_earlier_stack_has_left_may_lack_an_index(patient: Patient) -> None:
@@ -207,6 +374,18 @@ def register(patient: Patient, *events: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("ahead", "words"), [(420.0, "7 min behind"), (-420.0, "7 min ahead of")])
+def test_clocks_that_differ_are_told_and_no_heartbeat_is_taken_for_late(
+    patient: Patient, ahead: float, words: str
+) -> None:
+    register(patient, SAYHELLO)
+    patient.world.aws_clock.skew = ahead
+    patient.counted((-ahead / 60, 1, 0))
+
+    assert line(patient, "clocks").startswith(f"? clocks: Keptn's is {words} this machine's")
+    assert line(patient, "registration") == "✓ registration: plane in eu-west-1 is alive."
+
+
 def test_a_plane_that_the_bridge_does_not_know_is_told(patient: Patient) -> None:
     patient.variables["Poller"] |= {"REGISTRATION": "enabled", "INTEGRATION_NAME": "plane"}
 
@@ -249,6 +428,10 @@ def test_subscriptions_that_differ_from_the_templates_are_told(patient: Patient)
             "✓ concurrency: 5 tasks at once",
         ),
         (
+            {"lambda.get_function_concurrency": {"ReservedConcurrentExecutions": 0}},
+            "✗ concurrency: the poller never runs: its reserved concurrency is 0",
+        ),
+        (
             {
                 "lambda.get_account_settings": {
                     "AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
@@ -261,7 +444,19 @@ def test_subscriptions_that_differ_from_the_templates_are_told(patient: Patient)
 def test_too_little_concurrency_is_told(patient: Patient, answers: dict[str, Any], words: str) -> None:
     patient.answers |= answers
 
-    assert line(patient, "concurrency").startswith(words)
+    found = [each for each in patient.findings() if each[2:].startswith("concurrency:")]
+    assert found[0].startswith(words)
+
+
+def test_a_throttled_function_is_told_the_call_that_undoes_it(patient: Patient) -> None:
+    patient.answers["lambda.get_function_concurrency"] = {"ReservedConcurrentExecutions": 0}
+    patient.parameters = {"WorkerReservedConcurrency": "5"}
+
+    poller, worker = [each for each in patient.findings() if "concurrency:" in each]
+    assert poller.endswith("aws lambda delete-function-concurrency --function-name Poller")
+    assert worker.endswith(
+        "aws lambda put-function-concurrency --function-name Worker --reserved-concurrent-executions 5"
+    )
 
 
 def test_what_aws_gave_up_on_is_told(patient: Patient) -> None:
@@ -336,6 +531,30 @@ def test_a_subnet_without_a_way_out_needs_endpoints(patient: Patient, subnet: st
     for name in ("dynamodb", "secretsmanager", "lambda", "sqs"):
         ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.eu-west-1.{name}")
     assert line(patient, "network").startswith(f"✓ network: {subnet} has no route out; the endpoints")
+
+
+def test_containers_behind_endpoints_need_those_of_their_secrets_and_images_in_ecr(
+    patient: Patient, subnet: str
+) -> None:
+    ec2 = boto3.client("ec2")
+    vpc = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["VpcId"]
+    for name in ("ecr.api", "ecr.dkr", "s3", "logs"):
+        ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.eu-west-1.{name}")
+    own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/python:3.13"
+    patient.variables["Worker"] = CONTAINERS | {"CONTAINER_SUBNET_IDS": subnet, "CONTAINER_INIT_IMAGE": own}
+
+    assert line(patient, "containers' network").startswith("✓")
+
+    patient.variables["Worker"] |= {"SECRET_PREFIX": "keptn/", "SECRET_STORE": "ssm"}
+    assert "no VPC endpoint for ssm: add" in line(patient, "containers' network")
+
+    patient.variables["Worker"] |= {
+        "SECRET_PREFIX": "",
+        "CONTAINER_INIT_IMAGE": "public.ecr.aws/lambda/python:3.13",
+    }
+    assert "has no way to public.ecr.aws/lambda/python:3.13: only Amazon ECR has VPC endpoints" in str(
+        [each for each in patient.findings() if "✗ containers' network" in each]
+    )
 
 
 def test_a_proxy_is_a_way_out(patient: Patient, subnet: str) -> None:

@@ -601,3 +601,19 @@ def test_what_anybody_wrote_does_not_steer_the_terminal(world: World, plane: Pla
 )
 def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("ahead", [420.0, -420.0])
+def test_a_story_is_told_by_one_clock_where_keptns_differs(
+    world: World, plane: Plane, runs: Runs, ahead: float
+) -> None:
+    world.aws_clock.skew = ahead
+    task = acknowledged(world, plane)
+
+    shown = runs("show", task)
+
+    who = [each["who"] for each in told(runs("show", task, "--json"))["history"]]
+    assert who[0] == "Keptn"
+    assert who[-1] != "Keptn"
+    compared = "7 min behind" if ahead > 0 else "7 min ahead of"
+    assert f"Its clock is {compared} this machine's, and its times are put right." in shown.stdout

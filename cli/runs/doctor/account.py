@@ -22,26 +22,44 @@ def check_secrets(plane: Plane) -> Iterator[Finding]:
 
 
 def check_concurrency(plane: Plane) -> Iterator[Finding]:
-    """Whether Lambda can run the worker as often as it may be wanted."""
+    """Whether Lambda can run the poller at all, and the worker as often as it may be wanted."""
     client = plane.aws.client("lambda")
     limits = ask(client.get_account_settings)["AccountLimit"]
     free, all_of_it = limits["UnreservedConcurrentExecutions"], limits["ConcurrentExecutions"]
-    name = plane.stack.output("WorkerFunctionName")
-    reserved = ask(lambda: client.get_function_concurrency(FunctionName=name)).get(
-        "ReservedConcurrentExecutions"
-    )
-    if reserved is not None:
-        yield fine("concurrency", f"{reserved} tasks at once, reserved for the worker.")
+    reserved = {name: _reserved(plane, f"{name}FunctionName") for name in ("Poller", "Worker")}
+    for name in (name for name, number in reserved.items() if number == 0):
+        yield problem("concurrency", _throttled(plane, name))
+    if reserved["Worker"]:
+        yield fine("concurrency", f"{reserved['Worker']} tasks at once, reserved for the worker.")
     elif free < FEW:
         yield problem(
             "concurrency",
             f"{free} of the account's {all_of_it} concurrent invocations are free for all functions: "
             "ask for more by Service Quotas (Lambda, Concurrent executions).",
         )
-    else:
+    elif 0 not in reserved.values():
         yield fine(
             "concurrency", f"{free} concurrent invocations, shared with the account's other functions."
         )
+
+
+def _reserved(plane: Plane, output: str) -> int | None:
+    """The reserved concurrency of a function, if it has one. Raises Unusable."""
+    name, client = plane.stack.output(output), plane.aws.client("lambda")
+    found = ask(lambda: client.get_function_concurrency(FunctionName=name))
+    reserved: int | None = found.get("ReservedConcurrentExecutions")
+    return reserved
+
+
+def _throttled(plane: Plane, name: str) -> str:
+    """What to do about a function that somebody has throttled; a deployment sees no difference."""
+    given = plane.stack.parameters.get("WorkerReservedConcurrency", "0") if name == "Worker" else "0"
+    verb, more = ("delete", "") if given == "0" else ("put", f" --reserved-concurrent-executions {given}")
+    function = plane.stack.output(f"{name}FunctionName")
+    return (
+        f"the {name.lower()} never runs: its reserved concurrency is 0, as the console's Throttle makes it. "
+        f"Undo it: aws lambda {verb}-function-concurrency --function-name {function}{more}"
+    )
 
 
 def check_failure_queue(plane: Plane) -> Iterator[Finding]:

@@ -13,6 +13,11 @@ class Finding:
     is_unknown: bool = False
 
     @property
+    def is_fine(self) -> bool:
+        """Whether it was seen to be in order."""
+        return not self.is_problem and not self.is_unknown
+
+    @property
     def mark(self) -> str:
         """How the line begins."""
         return "✗" if self.is_problem else "?" if self.is_unknown else "✓"

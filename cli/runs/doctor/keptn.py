@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from cli.runs.doctor.finding import Finding, fine, problem, unknown
+from cli.runs.doctor.polls import has_polled
 from cli.runs.plane import Plane
-from cli.runs.words import duration
+from cli.runs.words import compared, duration
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.subscriptions import Subscription, from_settings
 from execution_plane.keptn.transport import KeptnError, KeptnUnauthorized, KeptnUnreachable
@@ -14,6 +15,7 @@ from execution_plane.keptn.uniform import UnsupportedSubscription, read_subscrip
 from execution_plane.settings import IntegrationSettings, InvalidSetting, PollerSettings
 
 ALIVE = 300.0  # seconds since its last heartbeat within which an integration is alive
+SKEWED = 60.0  # seconds by which clocks differ that is worth a line
 
 
 def check_keptn(plane: Plane) -> Iterator[Finding]:
@@ -35,6 +37,12 @@ def check_keptn(plane: Plane) -> Iterator[Finding]:
         yield fine(
             "Keptn", f"{plane.keptn.version()} at {url} lists {len(listing.events)} open {event_type}."
         )
+    skew = plane.keptn_skew()
+    if abs(skew) > SKEWED:
+        yield unknown(
+            "clocks",
+            f"Keptn's is {compared(skew)} this machine's: one is wrong. Tasks are served all the same.",
+        )
 
 
 def check_registration(plane: Plane) -> Iterator[Finding]:
@@ -46,17 +54,22 @@ def check_registration(plane: Plane) -> Iterator[Finding]:
         return
     found = _registered(plane.keptn, shown)
     if not found:
-        yield problem("registration", f"Keptn has no integration {shown.name}; the poller's log says why.")
+        yield _unregistered(plane, shown.name)
         return
     last_seen = _seconds(found.get("metadata", {}).get("lastseen"))
-    silent = plane.clock.now() - last_seen if last_seen is not None else None
+    # Both by Keptn's clock.
+    silent = plane.clock.now() + plane.keptn_skew() - last_seen if last_seen is not None else None
     if silent is not None and silent > ALIVE:
-        yield problem(
-            "registration", f"the last heartbeat was {duration(silent)} ago: see schedule and poller's log."
-        )
+        yield problem("registration", f"the last heartbeat was {duration(silent)} ago: see polls.")
     else:
         yield fine("registration", f"{shown.name} in {shown.location} is alive.")
     yield from _subscriptions(found, environment, is_steered=shown.is_steered)
+
+
+def _unregistered(plane: Plane, name: str) -> Finding:
+    if has_polled(plane):
+        return problem("registration", f"Keptn has no integration {name}; the poller's log says why.")
+    return unknown("registration", f"Keptn has no integration {name} yet: the first poll registers it.")
 
 
 def _registered(keptn: ControlPlane, shown: IntegrationSettings) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """Ways out of the VPC: whether the functions and the containers reach Keptn, registries and AWS."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,10 @@ from cli.runs.plane import Plane
 NEEDED = ("dynamodb", "secretsmanager", "lambda", "sqs")
 """The services that the functions call; with containers, also ecs, logs and s3."""
 NEEDED_FOR_CONTAINERS = ("ecr.api", "ecr.dkr", "s3", "logs")
-"""The services that Fargate calls for a container, from its subnets."""
+"""The services that Fargate calls for a container, from its subnets; with secrets, also their store."""
+CONTAINERS = "containers' network"
+NO_ROUTE_OUT = "has no route out"
+ECR = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
 
 
 def check_network(plane: Plane) -> Iterator[Finding]:
@@ -21,7 +25,9 @@ def check_network(plane: Plane) -> Iterator[Finding]:
         yield fine("network", "the functions run in no VPC, and reach the internet.")
         return
     environment = plane.environment("Poller")
-    needed = [*NEEDED, *(("ecs", "logs", "s3") if plane.environment("Worker").get("ECS_CLUSTER") else ())]
+    worker = plane.environment("Worker")
+    for_containers = ("ecs", "logs", "s3") if worker.get("ECS_CLUSTER") else ()
+    needed = list(dict.fromkeys([*NEEDED, *for_containers, *_secret_store(worker)]))
     for subnet in subnets:
         yield _way_out(
             plane,
@@ -39,10 +45,22 @@ def check_container_network(plane: Plane) -> Iterator[Finding]:
     if not environment.get("ECS_CLUSTER"):
         return
     has_public_ip = environment.get("CONTAINER_ASSIGN_PUBLIC_IP") == "true"
+    needed = [*NEEDED_FOR_CONTAINERS, *_secret_store(environment)]
+    image = environment.get("CONTAINER_INIT_IMAGE", "")
     for subnet in filter(None, environment.get("CONTAINER_SUBNET_IDS", "").split(",")):
-        yield _way_out(
-            plane, "containers' network", subnet, NEEDED_FOR_CONTAINERS, has_public_ip=has_public_ip, proxy=""
-        )
+        found = _way_out(plane, CONTAINERS, subnet, needed, has_public_ip=has_public_ip, proxy="")
+        yield found
+        if NO_ROUTE_OUT in found.sentence and image and not ECR.match(image):
+            yield problem(
+                CONTAINERS,
+                f"{subnet} has no way to {image}: only Amazon ECR has VPC endpoints. Copy "
+                "the image there, and name it by ContainerInitImage; tasks need their images there, too.",
+            )
+
+
+def _secret_store(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The service that has the secrets of job configs, if they may use any."""
+    return (environment.get("SECRET_STORE") or "secretsmanager",) if environment.get("SECRET_PREFIX") else ()
 
 
 def _way_out(
@@ -59,15 +77,15 @@ def _way_out(
     if target:
         return fine(subject, f"{subnet} leads out by {target}.")
     if proxy:
-        return fine(subject, f"{subnet} has no route out, and HttpsProxy is {proxy}.")
+        return fine(subject, f"{subnet} {NO_ROUTE_OUT}, and HttpsProxy is {proxy}.")
     present = _endpoints(plane, vpc)
     missing = [name for name in needed if name not in present]
     if missing:
         return problem(
             subject,
-            f"{subnet} has no route out and no VPC endpoint for {', '.join(missing)}: add them, or a NAT.",
+            f"{subnet} {NO_ROUTE_OUT} and no VPC endpoint for {', '.join(missing)}: add them, or a NAT.",
         )
-    return fine(subject, f"{subnet} has no route out; the endpoints for {', '.join(needed)} are there.")
+    return fine(subject, f"{subnet} {NO_ROUTE_OUT}; the endpoints for {', '.join(needed)} are there.")
 
 
 def _routes(plane: Plane, subnet: str) -> tuple[Sequence[Mapping[str, Any]], str]:

@@ -20,17 +20,31 @@ def check_stack(plane: Plane) -> Iterator[Finding]:
         yield fine("stack", f"{plane.stack.name} in {plane.aws.region} is {status}.")
 
 
+def check_functions(plane: Plane) -> Iterator[Finding]:
+    """Whether poller and worker are there. Raises Missing."""
+    for name in ("Poller", "Worker"):
+        plane.configuration(name)
+    yield fine("functions", "poller and worker are there.")
+
+
 def check_schedule(plane: Plane) -> Iterator[Finding]:
     """Whether the poller is started, and takes new tasks."""
-    name = plane.stack.output("ScheduleName")
+    name, given = plane.stack.output("ScheduleName"), plane.stack.parameters
     schedule = ask(lambda: plane.aws.client("scheduler").get_schedule(Name=name))
     when = f"{schedule['ScheduleExpression']} ({schedule.get('ScheduleExpressionTimezone', 'UTC')})"
-    if schedule["State"] != "ENABLED":
-        yield problem("schedule", "disabled: nothing is polled; deploy with ScheduleState=ENABLED.")
-    else:
+    if schedule["State"] == "ENABLED":
         yield fine("schedule", f"the poller is started by {when}.")
+    elif given.get("ScheduleState") == "ENABLED":
+        yield problem(
+            "schedule",
+            f"disabled by hand: nothing is polled. Enable {name} in EventBridge Scheduler; the stack has "
+            "ScheduleState=ENABLED already, so that a deployment changes nothing.",
+        )
+    else:
+        yield problem("schedule", "disabled: nothing is polled; deploy with ScheduleState=ENABLED.")
     if is_draining(plane):
-        yield problem("drain", "the plane takes no new task: `resume`, or deploy with Drain=false.")
+        way = "deploy with Drain=false" if given.get("Drain") == "true" else "`resume` it"
+        yield problem("drain", f"the plane takes no new task: {way}.")
 
 
 def check_ledger(plane: Plane) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import boto3
 ROOT = Path(__file__).parents[3]
 PREFIXES = {
     "cloudformation": "cloudformation",
+    "cloudwatch": "cloudwatch",
     "dynamodb": "dynamodb",
     "ec2": "ec2",
     "ecs": "ecs",
