@@ -1,19 +1,20 @@
-"""The connections that requests go over: whom they trust, what they are told, and what becomes of them.
+"""The connections that requests go over: whom they trust, which answers are one, and what becomes of them.
 
 Below HTTP, whoever reads an error has to mend a setting, so each names the one that it comes from.
 """
 
 import ssl
 from dataclasses import dataclass
-from http.client import BadStatusLine
+from email.utils import parsedate_to_datetime
+from http.client import BadStatusLine, HTTPException, HTTPResponse, parse_headers
 from pathlib import Path
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidHeader, InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
-from urllib3 import HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPSConnection
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     LocationValueError,
@@ -27,6 +28,8 @@ from urllib3.exceptions import (
 _NOT_MADE = (InvalidHeader, InvalidSchema, InvalidURL, MissingSchema)
 """Of requests that never get as far as a connection."""
 CONNECTIONS = 32
+MOST_INTERIM = 100  # answers before the answer itself
+LONGEST_RETRY_AFTER = 60.0  # seconds: a server that wants more is asked again all the same
 LONGEST_CAUSE = 300  # characters
 ENVIRONMENTS_BUNDLE = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
 """The variables by which requests is told of certificates."""
@@ -102,6 +105,20 @@ def trouble_of(problem: Exception, url: str, names: SettingNames) -> Trouble:
     return Trouble(f"no answer ({_cause(reason)})", advice, may_have_arrived=True)
 
 
+def retry_after(value: str | None, now: float) -> float:
+    """Seconds for which a header Retry-After (RFC 9110, section 10.2.3) wants no other request.
+
+    It has seconds, or a date; 0 if there is none, or none that can be read. `now` is in epoch seconds.
+    """
+    text = (value or "").strip()
+    if text.isdecimal() and text.isascii():
+        return float(text[:9])
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
 def _trouble_with_tls(why: Exception, names: SettingNames) -> Trouble:
     if isinstance(why, ssl.SSLCertVerificationError):
         return Trouble(f"no trusted TLS connection ({why.verify_message})", f"see {names.ca_bundle}")
@@ -142,13 +159,44 @@ class _NoTunnel(NewConnectionError):
         self.why = why.rpartition(": ")[2]
 
 
-class _Connection(HTTPSConnection):
+class _Response(HTTPResponse):
+    """Tells the answer from interim ones, of which Python's own knows but 100 (RFC 9110, section 15.2).
+
+    What such an answer left unread would be taken for the next request's, so no connection is kept then.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MOST_INTERIM):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200:
+                return version, status, reason
+            if status == requests.codes.switching_protocols:
+                raise HTTPException("101, though nothing else was asked for than HTTP")
+            parse_headers(self.fp)
+        raise HTTPException(f"more than {MOST_INTERIM} interim answers")
+
+    def begin(self) -> None:
+        super().begin()
+        if self.length == 0 and (self.chunked or self.headers.get("Content-Length", "0").strip() != "0"):
+            self.will_close = True  # a body where there may be none
+
+
+class Connection(HTTPConnection):
+    """A connection without TLS."""
+
+    response_class = _Response
+
+
+class SecureConnection(HTTPSConnection):
     """Tells a connection that was never made from one that broke later.
 
     urllib3 gives the same errors for a handshake and for what follows it.
     """
 
+    response_class = _Response
+
     def connect(self) -> None:
+        """Connect, and agree on TLS. Raises what is ours of the two."""
         try:
             super().connect()
         except (OSError, SSLError) as problem:
@@ -161,8 +209,12 @@ class _Connection(HTTPSConnection):
             raise _NoTunnel(self, str(problem)) from problem
 
 
-class _ConnectionPool(HTTPSConnectionPool):
-    ConnectionCls = _Connection
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = SecureConnection
 
 
 class _Adapter(HTTPAdapter):
@@ -209,7 +261,7 @@ def problem_with_certificates(path: str) -> str:
 
 
 def _use_own_connections(manager: PoolManager) -> None:
-    manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": _ConnectionPool}
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
 def _reason(problem: Exception) -> tuple[Exception, bool]:
