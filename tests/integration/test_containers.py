@@ -226,6 +226,28 @@ def test_no_capacity_is_tried_again_until_there_is_some(plane: Plane, world: Wor
     assert message(world, task) == "at last"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+        "You've reached the limit on the number of tasks you can run concurrently",
+        "The service was unable to place the task: insufficient capacity.",
+    ],
+)
+@pytest.mark.parametrize("code", ["ClientException", "InvalidParameterException"])
+def test_no_capacity_is_none_in_whichever_form_ecs_says_so(
+    plane: Plane, world: World, task: str, code: str, text: str
+) -> None:
+    use_job_config(plane, ONE)
+    plane.ecs.refusals = [refusal(code, text)]
+    for _ in range(5):
+        begin(plane)
+        plane.clock.advance(10)
+
+    end(plane, "at last")
+    assert message(world, task) == "at last"
+
+
 def test_no_capacity_until_the_deadline_fails_the_task_with_ecs_reason(
     plane: Plane, world: World, task: str
 ) -> None:

@@ -24,7 +24,7 @@ from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.credentials import ApiToken, SecretUnreadable, Together
 from execution_plane.keptn.events import Event
 from execution_plane.keptn.oauth import BearerToken, LoginFailed, read_client
-from execution_plane.keptn.transport import Credentials, KeptnUnauthorized, Transport
+from execution_plane.keptn.transport import Credentials, KeptnError, KeptnUnauthorized, Transport
 from execution_plane.settings import InvalidSetting, Settings
 from local.keptn.control_plane import Keptn
 from tests.support.clock import SimulatedClock
@@ -163,6 +163,38 @@ def test_an_access_token_that_no_header_can_have_is_named_and_not_told(
         "have; see OauthSecretArn"
     )
     assert login.seen_by_keptn == []
+
+
+@pytest.mark.parametrize("token", ["", "  ", None, 7, ["a"]])
+def test_an_access_token_that_is_none_is_not_sent(keptn: ControlPlane, login: Login, token: Any) -> None:
+    login.grants_with = {"access_token": token}
+
+    with pytest.raises(LoginFailed, match=r"access_token|missing_token") as refused:
+        keptn.open_events(LISTING, {})
+
+    assert str(refused.value).endswith("see OauthSecretArn")
+    assert login.seen_by_keptn == []
+
+
+def test_a_lifetime_may_be_a_text(keptn: ControlPlane, login: Login, clock: SimulatedClock) -> None:
+    login.grants_with = {"expires_in": "3600"}
+    for seconds in (0, 3539, 1):
+        clock.advance(seconds)
+        keptn.open_events(LISTING, {})
+
+    assert len(login.grants) == 2
+
+
+def test_a_login_that_is_refused_is_asked_for_once_and_then_after_a_pause(
+    keptn: ControlPlane, login: Login, clock: SimulatedClock
+) -> None:
+    login.refuses_with = "unauthorized_client"
+    for _ in range(20):
+        with pytest.raises(KeptnError, match="unauthorized_client"):
+            keptn.open_events(LISTING, {})
+        clock.advance(1)
+
+    assert len(login.grants) == 3
 
 
 def test_an_expired_secret_is_named_and_nothing_is_sent(keptn: ControlPlane, login: Login) -> None:

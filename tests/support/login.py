@@ -34,6 +34,8 @@ class Login:
     """Of what it grants."""
     suffix: str = ""
     """Of each token."""
+    grants_with: dict[str, Any] = field(default_factory=dict)
+    """What is otherwise in what it grants."""
     valid: set[str] = field(default_factory=set)
     grants: list[dict[str, str]] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
@@ -64,9 +66,9 @@ class Login:
         token = f"token-{len(self.grants)}{self.suffix}"
         self.valid.add(token)
         granted: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "scope": "other"}
-        return jsonify(
-            granted if self.lifetime is None else granted | {"expires_in": self.lifetime}
-        ), self.status
+        if self.lifetime is not None:
+            granted["expires_in"] = self.lifetime
+        return jsonify(granted | self.grants_with), self.status
 
     def configuration(self) -> Response:
         """The discovery document."""

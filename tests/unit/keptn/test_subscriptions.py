@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from execution_plane.keptn.events import EventRef, read_triggered
 from execution_plane.keptn.subscriptions import EventMatch, Query, Subscription, from_settings, queries
+from execution_plane.keptn.uniform import read_subscription
 from execution_plane.settings import Match, PollerSettings
 
 CONTEXT = "08735340-6f9e-4b32-97ff-3b6c292bc509"
@@ -134,6 +135,20 @@ def test_one_request_for_each_type_as_narrow_as_it_may_be(
     subscriptions: list[Subscription], active: list[EventRef], expected: list[Query]
 ) -> None:
     assert list(queries(subscriptions, active)) == expected
+
+
+@pytest.mark.parametrize("filtered", [None, {}, {"projects": None}, {"projects": [""]}, {"projects": [None]}])
+def test_a_filter_without_a_name_lets_everything_pass(filtered: Any) -> None:
+    subscription = read_subscription({"event": SAYHELLO, "filter": filtered})
+
+    assert subscription == Subscription(SAYHELLO)
+    assert subscription.takes(ref())
+
+
+def test_a_filters_names_may_be_empty_or_several_with_commas() -> None:
+    subscription = read_subscription({"event": SAYHELLO, "filter": {"stages": ["", "dev", "qa,prod"]}})
+
+    assert subscription.stages == ("dev", "qa", "prod")
 
 
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -8,7 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 LATER: Final = frozenset({"ThrottlingException", "TooManyRequestsException", "LimitExceededException"})
 # ECS words some of what is so for a while, like EC2's throttling of itself, as faults of the request.
 LATER_TEXTS: Final = re.compile(
-    "Request ?limit ?exceeded|Rate exceeded|Too many concurrent attempts|reached the limit on the number",
+    "Request ?limit ?exceeded|Rate exceeded|Too many concurrent attempts|reached the limit on the number"
+    "|Capacity is unavailable|insufficient capacity|not have enough capacity|try again",
     re.IGNORECASE,
 )
 REFUSALS: Final = frozenset(

@@ -27,7 +27,9 @@ _FORBIDDEN: Final = tuple(
         ("ff00::/8", "multicast"),
     )
 )
-_NAT64: Final = ip_network("64:ff9b::/96")
+# Of IPv6, with the address of IPv4 in its last 32 bits: NAT64 (RFC 6052), and SIIT (RFC 2765).
+_ENDS_WITH_IPV4: Final = (ip_network("64:ff9b::/96"), ip_network("::ffff:0:0:0/96"))
+_ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)  # what precedes one of IPv4, in whichever network (RFC 5214)
 
 
 @dataclass(frozen=True)
@@ -75,5 +77,7 @@ def _meant(address: Address) -> Iterator[Address]:
             yield address.sixtofour
         if address.teredo:
             yield from address.teredo
-        if address in _NAT64:
-            yield IPv4Address(int(address) & 0xFFFF_FFFF)
+        ending = int(address) & 0xFFFF_FFFF
+        is_isatap = int(address) >> 32 & 0xFFFF_FFFF in _ISATAP
+        if is_isatap or any(address in network for network in _ENDS_WITH_IPV4):
+            yield IPv4Address(ending)

@@ -99,11 +99,16 @@ class BearerToken:
             )
             response = self._send("POST", token_url, body, None)
         answer = _read(oauth, client, token_url, response)
-        text, lifetime = str(answer["access_token"]), answer.get("expires_in")
+        text = answer["access_token"]
+        if not isinstance(text, str) or not text.strip():
+            said = "the answer's access_token is no text, or empty"
+            raise LoginFailed("POST", token_url, said, response.status_code, f"see {PARAMETER}")
         if not fits_a_header(text):
             raise LoginFailed("POST", token_url, UNFIT, response.status_code, f"see {PARAMETER}")
-        renew_at = None if lifetime is None else asked_at + max(lifetime - EARLY, lifetime / 2)
-        return _Token(text, renew_at)
+        if answer.get("expires_in") is None:
+            return _Token(text, None)
+        lifetime = float(answer["expires_in"])  # a text, by some servers
+        return _Token(text, asked_at + max(lifetime - EARLY, lifetime / 2))
 
     def _discover(self, url: str) -> str:
         """The token URL that an OpenID configuration names; read once."""

@@ -73,8 +73,10 @@ def subscription_as_json(subscription: Subscription) -> dict[str, Any]:
 
 
 def read_subscription(raw: object) -> Subscription:
-    """A subscription as Keptn has it; a filter or list that is null lets everything pass.
+    """A subscription as Keptn has it; a filter or list that is null, or of empty names, lets everything pass.
 
+    Keptn's own connectors join a list's names by commas, take an empty text for no filter, and else split it
+    (go-utils, pkg/sdk/connector/eventmatcher).
     Raises UnsupportedSubscription, with the event's type as its text where there is one.
     """
     event_type = _text(raw, "event")
@@ -82,7 +84,10 @@ def read_subscription(raw: object) -> Subscription:
         raise UnsupportedSubscription(event_type or repr(raw))
     chosen = raw.get("filter") or {}
     projects, stages, services = (
-        tuple(str(name) for name in chosen.get(names) or ()) for names in ("projects", "stages", "services")
+        tuple(
+            name for name in ",".join(str(each or "") for each in chosen.get(names) or ()).split(",") if name
+        )
+        for names in ("projects", "stages", "services")
     )
     return Subscription(event_type, projects, stages, services, _text(raw, "id"))
 
