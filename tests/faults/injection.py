@@ -14,9 +14,10 @@ from typing import Any
 
 import requests
 from botocore.exceptions import ClientError, ReadTimeoutError
-from requests.adapters import BaseAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
+from execution_plane.keptn.connecting import Connection
 from execution_plane.ledger.table import LostRace
 from tests.support.clock import SimulatedClock
 
@@ -40,6 +41,8 @@ class Fault(Enum):
     TWICE = "took effect twice"
     DOWN = "the service fails for a minute"
     SLOW = "answered after some seconds"
+    INTERIM = "answered behind an interim answer"
+    UNAUTHORIZED = "refused for its login, without effect"
     OVERTAKEN = "others act just before it"
     FOLLOWED = "others act just after it, before its caller goes on"
 
@@ -57,6 +60,7 @@ READS = frozenset(
     }
 )
 """Calls that change nothing: doubled or late they are the same call, and without an answer they failed."""
+KEPTN = "keptn"
 HTTP_CALL = "Call"
 """The operation of a task's own call, to whomever."""
 LOSABLE = frozenset({"DeleteMessageBatch", "Invoke", "ReceiveMessage", HTTP_CALL})
@@ -89,6 +93,8 @@ class Call:
                 return self.operation not in READS | {"ReceiveMessage"}  # what is received is in the answer
             case Fault.LOST:
                 return bool(self.sends) or self.operation in LOSABLE
+            case Fault.INTERIM | Fault.UNAUTHORIZED:
+                return self.service == KEPTN
         return True
 
 
@@ -193,6 +199,10 @@ class Injector:
                 answer = act()
                 self.clock.advance(SLOWNESS)
                 return answer
+            case Fault.INTERIM:
+                return _behind_an_interim_answer(act())
+            case Fault.UNAUTHORIZED:
+                return _response(401, {"code": 401, "message": "unauthenticated or invalid credentials"})
             case Fault.OVERTAKEN:
                 self.others()
                 return act()
@@ -289,11 +299,12 @@ class _Adapter(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         response: requests.Response = self._injector.make(
-            Call("keptn", request.method or "", _sent_by(request)),
+            Call(KEPTN, request.method or "", _sent_by(request)),
             lambda: self._inner.send(request, *args, **kwargs),
             failure=requests.ConnectionError("Remote end closed connection", request=request),
             timeout=requests.ReadTimeout("Read timed out", request=request),
-            shrug=lambda: _accepted(request),
+            # What Keptn answers to an event, whatever becomes of it.
+            shrug=lambda: _response(200, {"keptnContext": "00000000-0000-0000-0000-000000000000"}),
         )
         return response
 
@@ -308,11 +319,42 @@ def _sent_by(request: requests.PreparedRequest) -> str:
     return str(json.loads(request.body or "")["type"]).rpartition(".")[2]
 
 
-def _accepted(request: requests.PreparedRequest) -> requests.Response:
-    """What Keptn answers to an event, whatever becomes of it."""
+def _response(status: int, body: object) -> requests.Response:
     response = requests.Response()
-    response.status_code = 200
-    response.request = request
-    body = json.dumps({"keptnContext": "00000000-0000-0000-0000-000000000000"}).encode()
-    response.raw = HTTPResponse(io.BytesIO(body), preload_content=False)
+    response.status_code = status
+    raw = io.BytesIO(json.dumps(body).encode())
+    response.raw = HTTPResponse(raw, status=status, preload_content=False)
     return response
+
+
+class _Received:
+    """A socket from which something certain comes, whatever is sent."""
+
+    def __init__(self, received: bytes) -> None:
+        self._received = io.BytesIO(received)
+
+    def makefile(self, _: str) -> io.BytesIO:
+        return self._received
+
+    def settimeout(self, _: object) -> None:
+        pass
+
+    def sendall(self, _: bytes) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _behind_an_interim_answer(response: requests.Response) -> requests.Response:
+    """The same answer as the functions' connections read it where 103 Early Hints precedes it."""
+    body = response.raw.read()
+    framing = {"content-length", "transfer-encoding"}
+    headers = {name: text for name, text in response.headers.items() if name.lower() not in framing}
+    lines = [f"HTTP/1.1 {response.status_code} ", *(f"{name}: {text}" for name, text in headers.items())]
+    head = "\r\n".join(["HTTP/1.1 103 Early Hints", "", *lines, f"Content-Length: {len(body)}", "", ""])
+    connection = Connection("keptn.test")
+    connection.sock = _Received(head.encode() + body)
+    connection.request("GET", "/", preload_content=False)
+    request = requests.Request("GET", "http://keptn.test").prepare()
+    return HTTPAdapter().build_response(request, connection.getresponse())

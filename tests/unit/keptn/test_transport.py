@@ -4,14 +4,18 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import pytest
 
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn import transport
-from execution_plane.keptn.connecting import SettingNames
+from execution_plane.keptn.circuit_breaker import FIRST_PAUSE
+from execution_plane.keptn.connecting import SettingNames, retry_after
 from execution_plane.keptn.control_plane import ControlPlane, NotSent, SendUncertain
 from execution_plane.keptn.events import EventRef, started
 from execution_plane.keptn.transport import (
@@ -23,6 +27,7 @@ from execution_plane.keptn.transport import (
     KeptnLacksEndpoint,
     KeptnNotAsked,
     KeptnNotFound,
+    KeptnPaused,
     KeptnRedirected,
     KeptnRefused,
     KeptnSilent,
@@ -33,6 +38,7 @@ from execution_plane.keptn.transport import (
 from local.keptn.faults import Answer, Delay, DropConnection, HandleThenDrop, HugeBody, Redirect
 from local.keptn.server import KeptnServer
 from tests.support.clock import SimulatedClock
+from tests.support.listener import Listener, read_request
 
 TOKEN = "a-very-secret-token"
 PATH = "/controlPlane/v1/event/triggered/sh.keptn.event.sayhello.triggered"
@@ -40,6 +46,7 @@ REF = EventRef(
     "event", "sh.keptn.event.sayhello.triggered", "08735340-6f9e-4b32-97ff-3b6c292bc509", "p", "s", "v"
 )
 CLOCK = SystemClock()
+NOON = datetime(2026, 10, 21, 7, 28, tzinfo=UTC).timestamp()
 
 
 class Tokens:
@@ -51,6 +58,10 @@ class Tokens:
 
     def headers(self) -> Mapping[str, str]:
         return {"x-token": self._tokens[0]}
+
+    def replace(self, token: str) -> None:
+        """Let this be the token once it is read again."""
+        self._tokens.append(token)
 
     def renew(self) -> None:
         self.renewed += 1
@@ -302,14 +313,223 @@ def test_a_rotated_token_is_read_again_once(server: KeptnServer) -> None:
     assert tokens.renewed == 1
 
 
-def test_a_token_that_stays_wrong_is_tried_twice_and_no_more(server: KeptnServer) -> None:
+def test_a_token_that_stays_wrong_is_not_sent_again(server: KeptnServer) -> None:
     tokens = Tokens("wrong")
     rule = server.faults.add(Answer(401))
 
     with pytest.raises(KeptnUnauthorized):
         Transport(server.url, tokens, CLOCK).get(PATH)
 
-    assert (rule.seen, tokens.renewed) == (2, 1)
+    assert (rule.seen, tokens.renewed) == (1, 1)
+
+
+def test_a_refused_login_is_asked_about_once_after_a_pause_that_grows(server: KeptnServer) -> None:
+    clock, tokens = SimulatedClock(), Tokens("wrong")
+    rule = server.faults.add(Answer(401, "<html>", headers=(("X", "y"),)))
+    http = Transport(server.url, tokens, clock)
+    asked_at = []
+
+    for second in range(200):
+        for _ in range(6):
+            before = rule.seen
+            with pytest.raises(KeptnRefused, match="401 Fault; check KeptnApiTokenSecretArn"):
+                http.get(PATH)
+            if rule.seen > before:
+                asked_at.append(second)
+        clock.advance(1)
+
+    assert asked_at == [0, 5, 15, 35, 75, 115, 155, 195]
+
+
+def test_a_secret_that_was_changed_ends_the_pause_and_the_old_token_is_sent_no_more(
+    server: KeptnServer,
+) -> None:
+    clock, tokens = SimulatedClock(), Tokens("wrong")
+    http = Transport(server.url, tokens, clock)
+    server.faults.add(Answer(401), times=1)
+    with pytest.raises(KeptnUnauthorized):
+        http.get(PATH)
+    tokens.replace(TOKEN)
+    with pytest.raises(KeptnPaused):
+        http.get(PATH)
+    rule = server.faults.add(Answer(401), times=0)
+
+    clock.advance(FIRST_PAUSE)
+
+    assert [http.get(PATH).body["events"] for _ in range(3)] == [[], [], []]
+    assert rule.seen == 3
+
+
+def test_of_requests_side_by_side_that_are_refused_one_reads_the_secret_again(server: KeptnServer) -> None:
+    together = threading.Barrier(6)
+
+    class ReadTogether(Tokens):
+        def headers(self) -> Mapping[str, str]:
+            if not self.renewed and not together.broken:
+                with suppress(threading.BrokenBarrierError):
+                    together.wait(0.5)
+                together.abort()
+            return super().headers()
+
+    tokens = ReadTogether("old", "stays wrong", "never read")
+    server.faults.add(Answer(401))
+    http = Transport(server.url, tokens, SimulatedClock())
+
+    def ask(_: int) -> type[Exception] | None:
+        try:
+            http.get(PATH)
+        except KeptnError as refused:
+            return type(refused)
+        return None
+
+    with ThreadPoolExecutor(6) as pool:
+        assert None not in pool.map(ask, range(6))
+    assert tokens.renewed == 1
+
+
+def test_a_gateway_that_turns_requests_away_while_the_login_is_refused_is_not_the_cause_that_is_named(
+    server: KeptnServer,
+) -> None:
+    clock = SimulatedClock()
+    http = Transport(server.url, Tokens("wrong"), clock)
+    server.faults.add(Answer(401), times=1)
+    with pytest.raises(KeptnUnauthorized):
+        http.get(PATH)
+    clock.advance(FIRST_PAUSE)
+    server.faults.add(Answer(429, '{"code":429, "message":"too many requests"}', "text/plain"))
+
+    with pytest.raises(KeptnBusy, match=r"429 too many requests, after GET .*: 401 .*; check KeptnApiToken"):
+        http.get(PATH)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_that_is_asked_for_is_kept(server: KeptnServer, status: int) -> None:
+    clock = SimulatedClock()
+    http = Transport(server.url, Tokens(TOKEN), clock)
+    rule = server.faults.add(Answer(status, headers=(("Retry-After", "7"),)), times=1)
+
+    with pytest.raises(KeptnError):
+        http.get(PATH)
+    clock.advance(6.9)
+    with pytest.raises(KeptnPaused, match=f"not sent, after GET {PATH}: {status} Fault") as paused:
+        http.post("/v1/event", {})
+    assert paused.value.had_no_effect
+    assert rule.seen == 1
+    clock.advance(0.1)
+
+    assert http.get(PATH).body["events"] == []
+
+
+def test_a_pause_that_is_unreasonably_long_is_cut_to_a_minute(server: KeptnServer) -> None:
+    clock = SimulatedClock()
+    http = Transport(server.url, Tokens(TOKEN), clock)
+    server.faults.add(Answer(429, headers=(("Retry-After", "86400"),)), times=1)
+
+    with pytest.raises(KeptnBusy):
+        http.get(PATH)
+    clock.advance(60)
+
+    assert http.get(PATH).body["events"] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        *(("0", 0.0), ("120", 120.0), (" 7 ", 7.0), ("9" * 400, 999_999_999.0)),
+        *((None, 0.0), ("", 0.0), ("-5", 0.0), ("1.5", 0.0), ("soon", 0.0), ("\u0663", 0.0)),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", 30.0),
+        ("Wednesday, 21-Oct-26 07:28:30 GMT", 30.0),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        *(("Wed, 99 Oct 2026 07:28:30 GMT", 0.0), ("Wed, 21 Oct 0000 07:28:30 GMT", 0.0)),
+    ],
+)
+def test_a_wish_to_be_left_alone_is_in_seconds_or_a_date(value: str | None, seconds: float) -> None:
+    assert retry_after(value, NOON) == seconds
+
+
+EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        *(EARLY_HINTS, b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        *(b"HTTP/1.1 199 Whatever\r\n\r\n", EARLY_HINTS * 3 + b"HTTP/1.1 100 \r\n\r\n"),
+    ],
+)
+def test_an_interim_answer_is_none_and_each_request_has_its_own_answer_on_a_kept_connection(
+    interim: bytes,
+) -> None:
+    numbers = count()
+
+    def converse(connection: socket.socket) -> None:
+        while True:
+            read_request(connection)
+            connection.sendall(interim)
+            body = json.dumps({"number": next(numbers)}).encode()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    with Listener(converse) as listener:
+        http = Transport(f"http://127.0.0.1:{listener.port}/api", Tokens(TOKEN), CLOCK)
+        answers = [http.get(PATH).body["number"] for _ in range(3)]
+        answers.append(http.post("/v1/event", {}).body["number"])
+        http._session.close()
+
+    assert answers == [0, 1, 2, 3]
+    assert listener.connections == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 1000,
+    ],
+)
+def test_what_never_becomes_an_answer_may_have_had_an_effect(answer: bytes) -> None:
+    with (
+        raw_server(lambda connection, _: connection.sendall(answer)) as url,
+        pytest.raises(KeptnSilent) as failed,
+    ):
+        Transport(url, Tokens(TOKEN), CLOCK).post("/v1/event", {})
+
+    assert not failed.value.had_no_effect
+
+
+LATE = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"HTTP/1.1 204 No Content\r\nContent-Length: %d\r\n\r\n" % (len(LATE) + 15),
+        b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 53\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 500 Oh\r\nContent-Length: nonsense\r\n\r\n",
+    ],
+)
+def test_what_an_answer_left_unread_is_no_other_requests_answer(first: bytes) -> None:
+    """The rest comes when the next request is under way, so that nobody can see it before."""
+
+    def converse(connection: socket.socket) -> None:
+        if listener.connections == 1:
+            read_request(connection)
+            connection.sendall(first)
+            if b"nonsense" in first:
+                return
+            read_request(connection)
+            connection.sendall(LATE + b'{"whose": "GET"}'[:15])
+        else:
+            read_request(connection)
+            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"whose": "POST"}')
+
+    with Listener(converse) as listener:
+        http = Transport(f"http://127.0.0.1:{listener.port}/api", Tokens(TOKEN), CLOCK)
+        with suppress(KeptnError):
+            http.get(PATH)
+        assert http.post("/v1/event", {}).body == {"whose": "POST"}
+        http._session.close()
 
 
 def test_a_second_try_is_not_begun_when_the_time_of_both_is_over(server: KeptnServer) -> None:

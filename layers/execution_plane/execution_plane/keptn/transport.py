@@ -6,14 +6,15 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import responses
-from typing import Any, ClassVar, NoReturn, Protocol
+from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from execution_plane.clock import Clock
-from execution_plane.keptn.connecting import PARAMETERS, SettingNames, new_session, trouble_of
+from execution_plane.clock import Clock, Deadline
+from execution_plane.keptn.circuit_breaker import CircuitBreaker
+from execution_plane.keptn.connecting import PARAMETERS, SettingNames, new_session, retry_after, trouble_of
 
 CONNECT_SECONDS = 4.0
 READ_SECONDS = 20.0  # between two bytes of an answer
@@ -26,6 +27,7 @@ MESSAGE_LENGTH = 300
 UNFIT = "the token has a line break, or another character that no header can have"
 SENT_IN_PLAIN = re.compile(rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server")
 """What nginx, and what servers in Go, say to a request without TLS where they speak it."""
+REFUSES_A_LOGIN = (400, 401, 403)  # of the server that gives access tokens (RFC 6749, section 5.2)
 NO_ROUTE = re.compile(r"path \S+ was not found")  # go-openapi's words
 
 
@@ -94,6 +96,10 @@ class KeptnBusy(KeptnRefused):
     """
 
 
+class KeptnPaused(KeptnBusy):
+    """Not sent: Keptn refused the login or wanted a pause, in the words that the text has."""
+
+
 class KeptnNotAsked(KeptnRefused):
     """What the login gave can't stand in a header, so nothing was sent."""
 
@@ -141,6 +147,8 @@ class Transport:
         self._credentials = credentials
         self._clock = clock
         self._session = session or new_session(ca_bundle_path)
+        self._breaker = CircuitBreaker(clock)
+        self._renewing = threading.Lock()
         self._used_at = clock.monotonic()
         self._lock = threading.Lock()
 
@@ -177,26 +185,58 @@ class Transport:
         body: object = None,
         seconds: float = READ_SECONDS,
     ) -> Answer:
-        """Send once, and once more with fresh credentials where they were refused: a token may be rotated.
+        """Send once, and once more where the login was refused and is another by now: it may be rotated.
 
-        Both together wait no longer than the first alone may.
+        Both together wait no longer than the first alone may. While Keptn wants no requests, none is sent.
         """
-        until = self._clock.monotonic() + seconds
+        if obstacle := self._breaker.obstacle():
+            raise KeptnPaused(method, path, f"not sent, after {obstacle}")
+        if asks_again := bool(self._breaker.refusal):
+            self._credentials.renew()
+        until, login = Deadline.after(self._clock, seconds), self._login(method, path)
         try:
-            return self._once(method, path, params, body, seconds)
+            return self._once(method, path, params, body, login, seconds)
         except KeptnUnauthorized as refused:
             if refused.status != requests.codes.unauthorized:
                 raise
-            self._credentials.renew()
-            left = until - self._clock.monotonic()
-            if left < LEAST_SECONDS:
+            if asks_again:
+                self._breaker.refuse_login(str(refused))
                 raise
-        return self._once(method, path, params, body, left)
+            other = self._other_login(login, refused)
+            if until.remaining() < LEAST_SECONDS:
+                raise
+        try:
+            return self._once(method, path, params, body, other, until.remaining())
+        except KeptnUnauthorized as refused:
+            self._breaker.refuse_login(str(refused))
+            raise
+
+    def _other_login(self, login: Mapping[str, str], refused: KeptnUnauthorized) -> Mapping[str, str]:
+        """What there is in place of a refused login, asked for once by all whose login it was.
+
+        Raises `refused` if there is no other.
+        """
+        with self._renewing:
+            if self._breaker.refusal:
+                raise refused
+            if self._login(refused.method, refused.path) == login:
+                self._credentials.renew()
+            other = self._login(refused.method, refused.path)
+            if other == login:
+                self._breaker.refuse_login(str(refused))
+                raise refused
+            return other
 
     def _once(
-        self, method: str, path: str, params: Mapping[str, str] | None, body: object, seconds: float
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: object,
+        login: Mapping[str, str],
+        seconds: float,
     ) -> Answer:
-        headers = {"Accept": "application/json", **self._login(method, path)}
+        headers = {"Accept": "application/json", **login}
         if body is not None:
             headers["Content-Type"] = "application/json"
         self._drop_idle_connections()
@@ -218,12 +258,32 @@ class Transport:
             kind = KeptnSilent if trouble.may_have_arrived else KeptnUnreachable
             raise kind(method, path, trouble.what, advice=trouble.advice) from None
         if not 200 <= response.status_code < 300:
-            self._raise_for(method, path, response, content)
+            raise self._heeded(self._problem(method, path, response, content), response)
+        self._breaker.close()
         return Answer(self._parse(method, path, response, content), response.headers.get("Date", ""))
+
+    def _heeded(self, problem: KeptnError, response: requests.Response) -> KeptnError:
+        """An answer's problem, once it is noted what the answer says of further requests."""
+        pause = retry_after(response.headers.get("Retry-After"), self._clock.now())
+        if isinstance(problem, KeptnBusy | KeptnBroken):
+            if refusal := self._breaker.refusal:
+                # The gateway turns so many away only because of our login: that is what is to be mended.
+                said = f"{problem.status} {problem.message}, after {refusal}"
+                return KeptnPaused(problem.method, problem.path, said) if problem.had_no_effect else problem
+            if pause:
+                self._breaker.wait(str(problem), pause)
+        elif problem.status != requests.codes.unauthorized:
+            self._breaker.close()
+        return problem
 
     def _login(self, method: str, path: str) -> Mapping[str, str]:
         """The headers of the credentials. Raises KeptnNotAsked, and what the credentials raise."""
-        headers = self._credentials.headers()
+        try:
+            headers = self._credentials.headers()
+        except KeptnRefused as refused:  # by the server that gives access tokens
+            if refused.status in REFUSES_A_LOGIN:
+                self._breaker.refuse_login(str(refused))
+            raise
         if not all(map(fits_a_header, headers.values())):
             raise KeptnNotAsked(method, path, f"not sent: {UNFIT}", advice=f"check {self._names.login}")
         return headers
@@ -242,15 +302,16 @@ class Transport:
                 raise KeptnSilent(method, path, "the answer did not end in time", response.status_code)
         return content
 
-    def _raise_for(self, method: str, path: str, response: requests.Response, content: bytearray) -> NoReturn:
+    def _problem(self, method: str, path: str, response: requests.Response, content: bytearray) -> KeptnError:
+        """What an answer that is none of 2xx means."""
         status = response.status_code
         keptns_own, message = _message(content, response.reason or responses.get(status, ""))
         if status >= requests.codes.server_error:
-            raise KeptnBroken(method, path, message, status)
+            return KeptnBroken(method, path, message, status)
         if status < requests.codes.bad_request:
             target = response.headers.get("Location", "nowhere").partition("?")[0]
             advice = f"set {self._names.url} to the place itself" if self._is_api() else self._place_advice()
-            raise KeptnRedirected(method, path, f"redirected to {target}", status, advice)
+            return KeptnRedirected(method, path, f"redirected to {target}", status, advice)
         kinds: dict[int, type[KeptnRefused]] = {
             400: KeptnContentRefused,
             401: KeptnUnauthorized,
@@ -263,7 +324,7 @@ class Transport:
             429: KeptnBusy,
         }
         kind = kinds.get(status, KeptnRefused)
-        raise kind(method, path, message, status, self._advice(kind, status, content))
+        return kind(method, path, message, status, self._advice(kind, status, content))
 
     def _advice(self, kind: type[KeptnRefused], status: int, content: bytearray) -> str:
         if SENT_IN_PLAIN.search(content):
