@@ -46,8 +46,18 @@ test-all: .venv/ready  ## Run all tests but those with the SAM CLI
 test-sam: .venv/ready .venv-sam/ready  ## Run the functions in containers, by the SAM CLI
 	.venv/bin/pytest tests/sam $(PYTEST)
 
-test-deploy: .venv/ready .venv-sam/ready $(LAMBDA_PYTHON:%=.venv-ministack/ready)  ## Deploy to an AWS on this machine
+ifneq ($(LAMBDA_PYTHON),)
+test-deploy: .venv/ready .venv-sam/ready .venv-ministack/ready  ## Deploy to an AWS on this machine
 	.venv/bin/pytest tests/deploy -n 3 --dist loadfile $(PYTEST)
+else ifeq ($(WITHOUT),python3.13)
+test-deploy:
+	@echo "No deployment is tested: there is no Python 3.13, and WITHOUT=python3.13 says that there need be none."
+else
+test-deploy:
+	@echo "There is no Python 3.13, on which the functions run, so that no deployment can be tested: install it," >&2
+	@echo "or say so by make test-deploy WITHOUT=python3.13" >&2
+	@exit 1
+endif
 
 bench: .venv/ready  ## Measure what it costs
 	$(RUN) bench
