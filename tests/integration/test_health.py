@@ -284,3 +284,13 @@ def test_a_waiting_run_is_overdue_by_its_containers_deadline(
     tick(plane)
 
     assert Measure.RUNS_OVERDUE not in emitted()
+
+
+def test_what_became_of_a_closed_run_can_be_counted_by_the_lines_of_the_log(
+    world: World, plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    error(world, plane)
+
+    (line,) = [vars(each) for each in caplog.records if each.message == "run closed"]
+    names = ("project", "stage", "task", "status", "result")
+    assert [line[name] for name in names] == ["podtato", "dev", "sayhello", "errored", "fail"]

@@ -17,6 +17,7 @@ RESOURCES: dict[str, dict[str, Any]] = read_template()["Resources"]
 OWN = "KeptnLambdaExecutor"
 ALARMS = {name: each for name, each in RESOURCES.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
 QUERIES = {name: each for name, each in RESOURCES.items() if each["Type"] == "AWS::Logs::QueryDefinition"}
+TOLD = [{"Fn::If": ["BringsTopic", {"Ref": "AlarmTopicArn"}, {"Ref": "AlarmTopic"}]}]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 SOURCES = "\n".join(path.read_text() for path in (ROOT / "functions").rglob("*.py"))
 FUNCTION_METRICS = {"Invocations", "Errors", "Throttles", "ConcurrentExecutions"}
@@ -34,8 +35,20 @@ def widgets() -> list[dict[str, Any]]:
 def of_the_dashboard() -> Iterator[tuple[str, str, str, str]]:
     """Namespace, metric, and the name and value of its dimension."""
     for widget in widgets():
-        for namespace, name, dimension, value, _ in widget["properties"].get("metrics", ()):
+        for namespace, name, dimension, value, _ in metrics_of(widget):
             yield namespace, name, dimension, value
+
+
+def metrics_of(widget: dict[str, Any]) -> list[list[Any]]:
+    """The metrics of a widget, without what is computed of them."""
+    return [each for each in widget["properties"].get("metrics", ()) if len(each) > 1]
+
+
+def computed_in(widget: dict[str, Any]) -> list[str]:
+    """The expressions of a widget."""
+    return [
+        each[0]["expression"] for each in widget["properties"].get("metrics", ()) if isinstance(each[0], dict)
+    ]
 
 
 def of_the_alarms() -> Iterator[tuple[str, str, str]]:
@@ -64,6 +77,20 @@ def test_every_metric_is_on_the_dashboard_or_has_an_alarm() -> None:
     read = {name for _, name, *_ in (*of_the_dashboard(), *of_the_alarms())}
 
     assert {*Count, *Measure} <= read
+
+
+def test_graphs_show_0_where_nothing_is_told_and_no_time_where_nothing_took_any() -> None:
+    for widget in widgets():
+        metrics = metrics_of(widget)
+        if not metrics:
+            continue
+        if {name for _, name, *_ in metrics} <= {Measure.START_DELAY, Measure.RUN_DURATION}:
+            assert computed_in(widget) == []
+        else:
+            (expression,) = computed_in(widget)
+            assert "FILL(" in expression
+            assert [each[-1]["id"] for each in metrics] == [f"m{n}" for n in range(1, len(metrics) + 1)]
+            assert not any(each[-1]["visible"] for each in metrics)
 
 
 def test_the_dashboards_widgets_lie_beside_each_other() -> None:
@@ -97,15 +124,29 @@ def test_every_alarm_says_what_to_look_at_and_has_an_entry_of_its_own(name: str)
 
     assert said.endswith("docs/operations.md#alarms.")
     assert re.search(rf"^\| `{name}` \| .+ \| .+ \| .+ \| .+ \|$", PAGE, re.MULTILINE)
-    assert properties["AlarmActions"] == [{"Ref": "AlarmTopicArn"}]
+    assert properties["AlarmActions"] == TOLD
+    assert properties.get("OKActions", TOLD) == TOLD
 
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_a_plane_that_rests_raises_no_alarm(name: str) -> None:
-    """Only the alarm that looks for ticks takes their absence for a failure."""
-    breaches = ALARMS[name]["Properties"]["TreatMissingData"] != "notBreaching"
+    """Nothing takes the absence of data for a failure but the alarm that looks for ticks, which begins so."""
+    properties = ALARMS[name]["Properties"]
 
-    assert breaches == (name == "TicksMissingAlarm")
+    assert properties["TreatMissingData"] != "breaching"
+    assert ("InsufficientDataActions" in properties) == (name == "TicksMissingAlarm")
+
+
+def test_a_plane_that_rests_is_not_said_to_have_recovered() -> None:
+    assert ALARMS["PollFailedAlarm"]["Properties"]["TreatMissingData"] == "ignore"
+
+
+def test_missing_ticks_are_told_though_the_first_deployment_tells_nothing() -> None:
+    """An alarm begins without enough data, and only a change of its state does something."""
+    properties = ALARMS["TicksMissingAlarm"]["Properties"]
+
+    assert properties["TreatMissingData"] == "missing"
+    assert properties["InsufficientDataActions"] == TOLD
 
 
 def test_the_operations_page_lists_every_metric() -> None:

@@ -78,7 +78,11 @@ def count_closed(run: Run) -> None:
     logger.info(
         "run closed",
         event_id=run.event.id,
+        project=run.event.project,
+        stage=run.event.stage,
         task=run.event.task,
+        status=run.outcome and run.outcome.status,
+        result=run.outcome and run.outcome.result,
         closed_as=run.closed_as,
         seconds=took and round(took, 3),
     )
