@@ -6,18 +6,14 @@ from concurrent.futures import Executor
 from control.dispatch import DispatchFailed
 from control.health import count_closed
 from control.looks import Looks
-from control.paused import PausedTasks
 from control.plan import (
     ABSENT_FORGOTTEN,
     PATIENCE,
-    PAUSE_BETWEEN_LOOKS,
     Action,
     Proof,
     Repair,
-    Start,
     Step,
     decide_repair,
-    decide_start,
     is_absent_for_good,
     prove,
 )
@@ -49,7 +45,6 @@ class Actor:
         *,
         control_plane: ControlPlane,
         looks: Looks,
-        paused: PausedTasks,
         ledger: Ledger,
         replies: Replies,
         waiting: WaitingRuns,
@@ -64,7 +59,6 @@ class Actor:
         """`dispatch` invokes a worker for a run; raises DispatchFailed. A draining plane claims nothing."""
         self._control_plane = control_plane
         self._looks = looks
-        self._paused = paused
         self._ledger = ledger
         self._replies = replies
         self._waiting = waiting
@@ -75,10 +69,9 @@ class Actor:
         self._draining = draining
         self._clock = clock
         self._pool = pool
-        self._not_before: dict[str, float] = {}
-        """When to look again at what is not to be claimed, by event id."""
         self._acts: Mapping[Action, Callable[[Step, Deadline], None]] = {
-            Action.START: self._start,
+            Action.CLAIM: self._claim,
+            Action.ADOPT: self._adopt,
             Action.DISPATCH: self._dispatch_again,
             Action.SEND_STARTED: self._send_started,
             Action.TAKE_BACK: self._take_back,
@@ -95,8 +88,6 @@ class Actor:
 
     def act(self, steps: Sequence[Step], end: Deadline) -> None:
         """Carry out all steps, side by side; nothing is begun close to `end`. Never raises."""
-        now = self._clock.now()
-        self._not_before = {event_id: until for event_id, until in self._not_before.items() if until > now}
         list(self._pool.map(lambda step: self._carry_out(step, end), steps))
 
     def _carry_out(self, step: Step, end: Deadline) -> None:
@@ -120,39 +111,25 @@ class Actor:
         except Exception:
             logger.exception("failed", event_id=event_id, action=step.action.value)
 
-    def _start(self, step: Step, _: Deadline) -> None:
+    def _claim(self, step: Step, _: Deadline) -> None:
         ref = _event_of(step)
-        if self._clock.now() < self._not_before.get(ref.id, 0):
-            return
-        if self._looks.are_supported:
-            try:
-                look = self._looks.look(ref, self._source)
-            except LookUnsupported:
-                return  # the event is taken in a later cycle, once it has settled
-            decision = decide_start(look)
-        else:
-            look, decision = None, self._decide_start_without_look(ref)
-        now = self._clock.now()
-        if decision is Start.WAIT_FOR_RESUME:
-            self._paused.add(ref)
-        elif decision is Start.CLAIM and self._draining:
+        if self._draining:
             self._reopen(self._ledger.get(ref.id))
-            # Keptn may yet count a started of ours that the ledger knows nothing of.
-            self._not_before[ref.id] = now + PAUSE_BETWEEN_LOOKS
-        elif decision is Start.CLAIM:
-            run = self._create(Run.claimed(ref, self._source, now, now + self._run_deadline))
-            count(Count.RUNS_CLAIMED)
-            self._dispatch(run)
-        elif decision is Start.ADOPT and look:
-            adopted = self._create(Run.adopted(ref, self._source, now, look))
-            self._note(ref, adopted.outcome)
-            count(Count.RUNS_ADOPTED)
-            logger.error(
-                "a task that this plane started is not in its ledger: it ends as errored", event_id=ref.id
-            )
+            return
+        now = self._clock.now()
+        run = self._create(Run.claimed(ref, self._source, now, now + self._run_deadline))
+        count(Count.RUNS_CLAIMED)
+        self._dispatch(run)
 
-    def _decide_start_without_look(self, ref: EventRef) -> Start:
-        return Start.WAIT_FOR_RESUME if self._control_plane.is_paused(ref) else Start.CLAIM
+    def _adopt(self, step: Step, _: Deadline) -> None:
+        ref, look = _event_of(step), step.look
+        assert look is not None
+        adopted = self._create(Run.adopted(ref, self._source, self._clock.now(), look))
+        self._note(ref, adopted.outcome)
+        count(Count.RUNS_ADOPTED)
+        logger.error(
+            "a task that this plane started is not in its ledger: it ends as errored", event_id=ref.id
+        )
 
     def _create(self, run: Run) -> Run:
         try:

@@ -15,8 +15,8 @@ from control.health import TickHealth
 from control.looks import Looks
 from control.observing import Observation, Observer
 from control.pace import Pace
-from control.paused import PausedTasks
-from control.plan import Action, Step, plan
+from control.plan import plan
+from control.probes import TaskProbes
 from control.shift import Shift
 from control.waiting import WaitingRuns
 from execution_plane.clock import Clock, Deadline
@@ -86,12 +86,12 @@ class Controller:
         """By `watch`, pollers of different ticks hear of each other; without it, this one hears of none."""
         pool = pool or ThreadPoolExecutor(SIDE_BY_SIDE)
         looks = Looks(control_plane)
-        paused = PausedTasks(control_plane, looks)
+        probes = TaskProbes(control_plane=control_plane, looks=looks, source=source, clock=clock, pool=pool)
         waiting = WaitingRuns(ledger=ledger, containers=containers, dispatch=self._dispatch, clock=clock)
         self._observer = Observer(
             control_plane=control_plane,
             looks=looks,
-            paused=paused,
+            probes=probes,
             failures=failures,
             waiting=waiting,
             errors=errors,
@@ -102,7 +102,6 @@ class Controller:
         self._actor = Actor(
             control_plane=control_plane,
             looks=looks,
-            paused=paused,
             ledger=ledger,
             replies=replies,
             waiting=waiting,
@@ -119,7 +118,7 @@ class Controller:
         self._subscriptions = subscriptions
         self._current: Sequence[Subscription] = ()
         self._heard_at = 0.0
-        self._starting: frozenset[str] = frozenset()
+        self._without_run: frozenset[str] = frozenset()
         self._draining = draining
         self._watch = watch
         self._errors = errors
@@ -166,7 +165,7 @@ class Controller:
         self._health.note(seen, active)
         steps = plan(seen.observed, active, seen.at)
         if pace:
-            self._set_pace(pace, active, steps, seen)
+            self._set_pace(pace, active, seen)
         self._actor.act(steps, end)
         self._errors.send(self._subscriptions.integration_id, end.earlier_by(RESERVE))
         failures = list(seen.failures)
@@ -195,19 +194,15 @@ class Controller:
             return subscriptions is not None
         return True
 
-    def _set_pace(
-        self, pace: Pace, active: "Sequence[Run]", steps: "Sequence[Step]", seen: Observation
-    ) -> None:
+    def _set_pace(self, pace: Pace, active: "Sequence[Run]", seen: Observation) -> None:
         """A task that is under way, or was never seen before, is work; one whose replies were sent is not.
 
         Others may keep that one open for days.
         """
         pace.answered(seen.seconds, failed=bool(seen.failures))
-        starting = frozenset(
-            step.event.id for step in steps if step.action is Action.START and step.event is not None
-        )
-        is_new = not self._draining and not starting <= self._starting
-        self._starting = starting
+        without_run = frozenset(seen.observed.events)
+        is_new = not self._draining and not without_run <= self._without_run
+        self._without_run = without_run
         if is_new or any(run.state is not State.DONE for run in active):
             pace.work()
 

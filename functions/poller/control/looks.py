@@ -1,9 +1,14 @@
 """Asking Keptn about tasks, as far as it answers such questions."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
 from execution_plane.keptn.control_plane import ControlPlane, LookUnsupported
 from execution_plane.keptn.events import EventRef
 from execution_plane.keptn.look import Look
 from execution_plane.telemetry import logger
+
+T = TypeVar("T")
 
 
 class Looks:
@@ -16,8 +21,19 @@ class Looks:
 
     def look(self, ref: EventRef, source: str) -> Look | None:
         """Ask Keptn about a task. Raises LookUnsupported, once with a line in the log, and KeptnError."""
+        return self._noting(lambda: self._control_plane.look(ref, source))
+
+    def current_tasks(self, project: str, refs: Sequence[EventRef], source: str) -> Mapping[str, Look]:
+        """Ask Keptn about tasks of one project, all at once; of what is not under way it says nothing.
+
+        Raises as `look`.
+        """
+        return self._noting(lambda: self._control_plane.current_tasks(project, refs, source))
+
+    def _noting(self, ask: Callable[[], T]) -> T:
+        """Ask, and remember whether there was an answer."""
         try:
-            look = self._control_plane.look(ref, source)
+            answer = ask()
         except LookUnsupported:
             if self.are_supported:
                 logger.warning(
@@ -27,4 +43,4 @@ class Looks:
             self.are_supported = False
             raise
         self.are_supported = True
-        return look
+        return answer

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from control.dispatch import FailureQueue
 from control.looks import Looks
-from control.paused import PausedTasks
 from control.plan import Observed, Seen
+from control.probes import TaskProbes
 from control.waiting import WaitingRuns
 from execution_plane.clock import Clock
 from execution_plane.keptn.control_plane import ControlPlane, Listing
@@ -53,7 +53,7 @@ class Observer:
         *,
         control_plane: ControlPlane,
         looks: Looks,
-        paused: PausedTasks,
+        probes: TaskProbes,
         failures: FailureQueue,
         waiting: WaitingRuns,
         errors: ErrorLog,
@@ -63,7 +63,7 @@ class Observer:
     ) -> None:
         self._control_plane = control_plane
         self._looks = looks
-        self._paused = paused
+        self._probes = probes
         self._failures = failures
         self._waiting = waiting
         self._errors = errors
@@ -90,12 +90,12 @@ class Observer:
         observed = self._observed(listed, active, subscriptions, now, left)
         if left:
             logger.debug("events are left to other planes", events=len(left), values=sorted(set(left)))
-        paused = self._paused.observe(observed.events, is_all=not failures)
-        events = {event_id: ref for event_id, ref in observed.events.items() if event_id not in paused}
+        keptn_time = max((answer.keptn_time or now for _, answer in listed), default=now)
+        looks = self._probes.observe(observed.events, keptn_time, is_all=not failures)
         return Observation(
             at=now,
             seconds=seconds,
-            observed=replace(observed, events=events),
+            observed=replace(observed, looks=looks),
             polls=len(answers),
             failures=failures,
             listed=sum(len(listing.events) for _, listing in listed),

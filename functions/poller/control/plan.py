@@ -22,7 +22,6 @@ QUIET_LATER = 900.0  # and before all further ones
 PATIENCE = 3  # repairs that may come to nothing before somebody should look into it
 ABSENT = 30.0  # between two empty listings that prove an event gone
 ABSENT_FORGOTTEN = 900.0  # after which the first of the two no longer counts
-PAUSE_BETWEEN_LOOKS = 30.0  # at a task that a plane leaves alone because it drains
 # Seconds for which submitting a container a second time surely starts no second one: ECS forgets a client
 # token, and the container, an hour after the container's end.
 SUBMITTED_ONCE = 2700.0
@@ -41,7 +40,8 @@ class Seen(Enum):
 class Action(Enum):
     """What the controller can do about one event."""
 
-    START = "start"
+    CLAIM = "claim"
+    ADOPT = "adopt"
     DISPATCH = "dispatch again"
     SEND_STARTED = "send started"
     TAKE_BACK = "take back"
@@ -69,15 +69,16 @@ class Failure:
 class Observed:
     """One cycle's observations: what Keptn lists, what AWS gave up on, and how containers fare.
 
-    `events` are the listed events that this plane subscribes to and can handle, by id, without those that
-    are known to be paused; `failures` has the invocations for a run that failed, and `containers` what is
-    known of a waiting run's, by event id.
+    `events` are the listed events that have no run, and that this plane subscribes to and can handle, by id;
+    `failures` has the invocations for a run that failed, `containers` what is known of a waiting run's, and
+    `looks` what Keptn says of those events that it was asked about, by event id.
     """
 
     seen: Callable[[Run], Seen]
     events: Mapping[str, EventRef]
     failures: Mapping[str, Failure] = field(default_factory=dict)
     containers: Mapping[str, Container] = field(default_factory=dict)
+    looks: Mapping[str, Look | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Step:
 
     action: Action
     event: EventRef | None = None
+    look: Look | None = None
     run: Run | None = None
     outcome: Outcome | None = None
 
@@ -243,8 +245,9 @@ ROWS: tuple[_Row, ...] = (
 def plan(observed: Observed, active: Sequence[Run], now: float) -> list[Step]:
     """What to do in this cycle, runs first: they were here before."""
     steps = [step for run in active if (step := _step_for(run, observed, now))]
-    known = {run.event.id for run in active}
-    steps += [Step(Action.START, event=event) for event in observed.events.values() if event.id not in known]
+    for event_id, look in observed.looks.items():
+        if action := decide_start(look):
+            steps.append(Step(action, event=observed.events[event_id], look=look))
     return steps
 
 
@@ -261,24 +264,15 @@ def _step_for(run: Run, observed: Observed, now: float) -> Step | None:
     return None
 
 
-class Start(Enum):
-    """What a look decides about an event that has no run."""
-
-    CLAIM = "claim"
-    ADOPT = "adopt"
-    WAIT_FOR_RESUME = "wait for resume"
-    LEAVE = "leave"
-
-
-def decide_start(look: Look | None) -> Start:
-    """Claim an open task that nobody of ours has started; leave one that is over or that Keptn has yet to
-    note.
+def decide_start(look: Look | None) -> Action | None:
+    """Claim an open task that nobody of ours has started; leave one that is paused or over, or that Keptn has
+    yet to note.
     """
     if look is None or look.standing is not Standing.OPEN:
-        return Start.LEAVE
+        return None
     if look.starts or look.finishes:
-        return Start.ADOPT
-    return Start.WAIT_FOR_RESUME if look.paused else Start.CLAIM
+        return Action.ADOPT
+    return None if look.paused else Action.CLAIM
 
 
 class Proof(Enum):

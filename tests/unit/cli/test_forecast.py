@@ -26,7 +26,7 @@ from tests.unit.control.test_plan import (
     waiting,
 )
 
-OF_A_RUN = set(Action) - {Action.START}  # an event without a run is started
+OF_A_RUN = set(Action) - {Action.CLAIM, Action.ADOPT}  # those are about events without a run
 VIEWS = st.builds(View, st.sampled_from([Seen.OPEN, Seen.ABSENT]), st.sampled_from(list(Container)))
 
 

@@ -23,7 +23,6 @@ from control.plan import (
     Proof,
     Repair,
     Seen,
-    Start,
     decide_found,
     decide_repair,
     decide_start,
@@ -377,16 +376,27 @@ def test_an_abandoned_run_says_what_a_user_can_look_at(row: Run, words: str) -> 
     assert (step.outcome.result, step.outcome.status) == ("fail", "errored")
 
 
-def test_a_new_event_is_started() -> None:
-    seen = observed(Seen.OPEN, ref("new"))
+OPEN_LOOK = Look(Standing.OPEN)
 
-    assert [(step.action, step.event) for step in plan(seen, [], NOW)] == [(Action.START, ref("new"))]
+
+def looked_at(look: Look | None, *events: EventRef) -> Observed:
+    return replace(observed(Seen.OPEN, *events), looks={event.id: look for event in events})
+
+
+def test_an_event_whose_task_is_open_is_claimed() -> None:
+    (step,) = plan(looked_at(OPEN_LOOK, ref("new")), [], NOW)
+
+    assert (step.action, step.event) == (Action.CLAIM, ref("new"))
+
+
+def test_an_event_that_was_not_asked_about_is_left() -> None:
+    assert plan(observed(Seen.OPEN, ref("new")), [], NOW) == []
 
 
 def test_runs_come_before_new_events() -> None:
-    steps = plan(observed(Seen.OPEN, ref("new")), [run(lease_until=NOW)], NOW)
+    steps = plan(looked_at(OPEN_LOOK, ref("new")), [run(lease_until=NOW)], NOW)
 
-    assert [step.action for step in steps] == [Action.DISPATCH, Action.START]
+    assert [step.action for step in steps] == [Action.DISPATCH, Action.CLAIM]
 
 
 TIMES = st.floats(NOW - 5000, NOW + 5000)
@@ -441,19 +451,20 @@ def test_whatever_is_observed_the_plan_is_sound(
     containers: dict[str, Container],
 ) -> None:
     known = {each.event.id for each in active}
+    new = listed - known
     what_is_seen = Observed(
         lambda each: seen.get(each.event.id, Seen.UNKNOWN),
-        {each: ref(each) for each in listed},
+        {each: ref(each) for each in new},
         failures,
         containers,
+        dict.fromkeys(new, OPEN_LOOK),
     )
 
     steps = plan(what_is_seen, active, NOW)
 
-    starts = [step.event.id for step in steps if step.action is Action.START and step.event]
-    assert set(starts) == listed - known, "every new event is started, and no known one"
-    assert len(starts) == len(set(starts))
-    for_runs = [step for step in steps if step.action is not Action.START]
+    claimed = [step.event.id for step in steps if step.action is Action.CLAIM and step.event]
+    assert sorted(claimed) == sorted(new), "every new event is claimed, once"
+    for_runs = [step for step in steps if step.action is not Action.CLAIM]
     assert len(for_runs) == len({step.run.event.id for step in for_runs if step.run}), "one step for each run"
     for step in for_runs:
         assert step.run is not None
@@ -505,18 +516,18 @@ OPEN = Look(Standing.OPEN)
 @pytest.mark.parametrize(
     ("look", "decision"),
     [
-        (None, Start.LEAVE),
-        (Look(Standing.OVER), Start.LEAVE),
-        (Look(Standing.GAP), Start.LEAVE),
-        (OPEN, Start.CLAIM),
-        (replace(OPEN, paused=True), Start.WAIT_FOR_RESUME),
-        (replace(OPEN, starts=1), Start.ADOPT),
-        (replace(OPEN, finishes=1), Start.ADOPT),
-        (replace(OPEN, starts=1, paused=True), Start.ADOPT),
+        (None, None),
+        (Look(Standing.OVER), None),
+        (Look(Standing.GAP), None),
+        (OPEN, Action.CLAIM),
+        (replace(OPEN, paused=True), None),
+        (replace(OPEN, starts=1), Action.ADOPT),
+        (replace(OPEN, finishes=1), Action.ADOPT),
+        (replace(OPEN, starts=1, paused=True), Action.ADOPT),
     ],
 )
 def test_a_new_event_is_claimed_only_when_it_is_open_and_ours_to_begin(
-    look: Look | None, decision: Start
+    look: Look | None, decision: Action | None
 ) -> None:
     assert decide_start(look) is decision
 

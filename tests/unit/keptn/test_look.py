@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from execution_plane.keptn.look import Look, Standing, read_look
+from execution_plane.keptn.look import Look, Standing, read_current_tasks, read_look
 
 OURS, OTHERS = "plane", "another"
 
@@ -78,3 +78,20 @@ def test_lists_that_go_writes_as_null_are_empty() -> None:
 
 def test_an_execution_without_a_current_task_is_no_obstacle() -> None:
     assert read_look([{"status": {"state": "finished"}}], "task", OURS) == Look(Standing.GAP)
+
+
+def test_of_many_executions_the_wanted_tasks_are_read_that_are_current_in_one() -> None:
+    executions = [
+        execution(),
+        execution("not wanted"),
+        execution("ours", events=[reply("started"), reply("started", OTHERS)]),
+        execution("next", previous=("over",)),
+        execution("paused", "paused"),
+        execution("new"),
+    ]
+
+    assert read_current_tasks(executions, {"ours", "over", "paused", "new", "unknown"}, OURS) == {
+        "ours": Look(Standing.OPEN, starts=1),
+        "paused": Look(Standing.OPEN, paused=True),
+        "new": Look(Standing.OPEN),
+    }

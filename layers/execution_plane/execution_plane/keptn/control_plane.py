@@ -3,15 +3,16 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from execution_plane.clock import Deadline
 from execution_plane.keptn.events import Event, EventRef
-from execution_plane.keptn.look import Look, read_look
+from execution_plane.keptn.look import Look, read_current_tasks, read_look, state_under_way
 from execution_plane.keptn.transport import (
     READ_SECONDS,
     Answer,
@@ -24,8 +25,11 @@ from execution_plane.keptn.transport import (
 )
 from execution_plane.keptn.uniform import LogEntry
 
+T = TypeVar("T")
+
 ONE_PAGE = 100_000  # the open list's second page repeats the first, in every release
 RESOURCES_PAGE = 1000
+EXECUTIONS_PAGE = "250"  # each has all that its tasks were given and came to: as many at once fit into memory
 REPLY_SECONDS = 15.0  # to wait for the answer to a reply
 NO_SUCH_ROUTE = "404 page not found"  # the control plane's own router, to what it does not know
 LEAST_REPLY_SECONDS = 1.5  # below which a reply is not begun
@@ -121,26 +125,24 @@ class ControlPlane:
         Raises LookUnsupported before Keptn 0.18, and KeptnError.
         """
         params = {"project": ref.project, "keptnContext": ref.context, "pageSize": "1000"}
-        executions = self._executions(params)
-        if executions is None:
-            return None
-        try:
-            return read_look(executions, ref.id, source)
-        except (KeyError, TypeError, AttributeError) as problem:
-            raise KeptnIncomprehensible("GET", EXECUTIONS, f"unexpected shape: {problem!r}") from None
+        answer = self._executions(params)
+        return _understood(lambda: read_look(answer[0], ref.id, source)) if answer else None
 
-    def paused_tasks(self, project: str) -> frozenset[str]:
-        """The ids of all current tasks of paused sequences in a project; none if there is no such project.
+    def current_tasks(self, project: str, refs: Collection[EventRef], source: str) -> dict[str, Look]:
+        """Where tasks of a project stand, counting replies from `source`, by their ids: of those that are the
+        current ones of sequences under way. What is paused, over or unknown is not among them.
 
+        Keptn is asked in pages, and what moves meanwhile may fall between two: then it is missing as well.
         Raises LookUnsupported before Keptn 0.18, and KeptnError.
         """
-        params = {"project": project, "status": "paused", "pageSize": str(ONE_PAGE)}
-        executions = self._executions(params)
-        try:
-            tasks = [execution["status"].get("currentTask") or {} for execution in executions or ()]
-            return frozenset(str(task["triggeredID"]) for task in tasks if "triggeredID" in task)
-        except (KeyError, TypeError, AttributeError) as problem:
-            raise KeptnIncomprehensible("GET", EXECUTIONS, f"unexpected shape: {problem!r}") from None
+        found: dict[str, Look] = {}
+        for state in {state_under_way(ref.task) for ref in refs}:
+            wanted = {ref.id for ref in refs if state_under_way(ref.task) == state}
+            for page in self._execution_pages({"project": project, "status": state}):
+                found |= _understood(partial(read_current_tasks, page, wanted, source))
+                if wanted <= found.keys():
+                    break
+        return found
 
     def paused_contexts(self, project: str) -> frozenset[str]:
         """The contexts of all paused sequences in a project; for control planes that support no look.
@@ -150,15 +152,6 @@ class ControlPlane:
         path = f"/controlPlane/v1/sequence/{_segment(project)}"
         states = _member(self._transport.get(path, {"state": "paused"}), "states", path)
         return frozenset(str(state.get("shkeptncontext")) for state in states if isinstance(state, dict))
-
-    def is_paused(self, ref: EventRef) -> bool:
-        """Whether the sequence as a whole is paused; for control planes that support no look.
-
-        Raises KeptnError.
-        """
-        path = f"/controlPlane/v1/sequence/{_segment(ref.project)}"
-        states = _member(self._transport.get(path, {"keptnContext": ref.context}), "states", path)
-        return any(isinstance(state, dict) and state.get("state") == "paused" for state in states)
 
     def send(self, event: Event, deadline: Deadline) -> None:
         """Send a reply, once.
@@ -262,8 +255,18 @@ class ControlPlane:
         """The text without the credentials that are in use. Raises KeptnError and SecretUnreadable."""
         return self._transport.redacted(text)
 
-    def _executions(self, params: Mapping[str, str]) -> list[Any] | None:
-        """Executions of a project's sequences, as Keptn sends them; None if there is no such project.
+    def _execution_pages(self, params: Mapping[str, str]) -> Iterator[list[Any]]:
+        """Executions of a project's sequences, some at a time, the newest first. Raises as `_executions`."""
+        key = "0"
+        while answer := self._executions({**params, "pageSize": EXECUTIONS_PAGE, "nextPageKey": key}):
+            page, key = answer
+            yield page
+            if key == "0" or not page:
+                return
+
+    def _executions(self, params: Mapping[str, str]) -> tuple[list[Any], str] | None:
+        """Executions of a project's sequences, as Keptn sends them, and the key of the next ones, "0" at the
+        end; None if there is no such project.
 
         Raises LookUnsupported and KeptnError.
         """
@@ -278,7 +281,8 @@ class ControlPlane:
         # Keptn's own types and documents disagree on the first letter.
         names = answer.body if isinstance(answer.body, dict) else ()
         name = next((key for key in names if key.lower() == "sequenceexecutions"), "sequenceExecutions")
-        return _member(answer, name, EXECUTIONS)
+        executions = _member(answer, name, EXECUTIONS)
+        return executions, str(answer.body.get("nextPageKey") or "0")
 
     def _of_resources(
         self, path: str, params: Mapping[str, str] | None, seconds: float = READ_SECONDS
@@ -311,6 +315,14 @@ def _resources_at(scope: Sequence[str]) -> str:
     levels = zip(("project", "stage", "service"), scope, strict=False)
     place = "/".join(f"{level}/{_segment(name)}" for level, name in levels)
     return f"/v1/{place}/resource"
+
+
+def _understood(read: Callable[[], T]) -> T:
+    """What is read of executions. Raises KeptnIncomprehensible."""
+    try:
+        return read()
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise KeptnIncomprehensible("GET", EXECUTIONS, f"unexpected shape: {problem!r}") from None
 
 
 def _segment(name: str) -> str:

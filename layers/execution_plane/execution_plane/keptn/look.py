@@ -5,7 +5,7 @@ sequence; each has the tasks that are completed (`previousTasks`) and the one un
 the replies counted so far.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -33,6 +33,24 @@ class Look:
 
 
 OVER_STATES = frozenset({"finished", "timedOut"})  # an abort shows as finished
+
+
+def state_under_way(task: str) -> str:
+    """The state of a sequence that goes on, while a task of this name is its current one.
+
+    Source: `SetNextCurrentTask` in Keptn's shipyard controller, 0.18 to 1.4.5.
+    """
+    return "waitingForApproval" if task == "approval" else "started"
+
+
+def read_current_tasks(executions: Iterable[Any], wanted: Container[str], source: str) -> dict[str, Look]:
+    """The looks at those of the wanted tasks that are current in one of the executions, by their ids."""
+    found: dict[str, Look] = {}
+    for execution in executions:
+        task_id = (execution["status"].get("currentTask") or {}).get("triggeredID")
+        if isinstance(task_id, str) and task_id in wanted:
+            found[task_id] = read_look((execution,), task_id, source)
+    return found
 
 
 def read_look(executions: Iterable[Any], triggered_id: str, source: str) -> Look:
