@@ -20,7 +20,7 @@ from cli.follower import Follower
 from execution_plane.clock import Clock, SystemClock
 from execution_plane.keptn.connecting import SettingNames, problem_with_certificates
 from execution_plane.keptn.transport import KeptnError, Transport
-from execution_plane.settings import base_url
+from execution_plane.settings import base_url, without_login
 
 if TYPE_CHECKING:
     import requests
@@ -144,7 +144,7 @@ def _connect(url: str, token: Token, ca_bundle: Path | None, surroundings: Surro
     try:
         address = base_url(url)
     except ValueError as problem:
-        raise Unusable(f"--url is {url!r}: {problem}.") from None
+        raise Unusable(f"--url is {without_login(url)!r}: {problem}.") from None
     if ca_bundle and (trouble := problem_with_certificates(str(ca_bundle))):
         raise Unusable(f"--ca-bundle {ca_bundle}: {trouble}.")
     names = SettingNames("--url", token.found_in, "--ca-bundle", "HTTPS_PROXY", "")

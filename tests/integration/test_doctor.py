@@ -559,9 +559,9 @@ def test_containers_behind_endpoints_need_those_of_their_secrets_and_images_in_e
 
 def test_a_proxy_is_a_way_out(patient: Patient, subnet: str) -> None:
     patient.vpc = {"SubnetIds": [subnet]}
-    patient.variables["Poller"]["HTTPS_PROXY"] = "http://proxy.test:3128"
+    patient.variables["Poller"]["HTTPS_PROXY"] = "http://user:secret@proxy.test:3128"
 
-    assert "HttpsProxy is http://proxy.test:3128" in line(patient, "network")
+    assert "HttpsProxy is http://***@proxy.test:3128" in line(patient, "network")
 
 
 @pytest.mark.parametrize(("assigned", "mark"), [("true", "✓"), ("false", "✗")])

@@ -143,6 +143,10 @@ def test_data_and_token_may_be_in_files(
         (["--token", "wrong"], "401 incorrect api key auth; check --token\n"),
         (["--ca-bundle", "/missing.pem"], "--ca-bundle /missing.pem: the file can't be read (No such file"),
         (["--ca-bundle", __file__], "the file holds no certificates in PEM form"),
+        (
+            ["--url", "https://user:secret@keptn.test/api"],
+            "--url is 'https://***@keptn.test/api': it must be a",
+        ),
         (["--url", "keptn.test/api"], "--url is 'keptn.test/api': it must begin with https:// (or http://)"),
         (["--url", "https:///api"], "it names no host"),
     ],

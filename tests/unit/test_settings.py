@@ -215,3 +215,22 @@ def assert_is_one_sentence_naming(parameter: str, text: str) -> None:
     assert text.endswith(".")
     assert "\n" not in text
     assert len(text) < 800
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:secret@keptn.example.com/api",
+        "https://:secret@keptn.example.com/api",
+        "ftp://user:secret@keptn.example.com/api",
+        "https://user:secret#@keptn.example.com/api",
+        "https://user:/secret@keptn.example.com/api",
+        "https://user:secret@@keptn.example.com/api",
+    ],
+)
+def test_a_password_in_a_url_is_refused_and_never_repeated(url: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"KeptnApiUrl is ") as refused:
+        Settings.from_environment({"KEPTN_API_URL": url})
+
+    assert "secret" not in str(refused.value).partition(": ")[0]
+    assert "secret" not in str(refused.value).partition("KeptnApiUrl is")[2]

@@ -420,3 +420,29 @@ def test_the_handlers_are_where_the_template_says() -> None:
         module, attribute = function["Handler"].split(".")
         source = (ROOT / function["CodeUri"] / f"{module}.py").read_text()
         assert re.search(rf"^def {attribute}\(", source, re.MULTILINE)
+
+
+KEYS = {
+    "AWS::SecretsManager::Secret": lambda each: each["KmsKeyId"],
+    "AWS::Logs::LogGroup": lambda each: each["KmsKeyId"],
+    "AWS::SQS::Queue": lambda each: each["KmsMasterKeyId"],
+    "AWS::DynamoDB::Table": lambda each: each["SSESpecification"]["Fn::If"][1]["KMSMasterKeyId"],
+}
+
+
+@pytest.mark.parametrize("name", [name for name, each in RESOURCES.items() if each["Type"] in KEYS])
+def test_what_is_kept_is_encrypted_by_ones_own_key_if_there_is_one(name: str) -> None:
+    key = {"Ref": "KmsKeyArn"}
+
+    found = KEYS[RESOURCES[name]["Type"]](RESOURCES[name]["Properties"])
+
+    assert found in (key, {"Fn::If": ["HasKey", key, {"Ref": "AWS::NoValue"}]})
+
+
+@pytest.mark.parametrize("name", ["PollerRole", "WorkerRole", "FinalizerRole"])
+def test_whoever_reads_what_is_encrypted_may_use_the_key(name: str) -> None:
+    statements = RESOURCES[name]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    granted = [each["Fn::If"][1] for each in statements if each.get("Fn::If", [""])[0] == "HasKey"]
+
+    assert [each["Resource"] for each in granted] == [{"Ref": "KmsKeyArn"}]
+    assert "kms:Decrypt" in granted[0]["Action"]

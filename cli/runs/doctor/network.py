@@ -7,6 +7,7 @@ from typing import Any
 from cli.runs.aws import ask
 from cli.runs.doctor.finding import Finding, fine, problem
 from cli.runs.plane import Plane
+from execution_plane.settings import without_login
 
 NEEDED = ("dynamodb", "secretsmanager", "lambda", "sqs")
 """The services that the functions call; with containers, also ecs, logs and s3."""
@@ -77,7 +78,7 @@ def _way_out(
     if target:
         return fine(subject, f"{subnet} leads out by {target}.")
     if proxy:
-        return fine(subject, f"{subnet} {NO_ROUTE_OUT}, and HttpsProxy is {proxy}.")
+        return fine(subject, f"{subnet} {NO_ROUTE_OUT}, and HttpsProxy is {without_login(proxy)}.")
     present = _endpoints(plane, vpc)
     missing = [name for name in needed if name not in present]
     if missing:

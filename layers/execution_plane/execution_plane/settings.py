@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 LONGEST_SHOWN = 200  # characters of a wrong value that the sentence about it repeats
 DEFAULT_NAME = "keptn-lambda-executor"
+LOGIN = re.compile(r"//.*@", re.DOTALL)  # as far as the last, since a password may have any character
 HOST = re.compile(r"(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?")
 TASK_TYPE = re.compile(r"sh\.keptn\.event\.[^.\s,*>]+\.triggered")
 
@@ -266,7 +267,13 @@ def _read(
         raise InvalidSetting(f"{parameter} is {_shown(text)}: {problem}.") from None
 
 
+def without_login(text: str) -> str:
+    """A text without what stands before the host of a URL, or may: a user and a password."""
+    return LOGIN.sub("//***@", text)
+
+
 def _shown(value: str) -> str:
+    value = without_login(value)
     return repr(value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "…")
 
 
@@ -292,12 +299,16 @@ def _certificates(value: str) -> str | None:
 def base_url(value: str) -> str:
     """A URL that paths can follow, without its last slash. Raises ValueError for anything else."""
     parts = urlsplit(value)
-    parts.port  # noqa: B018 - raises ValueError for one that is no port
+    try:
+        parts.port  # noqa: B018 - raises ValueError for one that is no port
+    except ValueError:
+        # Without its words, which repeat what may be a password.
+        raise ValueError("its port must be a number, as in https://keptn.example.com:8443/api") from None
     if parts.scheme not in {"http", "https"}:
         raise ValueError("it must begin with https:// (or http://), as in https://keptn.example.com/api")
     if not parts.hostname:
         raise ValueError("it names no host; expected something like https://keptn.example.com/api")
-    if parts.username or parts.query or parts.fragment or re.search(r"\s", value):
+    if "@" in value or parts.query or parts.fragment or re.search(r"\s", value):
         raise ValueError("it must be a plain base URL, without user, query, fragment or spaces")
     return value.rstrip("/")
 
