@@ -18,7 +18,6 @@ from control.controller import Controller
 from control.dispatch import Dispatcher, FailureQueue
 from control.pace import Pace
 from execution_plane.clock import Deadline, SystemClock
-from execution_plane.containers import Containers
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.events import Outcome, finished, read_triggered, started
@@ -27,6 +26,7 @@ from execution_plane.keptn.transport import Transport
 from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.table import Ledger
+from execution_plane.steps import Steps
 from jobs.model import Rules
 from runs.actions import ActionPerformer
 from runs.executor import RunExecutor
@@ -105,7 +105,7 @@ class Lambda:
                 work_finder=JobConfigWorkFinder(
                     lookup, ActionPerformer({"function": Nothing()}, CLOCK), Rules()
                 ),
-                containers=Containers(lambda: cast("Any", None)),
+                steps=Steps({}),
                 errors=ErrorLog(control_plane),
                 clock=CLOCK,
                 pool=pool,
@@ -135,7 +135,7 @@ def serve_as_plane() -> None:
         replies=Replies(control_plane, ledger, CLOCK, patient=False),
         dispatcher=Dispatcher(lambda: queue, "worker"),
         failures=FailureQueue(lambda: cast("Any", None), None),
-        containers=Containers(lambda: cast("Any", None)),
+        steps=Steps({}),
         subscriptions=FixedSubscriptions((Subscription(EVENT_TYPE),)),
         errors=ErrorLog(control_plane),
         match=EventMatch(None),

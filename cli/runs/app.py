@@ -158,7 +158,7 @@ def end_run(
         if not yes and not typer.confirm(f"End {what} as errored?", err=True):
             raise NotEnded("it was left alone.")
         invocation.name = f"operator/{plane.aws.user}"
-        ended = ending.end(plane.ledger, plane.containers, plane.clock, run, reason)
+        ended = ending.end(plane.ledger, plane.steps, plane.clock, run, reason)
         sentence = "Its work is stopped, and Keptn gets no reply about it."
         if not run.silent:
             sentence = "The next poll sends Keptn its finished, errored."
@@ -248,9 +248,9 @@ def _fail(sentence: str, code: int) -> NoReturn:
 def _active(plane: Plane) -> Iterator[tuple[Run, Next | None, View]]:
     """The active runs, oldest first; Keptn is not asked, and is taken to list them all."""
     now, active = plane.clock.now(), plane.ledger.active()
-    fare = asking.container_of(plane, active)
+    fare = asking.status_of(plane, active)
     for run in active:
-        view = View(container=fare.get(run.event.id, View.container))
+        view = View(step=fare.get(run.event.id, View.step))
         yield run, next_step(run, view, now), view
 
 
@@ -306,7 +306,7 @@ def _as_json(run: Run) -> dict[str, Any]:
         "says": state_of(run),
         "result": result_of(run) if run.state in {State.DONE, State.CLOSED} else "",
         "outcome": outcome,
-        "container": run.step.arn if run.step else "",
+        "container": run.step.handle if run.step else "",
     }
     names = (
         "source",

@@ -1,4 +1,4 @@
-"""What Keptn and ECS say of a run: each asked once, and what can't be learned is said, not raised."""
+"""What Keptn and AWS say of a run: each asked once, and what can't be learned is said, not raised."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from cli.runs.aws import Unusable
 from cli.runs.forecast import View
 from cli.runs.plane import Plane
 from control.plan import Seen
-from execution_plane.containers import Container
 from execution_plane.keptn.control_plane import LookUnsupported
 from execution_plane.keptn.credentials import SecretUnreadable
 from execution_plane.keptn.look import Look
 from execution_plane.keptn.transport import KeptnError
 from execution_plane.ledger.runs import Run, State
+from execution_plane.steps import StepStatus
 
 PAGE = "100"  # events, the most that Keptn gives at once
 MOST_PAGES = 20
@@ -60,18 +60,18 @@ def ask_keptn(plane: Plane, run: Run) -> KeptnSays:
 
 
 def view_of(plane: Plane, run: Run, says: KeptnSays) -> View:
-    """What the plan goes by: as Keptn and ECS say it, and where they don't, as it was last known."""
+    """What the plan goes by: as Keptn and AWS say it, and where they don't, as it was last known."""
     seen = Seen.ABSENT if says.is_open is False else Seen.OPEN
     return View(
-        seen, container_of(plane, [run]).get(run.event.id, Container.UNKNOWN), says.look, says.is_looked
+        seen, status_of(plane, [run]).get(run.event.id, StepStatus.UNKNOWN), says.look, says.is_looked
     )
 
 
-def container_of(plane: Plane, runs: Sequence[Run]) -> Mapping[str, Container]:
-    """How the containers of waiting runs fare, by event id, as far as ECS says."""
+def status_of(plane: Plane, runs: Sequence[Run]) -> Mapping[str, StepStatus]:
+    """How the steps of waiting runs fare, by event id, as far as their services say."""
     if not any(run.state is State.WAITING for run in runs):
         return {}
-    return plane.containers.observe(runs, plane.clock.now())
+    return plane.steps.observe(runs, plane.clock.now())
 
 
 def _sequence(plane: Plane, run: Run) -> str:

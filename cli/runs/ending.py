@@ -1,13 +1,14 @@
 """Ending a run by hand, by the rules that everybody keeps: one conditional write, which one writer wins."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from cli.runs.finding import NoSuchRun
 from execution_plane.clock import Clock
-from execution_plane.containers import Containers, ContainersUnavailable
 from execution_plane.keptn.events import Outcome
-from execution_plane.ledger.runs import ContainerStep, Run, State
+from execution_plane.ledger.runs import RemoteStep, Run, State
 from execution_plane.ledger.table import Ledger, LostRace
+from execution_plane.steps import Steps, StepsUnavailable
 
 MOST_TRIES = 10  # against a run that moves on meanwhile, as one that is dispatched again
 
@@ -38,8 +39,8 @@ def refusal(run: Run) -> str:
     )
 
 
-def end(ledger: Ledger, containers: Containers, clock: Clock, run: Run, reason: str) -> Ended:
-    """End a run as errored, and stop its container. A worker that has it stops the task within ten seconds.
+def end(ledger: Ledger, steps: Steps, clock: Clock, run: Run, reason: str) -> Ended:
+    """End a run as errored, and stop its step. A worker that has it stops the task within ten seconds.
 
     The ledger is written first: whoever wins that write has ended the run, and the next poll sends its
     finished, behind a started if Keptn has none. Raises NotEnded, NoSuchRun and LedgerUnavailable.
@@ -57,18 +58,25 @@ def end(ledger: Ledger, containers: Containers, clock: Clock, run: Run, reason: 
                 raise NoSuchRun("its record was deleted meanwhile.") from None
             run = current
             continue
-        return Ended(ended, _stop(containers, step, reason) if step else "")
+        return Ended(ended, _stop(steps, step, reason) if step else "")
     raise NotEnded("the run moves on too fast to be ended; try again.")
 
 
-def _stop(containers: Containers, step: ContainerStep, reason: str) -> str:
-    """Stop a container, also one that was submitted without an answer; what to do if that can't be done."""
-    arn = step.arn
+def _stop(steps: Steps, step: RemoteStep, reason: str) -> str:
+    """Stop a step, also one that was submitted without an answer; what to do if that can't be done."""
     try:
-        arn = arn or containers.find(step) or ""
-        if arn:
-            containers.stop(ContainerStep(**{**vars(step), "arn": arn}), f"Its run was ended: {reason}")
-    except ContainersUnavailable as problem:
-        which = f"--task {arn}" if arn else f"the task that was started by {step.token}"
-        return f"its container may still run ({problem}): aws ecs stop-task --cluster {step.cluster} {which}"
+        step = replace(step, handle=step.handle or steps.find(step) or "")
+        if step.handle:
+            steps.stop(step, f"Its run was ended: {reason}")
+    except StepsUnavailable as problem:
+        return f"its {step.kind} may still run ({problem}): {STOP_COMMANDS[step.kind](step)}"
     return ""
+
+
+def _stop_task(step: RemoteStep) -> str:
+    which = f"--task {step.handle}" if step.handle else f"the task that was started by {step.token}"
+    return f"aws ecs stop-task --cluster {step.target} {which}"
+
+
+STOP_COMMANDS: Mapping[str, Callable[[RemoteStep], str]] = {"container": _stop_task}
+"""What to do by hand, by the kind of a step."""

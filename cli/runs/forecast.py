@@ -18,10 +18,10 @@ from control.plan import (
     plan,
     prove,
 )
-from execution_plane.containers import Container
 from execution_plane.keptn.events import Outcome
 from execution_plane.keptn.look import Look
 from execution_plane.ledger.runs import Run, State
+from execution_plane.steps import StepStatus
 
 FARTHEST = 30 * 24 * 3600.0  # seconds; the longest deadline is two weeks
 EXACTLY = 0.5  # seconds
@@ -29,12 +29,12 @@ EXACTLY = 0.5  # seconds
 
 @dataclass(frozen=True)
 class View:
-    """What is known of a run besides the ledger: whether Keptn lists it, how its container fares, and what a
+    """What is known of a run besides the ledger: whether Keptn lists it, how its step fares, and what a
     look says, if Keptn was asked; None if it was not, or knows no such project.
     """
 
     seen: Seen = Seen.OPEN
-    container: Container = Container.UNKNOWN
+    step: StepStatus = StepStatus.UNKNOWN
     look: Look | None = None
     is_looked: bool = False
 
@@ -52,17 +52,17 @@ DOES: Mapping[Action, str] = {
     Action.DISPATCH: "invokes a worker for it again",
     Action.SEND_STARTED: "sends its started, lest Keptn gives up on it, and goes on waiting for a worker",
     Action.TAKE_BACK: "takes its worker for lost, and lets another have the task, which has not begun",
-    Action.WAIT_AGAIN: "takes the worker for lost that handled the container's end, and wakes another",
-    Action.WAKE: "wakes a worker to go on from the container's end",
-    Action.FIND: "asks ECS for the container, and has it submitted if there is none",
-    Action.STOP: "stops the container, since its maxPollDuration is over",
+    Action.WAIT_AGAIN: "takes the worker for lost that handled the {kind}'s end, and wakes another",
+    Action.WAKE: "wakes a worker to go on from the {kind}'s end",
+    Action.FIND: "asks AWS for the {kind}, and has it submitted if there is none",
+    Action.STOP: "stops the {kind}, since its maxPollDuration is over",
     Action.ABANDON: "ends it as errored",
     Action.REPORT: "sends its finished",
     Action.REPAIR: "asks Keptn which of our replies it counts; what two answers say is missing is sent again",
     Action.PROVE: "asks Keptn whether the task is over, and closes the run if it is",
     Action.FORGET_ABSENCE: "notes that Keptn lists the task after all",
 }
-"""What the poller does, for each action that the plan has for a run."""
+"""What the poller does, for each action that the plan has for a run, with the kind of its step."""
 
 FINDS: Mapping[Repair, str] = {
     Repair.CLOSE: "closes the run: Keptn says that the task is over",
@@ -81,7 +81,7 @@ def next_step(run: Run, view: View, now: float) -> Next | None:
     """The poller's next step about a run if nothing changes; None if there is none."""
 
     def step_at(moment: float) -> Next | None:
-        observed = Observed(lambda _: view.seen, {}, containers={run.event.id: view.container})
+        observed = Observed(lambda _: view.seen, {}, steps={run.event.id: view.step})
         steps = plan(observed, [run], moment)
         return Next(steps[0].action, moment, steps[0].outcome) if steps else None
 
@@ -107,7 +107,7 @@ def does(step: Next, run: Run, view: View) -> str:
         return FINDS[decide_repair(run, view.look)]
     if view.is_looked and step.action is Action.PROVE:
         return PROVES[prove(view.look)]
-    said = DOES[step.action]
+    said = DOES[step.action].format(kind=run.step.kind if run.step else "")
     return f"{said}: {step.outcome.message.rstrip('.')}" if step.outcome else said
 
 
@@ -143,20 +143,20 @@ def stands(run: Run, view: View, now: float) -> str:
 def _stands_waiting(run: Run, view: View, *, is_held: bool) -> str:
     step = run.step
     assert step is not None
-    if not step.arn:
+    if not step.handle:
         if step.trouble:
-            return f"ECS has not started its container yet ({step.trouble.rstrip('.')})"
+            return f"AWS has not started its {step.kind} yet ({step.trouble.rstrip('.')})"
         return (
-            "its container is being submitted"
+            f"its {step.kind} is being submitted"
             if is_held
-            else "ECS did not say whether it started the container"
+            else f"AWS did not say whether it started the {step.kind}"
         )
-    match view.container:
-        case Container.ENDED:
-            return "its container has ended, and a worker has yet to go on"
-        case Container.MISSING:
-            return "ECS no longer knows its container"
-        case Container.UNDER_WAY:
-            return "its container runs"
-        case Container.UNKNOWN:
-            return "it waits for its container"
+    match view.step:
+        case StepStatus.ENDED:
+            return f"its {step.kind} has ended, and a worker has yet to go on"
+        case StepStatus.MISSING:
+            return f"AWS no longer knows its {step.kind}"
+        case StepStatus.UNDER_WAY:
+            return f"its {step.kind} runs"
+        case StepStatus.UNKNOWN:
+            return f"it waits for its {step.kind}"

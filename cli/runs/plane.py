@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cli.runs.aws import Aws, Unusable, ask
 from execution_plane.clock import Clock
-from execution_plane.containers import Containers
 from execution_plane.keptn.connecting import SettingNames
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.transport import Credentials, Transport
 from execution_plane.ledger.table import Ledger
-from execution_plane.parts import credentials
+from execution_plane.parts import all_steps, credentials
 from execution_plane.settings import InvalidSetting, Settings
+from execution_plane.steps import Steps
 
 HALF_A_SECOND = 0.5  # that a header's whole seconds leave out, on average
 
@@ -76,9 +76,9 @@ class Plane:
         return Ledger(self.aws.client("dynamodb"), self.stack.output("LedgerTableName"), self.clock)
 
     @cached_property
-    def containers(self) -> Containers:
-        """The containers that its runs wait for."""
-        return Containers(partial(self.aws.client, "ecs"))
+    def steps(self) -> Steps:
+        """The steps that its runs wait for."""
+        return all_steps(self.aws.client)
 
     def environment(self, function: str) -> Mapping[str, str]:
         """What its function `Poller` or `Worker` is told by the template. Raises Unusable."""

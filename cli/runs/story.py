@@ -11,6 +11,7 @@ from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Record
 
 REPLIES = {"started": "started", "finished": "finished", "changed": "status.changed"}
+SUBMITTED_BEFORE = "the container is known to ECS"  # as items say it from before there were other steps
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ def tell(record: Record, says: KeptnSays) -> list[Moment]:
 
 def containers(record: Record) -> Sequence[str]:
     """The ARNs of the run's containers, oldest first."""
-    known = [entry.detail for entry in record.history if entry.what == What.SUBMITTED]
+    known = [entry.detail for entry in record.history if entry.what in {What.SUBMITTED, SUBMITTED_BEFORE}]
     step = record.run.step
-    return [*known, step.arn] if step and step.arn and step.arn not in known else known
+    return [*known, step.handle] if step and step.handle and step.handle not in known else known
 
 
 def _from_ledger(record: Record) -> Iterator[Moment]:
@@ -53,7 +54,7 @@ def _from_before(run: Run, history: Sequence[Entry]) -> Iterator[Moment]:
     known = (
         (run.claimed_at, What.CLAIMED, ""),
         (run.started_at, What.STARTING, ""),
-        (run.step and run.step.since, What.WAITING, run.step.arn if run.step else ""),
+        (run.step and run.step.since, What.WAITING, run.step.handle if run.step else ""),
         (run.reported_at, What.REPORTED, ""),
         (run.closed_at, What.CLOSED, run.closed_as),
     )

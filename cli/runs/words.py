@@ -60,7 +60,7 @@ def state_of(run: Run) -> str:
         case State.RUNNING:
             return "running"
         case State.WAITING:
-            return "waits for its container"
+            return f"waits for its {run.step.kind if run.step else 'step'}"
         case State.DONE if run.silent:
             return "done, without a reply"
         case State.DONE if run.repairs:

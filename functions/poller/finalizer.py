@@ -1,19 +1,17 @@
-"""The end of a plane whose stack is deleted: its runs are reported, its containers stopped, and it leaves the
+"""The end of a plane whose stack is deleted: its runs are reported, its steps stopped, and it leaves the
 Bridge.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from control.integration import describe, leave
 from control.looks import Looks
 from deletion.finalizer import DELETED, Finalizer
-from deletion.last_containers import LastContainers
+from deletion.last_steps import LastSteps
 from execution_plane.clock import Clock, Deadline, SystemClock
-from execution_plane.containers import Containers
 from execution_plane.ledger.replies import Replies
-from execution_plane.parts import Parts, aws_client
+from execution_plane.parts import Parts, all_steps, aws_client
 from execution_plane.settings import IntegrationSettings
 from execution_plane.telemetry import invocation, logger, metrics
 
@@ -46,7 +44,7 @@ def take_leave(deadline: Deadline, clock: Clock) -> None:
             ledger=parts.ledger,
             looks=Looks(parts.control_plane),
             replies=replies,
-            containers=LastContainers(Containers(partial(aws_client, "ecs")), DELETED.message, clock, pool),
+            steps=LastSteps(all_steps(aws_client), DELETED.message, clock, pool),
             clock=clock,
             pool=pool,
         )

@@ -11,7 +11,6 @@ from control.integration import RegisteredPlane, describe
 from control.kept_subscriptions import KeptSubscriptions
 from control.pace import Pace
 from execution_plane.clock import Clock, Deadline
-from execution_plane.containers import Containers
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.subscriptions import (
     EventMatch,
@@ -20,7 +19,7 @@ from execution_plane.keptn.subscriptions import (
     from_settings,
 )
 from execution_plane.ledger.replies import Replies
-from execution_plane.parts import Parts, aws_client
+from execution_plane.parts import Parts, all_steps, aws_client
 from execution_plane.settings import IntegrationSettings, PollerSettings
 from execution_plane.telemetry import invocation, logger, metrics
 
@@ -60,7 +59,7 @@ def build() -> tuple[PollerSettings, Clock, Controller]:
         replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=False),
         dispatcher=Dispatcher(partial(aws_client, "lambda"), settings.worker_function),
         failures=FailureQueue(partial(aws_client, "sqs"), settings.failure_queue_url),
-        containers=Containers(partial(aws_client, "ecs")),
+        steps=all_steps(aws_client),
         subscriptions=_subscriptions(settings, parts, errors),
         errors=errors,
         match=EventMatch(settings.match),

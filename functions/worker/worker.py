@@ -1,19 +1,18 @@
-"""A dispatched run, or a container's end."""
+"""A dispatched run, or the end of a step that another service did."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
 import execution_plane.cold_start  # noqa: F401 - what it sets
 from execution_plane.clock import Deadline
-from execution_plane.containers import STOPPED, Containers, read_end
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.replies import Replies
-from execution_plane.parts import Parts, aws_client
+from execution_plane.parts import CHANGES, Parts, all_steps, aws_client
 from execution_plane.settings import ContainerSettings, InvalidSetting, Settings, TaskSettings
 from execution_plane.telemetry import invocation, logger, metrics
 from jobs.images import ImageAllowlist, InvalidImagePattern
@@ -40,15 +39,18 @@ if TYPE_CHECKING:
 @logger.inject_lambda_context
 @metrics.log_metrics(raise_on_empty_metrics=False)
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
-    """Bring one run on: to its end, or to the container that it waits for next.
+    """Bring one run on: to its end, or to the step that it waits for next.
 
     `event` is what the poller dispatches (`schema`, `event_id`, `type`, `project`, `version`, and, of a plane
-    that is registered, `integration_id` and `subscription_id`), or an event "ECS Task State Change" of
-    EventBridge's. What it raises goes to the failure queue, and the poller finds the run where it stands.
+    that is registered, `integration_id` and `subscription_id`), or what EventBridge says of a step. What it
+    raises goes to the failure queue, and the poller finds the run where it stands.
     """
     invocation.begin("worker", context)
-    is_dispatched = "event_id" in event
-    subject = {"event_id": event["event_id"]} if is_dispatched else {"container": event["detail"]["taskArn"]}
+    if "event_id" in event:
+        subject = {"event_id": event["event_id"]}
+    else:
+        change = CHANGES[event["source"]](event["detail"])
+        subject = {change.kind: change.handle}
     try:
         parts, worker, errors = build()
         done = serve(worker, errors, event, Deadline.from_context(parts.clock, context))
@@ -72,13 +74,13 @@ def serve(worker: RunExecutor, errors: ErrorLog, event: Mapping[str, Any], deadl
         )
         errors.send(integration_id, deadline)
         return done
-    task = event["detail"]
-    if task["lastStatus"] != STOPPED:
-        return "the container has not ended"
-    run = worker.waiting_for(str(task.get("startedBy")))
+    change = CHANGES[event["source"]](event["detail"])
+    if change.end is None:
+        return f"the {change.kind} has not ended"
+    run = worker.waiting_for(change.token)
     if run is None or run.step is None:
-        return "no run waits for this container"
-    done = worker.handle_end(run, read_end(task), deadline)
+        return f"no run waits for this {change.kind}"
+    done = worker.handle_end(run, change.end, deadline)
     errors.send(run.step.integration_id, deadline)
     return done
 
@@ -106,7 +108,7 @@ def build() -> tuple[Parts, RunExecutor, ErrorLog]:
             allow_secret_references=settings.allow_secret_references,
         ),
     }
-    performer = ActionPerformer(runners, parts.clock, containers if settings.are_on else None)
+    performer = ActionPerformer(runners, parts.clock, {"image": containers} if settings.are_on else {})
     errors = ErrorLog(parts.control_plane)
     worker = RunExecutor(
         control_plane=parts.control_plane,
@@ -119,7 +121,7 @@ def build() -> tuple[Parts, RunExecutor, ErrorLog]:
             answer_unhandled_events=tasks.answer_unhandled_events,
             unhandled=UnhandledEvents(errors),
         ),
-        containers=Containers(partial(aws_client, "ecs")),
+        steps=all_steps(aws_client),
         errors=errors,
         clock=parts.clock,
         pool=ThreadPoolExecutor(AT_ONCE),

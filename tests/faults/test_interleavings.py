@@ -17,7 +17,6 @@ from hypothesis.stateful import (
 
 from cli.runs.ending import NotEnded, end
 from cli.runs.finding import NoSuchRun
-from execution_plane.containers import Containers
 from execution_plane.keptn.events import Outcome
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import LedgerUnavailable
@@ -190,7 +189,7 @@ class Interleaving(RuleBasedStateMachine):
 
     def _end(self, run: Run) -> None:
         with suppress(NotEnded, NoSuchRun):
-            end(self.ledger, Containers(lambda: self.plane.ecs), self.world.aws_clock, run, "it hangs")
+            end(self.ledger, self.plane.steps(), self.world.aws_clock, run, "it hangs")
 
     def _sent(self, task: str) -> tuple[int, int]:
         return replies_to(self.world, task, self.plane.source)

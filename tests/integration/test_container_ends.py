@@ -86,7 +86,7 @@ def test_a_container_that_ecs_has_by_its_token_already_is_the_runs(
 
     run = plane.run(task)
     assert run.step is not None
-    assert (run.state, run.step.arn) == (State.WAITING, arn)
+    assert (run.state, run.step.handle) == (State.WAITING, arn)
 
 
 THROTTLED_BY_EC2 = (

@@ -66,7 +66,7 @@ def test_the_worker_does_not_wait_for_a_container(plane: Plane, world: World, ta
     run = plane.run(task)
     assert run.state is State.WAITING
     assert run.step is not None
-    assert run.step.arn == plane.ecs.running[0].arn
+    assert run.step.handle == plane.ecs.running[0].arn
     assert counts(world, task) == (1, 0)
 
 
@@ -304,7 +304,7 @@ def test_a_submission_that_never_arrived_is_made_again(plane: Plane, task: str) 
     assert len(plane.ecs.running) == 1
     run = plane.run(task)
     assert run.step is not None
-    assert run.step.arn == plane.ecs.running[0].arn
+    assert run.step.handle == plane.ecs.running[0].arn
 
 
 def test_an_aborted_sequence_stops_its_container_and_sends_nothing(
@@ -504,7 +504,7 @@ def test_a_job_config_that_changes_meanwhile_and_is_not_kept_ends_the_task(
 
     told = message(world, task)
     assert "The job config was changed" in told
-    assert "ended with exit code 3" in told
+    assert "ended: exit code 3" in told
     assert f"keptn/task/{next(iter(plane.ecs.tasks)).rpartition('/')[2]}" in told
 
 
@@ -519,7 +519,7 @@ def test_what_ran_before_a_job_config_became_invalid_is_told(plane: Plane, world
     told = message(world, task)
     assert "Task 'Build': pass\nbuilt it" in told
     assert "line 2" in told
-    assert "ended with exit code 3" in told
+    assert "ended: exit code 3" in told
 
 
 @pytest.mark.parametrize("stop_code", ["TerminationNotice", "SpotInterruption", "ServiceSchedulerInitiated"])

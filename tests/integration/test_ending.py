@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from cli.runs.ending import Ended, NotEnded, end, refusal
-from execution_plane.containers import Containers
 from execution_plane.keptn.events import Outcome
 from execution_plane.ledger.history import What
 from execution_plane.ledger.runs import Run, State
@@ -24,8 +23,7 @@ SAID = "An operator ended the task: it hangs"
 
 def end_it(plane: Plane, task: str, seen: Run | None = None) -> Ended:
     """An operator ends a run as they saw it."""
-    containers = Containers(lambda: plane.ecs)
-    return end(plane.ledger, containers, plane.world.aws_clock, seen or plane.run(task), REASON)
+    return end(plane.ledger, plane.steps(), plane.world.aws_clock, seen or plane.run(task), REASON)
 
 
 def claimed(world: World, plane: Plane) -> str:
@@ -85,7 +83,7 @@ def test_a_container_that_was_submitted_without_an_answer_is_found_and_stopped(
     assert run.step
     plane.ledger.move(run, run.waiting(run.step, (), plane.world.aws_clock.now(), silent=False))
     assert plane.run(task).step is not None
-    assert plane.run(task).step.arn == ""  # type: ignore[union-attr]
+    assert plane.run(task).step.handle == ""  # type: ignore[union-attr]
 
     end_it(plane, task)
 

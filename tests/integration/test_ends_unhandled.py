@@ -58,7 +58,7 @@ def test_a_container_that_ecs_says_nothing_of_is_given_up_after_its_deadline(
     with deny(plane, "describe_tasks", "list_tasks", "stop_task"):
         live(world, plane, 1)
 
-    assert "ECS does not say how the task's container ended" in message(world, task)
+    assert "AWS does not say how the task's container ended" in message(world, task)
     assert counts(world, task) == (1, 1)
 
 
@@ -82,7 +82,7 @@ def test_a_container_whose_submission_ecs_says_nothing_of_is_given_up_after_its_
             begin(plane)
         live(world, plane, 1)
 
-    assert "ECS does not say whether the task's container was started" in message(world, event_id)
+    assert "AWS does not say whether the task's container was started" in message(world, event_id)
     assert counts(world, event_id) == (1, 1)
 
 
@@ -94,7 +94,7 @@ def test_a_cancelled_run_is_closed_although_its_container_can_not_be_stopped(
         world.cycles(100, 20.0)
 
     assert plane.run(task).closed_as == "cancelled"
-    assert "a container may be left running" in caplog.text
+    assert "a step may be left running" in caplog.text
 
 
 def test_a_container_of_a_run_that_is_given_up_is_stopped_if_ecs_will(

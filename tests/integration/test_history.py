@@ -11,8 +11,9 @@ import pytest
 from execution_plane.containers import ContainerEnd
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.ledger.history import KEPT_FIRST, KEPT_LAST, LONGEST_DETAIL, What
-from execution_plane.ledger.runs import KEEP_CLOSED, ContainerStep, Run, State
+from execution_plane.ledger.runs import KEEP_CLOSED, RemoteStep, Run, State
 from execution_plane.ledger.table import Ledger, LostRace
+from execution_plane.steps import StepEnd
 from execution_plane.telemetry import invocation
 from local.aws import create_table
 from tests.conftest import TEMPLATE
@@ -108,7 +109,7 @@ def test_of_many_writes_the_first_and_the_latest_are_kept(ledger: Ledger) -> Non
 def test_a_history_at_its_longest_is_a_small_part_of_what_an_item_may_be(
     ledger: Ledger, dynamodb: Any
 ) -> None:
-    step = ContainerStep(0, 0, "token", "cluster", "digest", NOON, NOON + 600)
+    step = RemoteStep(0, 0, "token", "cluster", "digest", NOON, NOON + 600, "container")
     run = ledger.create(claimed())
     run = ledger.move(run, run.acquired(NOON))
     run = ledger.move(run, run.waiting(step, (), NOON, silent=False))
@@ -231,8 +232,8 @@ def test_the_story_of_a_run_with_a_container_has_its_arn_and_how_it_ended(world:
 
 
 def test_how_a_container_ended_is_one_line() -> None:
-    assert str(ContainerEnd("arn", 1, "out of memory", "EssentialContainerExited")) == (
+    assert str(ContainerEnd("arn", "out of memory", exit_code=1, stop_code="EssentialContainerExited")) == (
         "exit code 1, EssentialContainerExited, out of memory"
     )
     assert str(ContainerEnd("arn")) == "no exit code"
-    assert str(ContainerEnd(reason="no such image")) == "not started, no such image"
+    assert str(StepEnd(reason="no such image")) == "not started, no such image"

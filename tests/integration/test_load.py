@@ -13,7 +13,6 @@ from control.controller import Controller
 from control.dispatch import Dispatcher, FailureQueue
 from control.pace import Pace
 from execution_plane.clock import Deadline, SystemClock
-from execution_plane.containers import Containers
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.subscriptions import EventMatch, FixedSubscriptions, Subscription
@@ -21,10 +20,10 @@ from execution_plane.keptn.transport import Transport
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run, State
 from execution_plane.ledger.table import Ledger
+from execution_plane.steps import Steps
 from local.keptn.faults import Delay
 from local.keptn.server import KeptnServer
 from runs.executor import RunExecutor
-from tests.support.ecs import FakeEcs
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import SAYHELLO, SHIPYARD, Tasks, Token
 
@@ -66,7 +65,7 @@ class Fleet:
                 ledger=ledger,
                 replies=Replies(self._client(), ledger, CLOCK, patient=True),
                 work_finder=self.tasks,
-                containers=Containers(lambda: FakeEcs(CLOCK)),  # type: ignore[arg-type, return-value]
+                steps=Steps({}),
                 errors=ErrorLog(self._client()),
                 clock=CLOCK,
                 pool=ThreadPoolExecutor(SIDE_BY_SIDE),
@@ -87,7 +86,7 @@ class Fleet:
             replies=Replies(client, self._ledger, CLOCK, patient=False),
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=FailureQueue(lambda: None, None),  # type: ignore[arg-type, return-value]
-            containers=Containers(lambda: FakeEcs(CLOCK)),  # type: ignore[arg-type, return-value]
+            steps=Steps({}),
             subscriptions=FixedSubscriptions((Subscription(SAYHELLO),)),
             errors=ErrorLog(client),
             match=EventMatch(None),

@@ -379,7 +379,7 @@ def test_what_a_container_wrote_is_in_the_story_and_in_the_logs(
     assert [line["text"] for line in story["log"]] == ["Hello from inside"]
     assert [(line["who"], line["text"]) for line in lines] == [("container", "Hello from inside")]
     details = {each["what"]: each["detail"] for each in story["history"]}
-    assert details["the container is known to ECS"] == arn
+    assert details["its service has the step"] == arn
     assert details["taken up by a worker"].startswith("exit code 3")
     assert "Hello from inside" in runs("show", task).stdout
 

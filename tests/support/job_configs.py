@@ -91,7 +91,9 @@ def use_job_config(
         settings=settings,
         clock=plane.world.aws_clock,
     )
-    performer = ActionPerformer({"function": functions, **(runners or {})}, plane.world.aws_clock, containers)
+    performer = ActionPerformer(
+        {"function": functions, **(runners or {})}, plane.world.aws_clock, {"image": containers}
+    )
     plane.work_finder = JobConfigWorkFinder(lookup(plane.world, job_configs), performer, Rules())
     return functions
 

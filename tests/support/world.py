@@ -16,7 +16,6 @@ from control.integration import RegisteredPlane
 from control.kept_subscriptions import KeptSubscriptions
 from control.pace import Pace
 from execution_plane.clock import Deadline
-from execution_plane.containers import Containers
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.events import Outcome, TriggeredEvent
@@ -33,7 +32,9 @@ from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger
 from execution_plane.ledger.watch import Watch
+from execution_plane.parts import all_steps
 from execution_plane.settings import Match
+from execution_plane.steps import Steps
 from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
@@ -176,13 +177,17 @@ class Plane:
             replies=Replies(control_plane, self.ledger, self.world.aws_clock, patient=False),
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=self._failures,
-            containers=Containers(lambda: self.ecs),
+            steps=self.steps(),
             subscriptions=self._subscription_source(control_plane, errors),
             errors=errors,
             clock=self.world.aws_clock,
             pool=self.pool,
             **self._settings,
         )
+
+    def steps(self) -> Steps:
+        """The steps of its runs, as an execution environment finds them."""
+        return all_steps(lambda service: {"ecs": self.ecs}[service])
 
     def drain(self) -> None:
         """Deploy the plane anew, with the parameter Drain."""
@@ -226,7 +231,7 @@ class Plane:
             ledger=self.ledger,
             replies=Replies(control_plane, self.ledger, self.world.aws_clock, patient=self._patient),
             work_finder=self.work_finder,
-            containers=Containers(lambda: self.ecs),
+            steps=self.steps(),
             errors=errors,
             clock=self.world.aws_clock,
             pool=self.pool,

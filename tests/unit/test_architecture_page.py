@@ -29,6 +29,22 @@ def test_the_rooms_import_one_another_only_along_the_arrows(capsys: pytest.Captu
     assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
 
 
+PLAN_AND_LEDGER = [
+    ROOT / "functions/poller/control/plan.py",
+    ROOT / "functions/poller/control/waiting.py",
+    *sorted((ROOT / LAYER / "ledger").glob("*.py")),
+]
+SERVICES = re.compile(
+    r"\bECS\b|fargate|container|step ?functions?|state ?machine|\bexecutions?\b", re.IGNORECASE
+)
+OF_ITEMS_IN_FLIGHT = 'ONLY_KIND = "container"'
+
+
+@pytest.mark.parametrize("path", PLAN_AND_LEDGER, ids=lambda path: path.name)
+def test_the_plan_and_the_ledger_name_no_service_that_does_steps(path: Path) -> None:
+    assert SERVICES.findall(path.read_text().replace(OF_ITEMS_IN_FLIGHT, "")) == []
+
+
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(ROOT)))
 def test_every_room_says_in_its_docstring_what_it_is_for(room: Path) -> None:
     assert ast.get_docstring(ast.parse((room / "__init__.py").read_text()))

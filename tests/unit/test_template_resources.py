@@ -10,7 +10,7 @@ import pytest
 import lifecycle
 from cli.template import read_template
 from execution_plane.keptn.events import EventRef, Outcome
-from execution_plane.ledger.runs import ContainerStep, Run, State, TaskDone
+from execution_plane.ledger.runs import RemoteStep, Run, State, TaskDone
 from execution_plane.ledger.table import ACTIVE_INDEX, CLOSED_INDEX, Ledger
 from execution_plane.settings import (
     ContainerSettings,
@@ -135,7 +135,7 @@ def a_run_with_everything_noted() -> Run:
         "outcome": Outcome("pass", "succeeded", "done"),
         "looked": "1/1",
         "earlier": (TaskDone("task", Outcome("pass", "succeeded")),),
-        "step": ContainerStep(
+        "step": RemoteStep(
             1,
             2,
             "token",
@@ -143,6 +143,7 @@ def a_run_with_everything_noted() -> Run:
             "digest",
             3.0,
             4.0,
+            "execution",
             "plane",
             "subscription",
             "arn",

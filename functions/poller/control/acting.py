@@ -19,7 +19,6 @@ from control.plan import (
 )
 from control.waiting import WaitingRuns
 from execution_plane.clock import Clock, Deadline
-from execution_plane.containers import ContainersUnavailable
 from execution_plane.keptn.control_plane import ControlPlane, LookUnsupported
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.events import EventRef, Outcome
@@ -28,6 +27,7 @@ from execution_plane.keptn.uniform import LogEntry
 from execution_plane.ledger.replies import NotStarted, Replies
 from execution_plane.ledger.runs import Run, State
 from execution_plane.ledger.table import Ledger, LedgerUnavailable, LostRace
+from execution_plane.steps import StepsUnavailable
 from execution_plane.telemetry import Count, count, logger
 
 RESERVE = 5.0  # seconds before the invocation's end in which nothing more is begun
@@ -105,7 +105,7 @@ class Actor:
             LedgerUnavailable,
             DispatchFailed,
             NotStarted,
-            ContainersUnavailable,
+            StepsUnavailable,
         ) as problem:
             logger.warning("put off", event_id=event_id, action=step.action.value, reason=str(problem))
         except Exception:

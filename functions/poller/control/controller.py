@@ -20,7 +20,6 @@ from control.probes import TaskProbes
 from control.shift import Shift
 from control.waiting import WaitingRuns
 from execution_plane.clock import Clock, Deadline
-from execution_plane.containers import Containers
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.subscriptions import EventMatch, SubscriptionSource
@@ -28,6 +27,7 @@ from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run, State
 from execution_plane.ledger.table import Ledger
 from execution_plane.ledger.watch import Watch
+from execution_plane.steps import Steps
 
 if TYPE_CHECKING:
     from execution_plane.keptn.subscriptions import Subscription
@@ -72,7 +72,7 @@ class Controller:
         replies: Replies,
         dispatcher: Dispatcher,
         failures: FailureQueue,
-        containers: Containers,
+        steps: Steps,
         subscriptions: SubscriptionSource,
         errors: ErrorLog,
         match: EventMatch,
@@ -87,7 +87,7 @@ class Controller:
         pool = pool or ThreadPoolExecutor(SIDE_BY_SIDE)
         looks = Looks(control_plane)
         probes = TaskProbes(control_plane=control_plane, looks=looks, source=source, clock=clock, pool=pool)
-        waiting = WaitingRuns(ledger=ledger, containers=containers, dispatch=self._dispatch, clock=clock)
+        waiting = WaitingRuns(ledger=ledger, steps=steps, dispatch=self._dispatch, clock=clock)
         self._observer = Observer(
             control_plane=control_plane,
             looks=looks,

@@ -1,4 +1,4 @@
-"""One cycle's observations: what Keptn lists, what AWS gave up on, and how containers fare."""
+"""One cycle's observations: what Keptn lists, what AWS gave up on, and how steps fare."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -46,7 +46,7 @@ class Observation:
 
 
 class Observer:
-    """Observes Keptn, the failure queue and ECS; it changes nothing but the failure queue."""
+    """Observes Keptn, the failure queue and steps; it changes nothing but the failure queue."""
 
     def __init__(
         self,

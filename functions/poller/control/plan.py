@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from execution_plane.containers import Container
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.keptn.look import Look, Standing
 from execution_plane.ledger.replies import missing
-from execution_plane.ledger.runs import MOST_ATTEMPTS, ContainerStep, Run, State, counts
+from execution_plane.ledger.runs import MOST_ATTEMPTS, RemoteStep, Run, State, counts
+from execution_plane.steps import StepStatus
 
 # Seconds in Lambda's queue, before the poller sends the started: Keptn gives up after 600.
 START_AFTER = 300.0
@@ -22,11 +22,11 @@ QUIET_LATER = 900.0  # and before all further ones
 PATIENCE = 3  # repairs that may come to nothing before somebody should look into it
 ABSENT = 30.0  # between two empty listings that prove an event gone
 ABSENT_FORGOTTEN = 900.0  # after which the first of the two no longer counts
-# Seconds for which submitting a container a second time surely starts no second one: ECS forgets a client
-# token, and the container, an hour after the container's end.
+# Seconds for which submitting a step a second time surely starts no second one: a service may forget a token,
+# and what it started by it, an hour after that has ended.
 SUBMITTED_ONCE = 2700.0
-OVERDUE = 900.0  # seconds beyond a container's deadline within which ECS has stopped it, and said so
-HANDLED_WITHIN = 3600.0  # seconds from the first wake for a container's end, for a worker to handle it
+OVERDUE = 900.0  # seconds beyond a step's deadline within which its service has stopped it, and said so
+HANDLED_WITHIN = 3600.0  # seconds from the first wake for a step's end, for a worker to handle it
 
 
 class Seen(Enum):
@@ -67,17 +67,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Observed:
-    """One cycle's observations: what Keptn lists, what AWS gave up on, and how containers fare.
+    """One cycle's observations: what Keptn lists, what AWS gave up on, and how steps fare.
 
     `events` are the listed events that have no run, and that this plane subscribes to and can handle, by id;
-    `failures` has the invocations for a run that failed, `containers` what is known of a waiting run's, and
+    `failures` has the invocations for a run that failed, `steps` what is known of a waiting run's, and
     `looks` what Keptn says of those events that it was asked about, by event id.
     """
 
     seen: Callable[[Run], Seen]
     events: Mapping[str, EventRef]
     failures: Mapping[str, Failure] = field(default_factory=dict)
-    containers: Mapping[str, Container] = field(default_factory=dict)
+    steps: Mapping[str, StepStatus] = field(default_factory=dict)
     looks: Mapping[str, Look | None] = field(default_factory=dict)
 
 
@@ -97,7 +97,7 @@ class _Facts:
     run: Run
     now: float
     failure: Failure | None
-    container: Container
+    status: StepStatus
 
     @property
     def can_not_be_taken(self) -> bool:
@@ -124,21 +124,21 @@ class _Facts:
         return not self.run.silent and self.lease_is_over
 
     @property
-    def step(self) -> ContainerStep | None:
+    def step(self) -> RemoteStep | None:
         """The run's step, while nobody is at it."""
         return self.run.step if self.lease_is_over else None
 
     @property
-    def is_unknown_to_ecs(self) -> bool:
-        return self.step is not None and not self.step.arn
+    def is_not_known(self) -> bool:
+        return self.step is not None and not self.step.handle
 
     @property
     def has_ended(self) -> bool:
-        return self.step is not None and self.container in {Container.ENDED, Container.MISSING}
+        return self.step is not None and self.status in {StepStatus.ENDED, StepStatus.MISSING}
 
     @property
     def is_given_up(self) -> bool:
-        """Whether AWS gave up on the workers that were to submit the container or handle its end, they were
+        """Whether AWS gave up on the workers that were to submit the step or handle its end, they were
         lost, or no worker handled its end in time.
         """
         step, failure = self.run.step, self.failure
@@ -146,20 +146,20 @@ class _Facts:
             return False
         often = step.wakes >= MOST_ATTEMPTS
         aws_gave_up = often and failure is not None and failure.version in {None, self.run.version}
-        lost = step.resumes >= MOST_ATTEMPTS and (self.is_unknown_to_ecs or self.has_ended)
+        lost = step.resumes >= MOST_ATTEMPTS and (self.is_not_known or self.has_ended)
         first = step.woken_at
         late = often and self.has_ended and first is not None and self.now >= first + HANDLED_WITHIN
         return aws_gave_up or lost or late
 
     @property
     def is_overdue(self) -> bool:
-        """Whether its container should have ended long ago, and ECS does not say that it has."""
+        """Whether its step should have ended long ago, and the service does not say that it has."""
         step = self.step
-        return bool(step and step.arn and not self.has_ended and self.now >= step.deadline + OVERDUE)
+        return bool(step and step.handle and not self.has_ended and self.now >= step.deadline + OVERDUE)
 
     @property
     def is_past_its_deadline(self) -> bool:
-        is_under_way = self.container is Container.UNDER_WAY
+        is_under_way = self.status is StepStatus.UNDER_WAY
         return self.step is not None and is_under_way and self.now >= self.step.deadline
 
     @property
@@ -193,9 +193,9 @@ def _unhandled(facts: _Facts) -> str:
     step = facts.run.step
     assert step is not None
     what = (
-        "The task's container ended, and its end could not be handled"
-        if step.arn
-        else "The task's container could not be started"
+        f"The task's {step.kind} ended, and its end could not be handled"
+        if step.handle
+        else f"The task's {step.kind} could not be started"
     )
     if facts.failure:
         why = facts.failure.reason
@@ -207,9 +207,11 @@ def _unhandled(facts: _Facts) -> str:
 
 
 def _untold(facts: _Facts) -> str:
-    if facts.container is Container.UNDER_WAY:
-        return "The task's container still runs, long after its deadline (maxPollDuration)."
-    return "ECS does not say how the task's container ended, long after its deadline (maxPollDuration)."
+    step = facts.run.step
+    assert step is not None
+    if facts.status is StepStatus.UNDER_WAY:
+        return f"The task's {step.kind} still runs, long after its deadline (maxPollDuration)."
+    return f"AWS does not say how the task's {step.kind} ended, long after its deadline (maxPollDuration)."
 
 
 def _overdue(_: _Facts) -> str:
@@ -232,7 +234,7 @@ ROWS: tuple[_Row, ...] = (
     _Row(Seen.OPEN, State.WAITING, lambda f: f.is_given_up, Action.ABANDON, _unhandled),
     _Row(Seen.OPEN, State.WAITING, lambda f: f.is_overdue, Action.ABANDON, _untold),
     _Row(Seen.OPEN, State.WAITING, lambda f: f.has_ended, Action.WAKE),
-    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_unknown_to_ecs, Action.FIND),
+    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_not_known, Action.FIND),
     _Row(Seen.OPEN, State.WAITING, lambda f: f.is_past_its_deadline, Action.STOP),
     _Row(Seen.OPEN, State.WAITING, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
     _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.run.finishes == 0, Action.REPORT),
@@ -253,8 +255,8 @@ def plan(observed: Observed, active: Sequence[Run], now: float) -> list[Step]:
 
 def _step_for(run: Run, observed: Observed, now: float) -> Step | None:
     event_id = run.event.id
-    container = observed.containers.get(event_id, Container.UNKNOWN)
-    facts = _Facts(run, now, observed.failures.get(event_id), container)
+    status = observed.steps.get(event_id, StepStatus.UNKNOWN)
+    facts = _Facts(run, now, observed.failures.get(event_id), status)
     seen = observed.seen(run)
     if seen is Seen.ABSENT and run.silent and run.state in {State.RUNNING, State.WAITING}:
         seen = Seen.OPEN  # silent work goes on, whatever becomes of the event that it answers nothing to
@@ -328,17 +330,17 @@ def decide_repair(run: Run, look: Look | None) -> Repair:
 
 
 class Found(Enum):
-    """What is to become of a container that may or may not have been submitted."""
+    """What is to become of a step that may or may not have been submitted."""
 
     NOTE = "note"
-    """It was: ECS has it."""
+    """It was: its service has it."""
     SUBMIT = "submit"
     GIVE_UP = "give up"
 
 
-def decide_found(step: ContainerStep, arn: str | None, now: float) -> Found:
-    """Submit a container again only where that can't start a second one."""
-    if arn is not None:
+def decide_found(step: RemoteStep, handle: str | None, now: float) -> Found:
+    """Submit a step again only where that can't start a second one."""
+    if handle is not None:
         return Found.NOTE
     may_be_forgotten = step.submitted_at is not None and now >= step.submitted_at + SUBMITTED_ONCE
     return Found.GIVE_UP if may_be_forgotten or now >= step.deadline else Found.SUBMIT

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 
 from control.looks import Looks
 from control.plan import Repair, decide_repair, look_is_due
-from deletion.last_containers import LastContainers
+from deletion.last_steps import LastSteps
 from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.control_plane import LookUnsupported
 from execution_plane.keptn.events import Outcome
@@ -32,21 +32,21 @@ class Finalizer:
         ledger: Ledger,
         looks: Looks,
         replies: Replies,
-        containers: LastContainers,
+        steps: LastSteps,
         clock: Clock,
         pool: Executor,
     ) -> None:
         self._ledger = ledger
         self._looks = looks
         self._replies = replies
-        self._containers = containers
+        self._steps = steps
         self._clock = clock
         self._pool = pool
 
     def finish(self, deadline: Deadline) -> int:
         """Report every active run that still owes a finished; how many there were.
 
-        All containers are stopped, those of silent runs too: a cluster can't be deleted while one runs. Goes
+        All steps are stopped, those of silent runs too: a cluster can't be deleted while one runs. Goes
         on until they are, and Keptn has counted the replies that were sent. Never raises, never goes on
         longer.
         """
@@ -56,8 +56,8 @@ class Finalizer:
             logger.error("the runs can't be read, so none is reported", reason=str(problem))
             return 0
         ended = list(self._pool.map(self._end, active))
-        # Only now, so that no worker takes up a run at its container's end.
-        stopping = self._containers.stop([found for found, _ in ended])
+        # Only now, so that no worker takes up a run at its step's end.
+        stopping = self._steps.stop([found for found, _ in ended])
         sent = self._pool.map(lambda run: self._report(run, deadline), [run for _, run in ended if run])
         doubtful = [run for run in sent if run] + [found for found, _ in ended if _may_lack_a_finished(found)]
         self._see_through(doubtful, stopping, deadline)
@@ -96,10 +96,10 @@ class Finalizer:
         return run if _may_lack_a_finished(run) else None
 
     def _see_through(self, doubtful: Sequence[Run], stopping: Sequence[Run], deadline: Deadline) -> None:
-        """Wait for Keptn to count the replies of the ones, and for the containers of the others to stop."""
+        """Wait for Keptn to count the replies of the ones, and for the steps of the others to stop."""
         pause = FIRST_PAUSE
         while True:
-            stopping = self._containers.stop(stopping)
+            stopping = self._steps.stop(stopping)
             looked = self._pool.map(lambda run: self._repair(run, deadline), doubtful)
             doubtful = [run for run in looked if run]
             if not (doubtful or stopping) or deadline.remaining() <= RESERVE + pause:
@@ -112,10 +112,12 @@ class Finalizer:
                 event_id=run.event.id,
             )
         for run in stopping:
+            step = run.step
+            assert step is not None
             logger.error(
-                "a container has yet to stop; if its cluster can't be deleted, delete the stack again",
+                "a step has yet to stop; if its cluster can't be deleted, delete the stack again",
                 event_id=run.event.id,
-                container=run.step and run.step.arn,
+                **step.logged,
             )
 
     def _repair(self, run: Run, deadline: Deadline) -> Run | None:

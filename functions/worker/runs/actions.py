@@ -2,7 +2,7 @@
 
 One started and one finished an event, whatever the number of actions: every matching action runs, in file
 order; a failed task ends its action; the outcome is the worst of all, and its message tells of every task
-that ran. A container's task ends the invocation, and another one goes on behind it.
+that ran. A task that another service does ends the invocation, and another one goes on behind it.
 """
 
 import hashlib
@@ -10,19 +10,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from execution_plane.clock import Clock
-from execution_plane.containers import ContainerEnd, log_stream
 from execution_plane.keptn.events import LONGEST_TEXT, Outcome, Result, cut
-from execution_plane.ledger.runs import ContainerStep, TaskDone
+from execution_plane.ledger.runs import RemoteStep, TaskDone
 from execution_plane.ledger.table import LedgerUnavailable, LostRace
+from execution_plane.steps import StepEnd
 from execution_plane.telemetry import logger
 from jobs.model import Action, Task
 from runs.work import Pending, Performance, Prepared, Resumption, TaskCancelled, TaskUnusable
 
 WORST_FIRST: tuple[Result, ...] = ("fail", "warning", "pass")
-TOKEN_LENGTH = 32  # of ECS's 64
+TOKEN_LENGTH = 32  # of the 64 that ECS takes, and the 80 of Step Functions
 MOST_KEPT = 3 * LONGEST_TEXT  # bytes of the outcomes in a run's item, of which DynamoDB allows 400 KiB
 SHORTEST_KEPT = 256  # bytes of a message
 LONGEST_LOGGED = 4096  # bytes of a message
@@ -37,19 +38,24 @@ class TaskRunner(Protocol):
         ...
 
 
-class ContainerRunner(Protocol):
-    """A way to execute one task beside the worker, which does not wait for it."""
+class StepRunner(Protocol):
+    """A way to have one task done by another service, for which the worker does not wait."""
 
-    cluster: str
+    kind: str
+    """Of its steps."""
     max_poll_duration: int
-    """Seconds that a container has whose task does not say."""
+    """Seconds that a step has whose task does not say."""
 
-    def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
-        """Make a container ready, without starting it. May be done again. Raises TaskUnusable."""
+    def target(self, task: Task) -> str:
+        """Where the service has the task's step, or by what."""
         ...
 
-    def collect(self, task: Task, step: ContainerStep, end: ContainerEnd) -> Outcome:
-        """What a container that has ended came to. May be done again."""
+    def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
+        """Make a step ready, without starting it. May be done again. Raises TaskUnusable."""
+        ...
+
+    def collect(self, task: Task, step: RemoteStep, end: StepEnd) -> Outcome:
+        """What a step that has ended came to. May be done again."""
         ...
 
 
@@ -57,23 +63,28 @@ class ActionPerformer:
     """Runs the tasks of actions, one after the other."""
 
     def __init__(
-        self, runners: Mapping[str, TaskRunner], clock: Clock, containers: ContainerRunner | None = None
+        self,
+        runners: Mapping[str, TaskRunner],
+        clock: Clock,
+        elsewhere: Mapping[str, StepRunner] = MappingProxyType({}),
     ) -> None:
-        """`containers` is for tasks with an image; None where this plane runs none."""
+        """Both are by the tasks' kind; `elsewhere` has those that another service does."""
         self._runners = runners
         self._clock = clock
-        self._containers = containers
+        self._elsewhere = elsewhere
 
     def perform(
         self, actions: Sequence[Action], performance: Performance, resumption: Resumption | None
     ) -> Outcome | Pending:
-        """Run all tasks that are left, up to the next container.
+        """Run all tasks that are left, up to the next that another service does.
 
         The outcome is the worst of the actions that are not silent. Raises TaskCancelled, LostRace.
         """
         digest = digest_of(actions)
         if resumption and resumption.step.digest != digest:
-            return broken_off("The job config was changed while this task's container ran.", resumption)
+            return broken_off(
+                f"The job config was changed while this task's {resumption.step.kind} ran.", resumption
+            )
         done = list(resumption.earlier) if resumption else []
         places = [
             (number, position)
@@ -111,11 +122,12 @@ class ActionPerformer:
     ) -> Outcome | Pending:
         """Run one task by itself; a failure that the task forgives becomes a warning."""
         try:
-            if resumption and resumption.end and self._containers:
-                outcome = self._containers.collect(task, resumption.step, resumption.end)
-            elif task.kind == "image" and self._containers:
-                step = resumption.step if resumption else self._step(task, place, digest, performance)
-                prepared = self._containers.prepare(task, step.token, performance)
+            runner = self._elsewhere.get(task.kind or "")
+            if runner and resumption and resumption.end:
+                outcome = runner.collect(task, resumption.step, resumption.end)
+            elif runner:
+                step = resumption.step if resumption else self._step(runner, task, place, digest, performance)
+                prepared = runner.prepare(task, step.token, performance)
                 return Pending(replace(step, secrets=prepared.secrets), done, prepared.submit)
             else:
                 outcome = self._run(task, done, performance)
@@ -140,25 +152,25 @@ class ActionPerformer:
         return runner.run(task, replace(performance, deadline=limit))
 
     def _step(
-        self, task: Task, place: tuple[int, int], digest: str, performance: Performance
-    ) -> ContainerStep:
-        """A container's place in the run. Raises TaskUnusable for one that would have no time."""
-        assert self._containers is not None
+        self, runner: StepRunner, task: Task, place: tuple[int, int], digest: str, performance: Performance
+    ) -> RemoteStep:
+        """A step's place in the run. Raises TaskUnusable for one that would have no time."""
         given = "maxPollDuration" in task.given
-        seconds = task.max_poll_duration if given else self._containers.max_poll_duration
+        seconds = task.max_poll_duration if given else runner.max_poll_duration
         if seconds <= 0:
             raise TaskUnusable(f"maxPollDuration is {seconds}, so the task's time was over before it began.")
         number, position = place
         now = self._clock.now()
         key = json.dumps([performance.source, performance.event.ref.id, number, position])
-        return ContainerStep(
+        return RemoteStep(
             action=number,
             task=position,
             token=hashlib.sha256(key.encode()).hexdigest()[:TOKEN_LENGTH],
-            cluster=self._containers.cluster,
+            target=runner.target(task),
             digest=digest,
             since=now,
             deadline=now + seconds,
+            kind=runner.kind,
         )
 
     def _together(self, done: Sequence[TaskDone], performance: Performance) -> Outcome:
@@ -201,18 +213,15 @@ def combine(done: Sequence[TaskDone]) -> Outcome:
 def broken_off(reason: str, resumption: Resumption | None) -> Outcome:
     """What work came to that can't go on, with what was done of it.
 
-    Which task the container did is not known for certain, nor so its secrets: its log is not shown.
+    Which task the step did is not known for certain, nor so its secrets: nothing that it wrote is shown.
     """
     if resumption is None:
         return Outcome.errored(reason)
     step, end = resumption.step, resumption.end
-    if end is None or not end.arn:
-        ended = "Its container was not started."
+    if end is None or not end.handle:
+        ended = f"Its {step.kind} was not started."
     else:
-        how = f" with exit code {end.exit_code}" if end.exit_code is not None else ""
-        why = f": {end.reason}" if end.reason else ""
-        stream = log_stream(end.failed_container, end.arn)
-        ended = f"Its container ended{how}{why}; its log is in {stream}, and what follows it was not done."
+        ended = f"Its {step.kind} ended: {end}; {end.where}, and what follows it was not done."
     name = f"{step.task + 1} of action {step.action + 1}"
     return combine([*resumption.earlier, TaskDone(name, Outcome.errored(f"{reason} {ended}"))])
 

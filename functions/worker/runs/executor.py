@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from execution_plane.clock import Clock, Deadline
-from execution_plane.containers import ContainerEnd, Containers, ContainersUnavailable
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.events import Outcome, RefusedEvent, TriggeredEvent, read_triggered
@@ -15,6 +14,7 @@ from execution_plane.keptn.uniform import LogEntry
 from execution_plane.ledger.replies import NotStarted, Replies
 from execution_plane.ledger.runs import MOST_ATTEMPTS, START_WITHIN, Origin, Run, State
 from execution_plane.ledger.table import Ledger, LedgerUnavailable, LostRace
+from execution_plane.steps import StepEnd, Steps, StepsUnavailable
 from execution_plane.telemetry import logger
 from runs.actions import broken_off
 from runs.lease import RunLease
@@ -62,7 +62,7 @@ class RunExecutor:
         ledger: Ledger,
         replies: Replies,
         work_finder: WorkFinder,
-        containers: Containers,
+        steps: Steps,
         errors: ErrorLog,
         clock: Clock,
         pool: Executor,
@@ -72,7 +72,7 @@ class RunExecutor:
         self._ledger = ledger
         self._replies = replies
         self._work_finder = work_finder
-        self._containers = containers
+        self._steps = steps
         self._errors = errors
         self._clock = clock
         self._pool = pool
@@ -103,15 +103,15 @@ class RunExecutor:
         return "nothing to do"
 
     def waiting_for(self, token: str) -> Run | None:
-        """The run that waits for the container that `token` started. Raises LedgerUnavailable."""
+        """The run that waits for the step that was submitted by `token`. Raises LedgerUnavailable."""
         waits = (run for run in self._ledger.active() if run.step and run.step.token == token)
         listed = next(waits, None)
         run = self._ledger.get(listed.event.id) if listed else None
         is_it = run and run.state is State.WAITING and run.step and run.step.token == token
         return run if is_it else None
 
-    def handle_end(self, run: Run, end: ContainerEnd, deadline: Deadline) -> str:
-        """Go on with a waiting run whose container has ended; what happened. Raises LedgerUnavailable."""
+    def handle_end(self, run: Run, end: StepEnd, deadline: Deadline) -> str:
+        """Go on with a waiting run whose step has ended; what happened. Raises LedgerUnavailable."""
         try:
             return self._resume(run, end, deadline)
         except LostRace:
@@ -155,30 +155,24 @@ class RunExecutor:
         return self._go_on(_Errand(lease, event, work, deadline), None)
 
     def _take_up(self, run: Run, deadline: Deadline) -> str:
-        """Take up a waiting run whose container has ended, or was never known to begin."""
+        """Take up a waiting run whose step has ended, or was never known to begin."""
         step = run.step
         assert step is not None
-        if not step.arn:
+        if not step.handle:
             return self._resume(run, None, deadline)
         try:
-            end = self._containers.end_of(step, self._clock.now())
-        except ContainersUnavailable as problem:
+            end = self._steps.end_of(step, self._clock.now())
+        except StepsUnavailable as problem:
             return f"put off: {problem}"
-        return self._resume(run, end, deadline) if end else "the container has not ended"
+        return self._resume(run, end, deadline) if end else f"the {step.kind} has not ended"
 
-    def _resume(self, run: Run, end: ContainerEnd | None, deadline: Deadline) -> str:
+    def _resume(self, run: Run, end: StepEnd | None, deadline: Deadline) -> str:
         step = run.step
         assert step is not None
         run = self._ledger.move(run, run.resumed(self._clock.now(), str(end or "")))
         if end:
-            logger.info(
-                "container ended",
-                event_id=run.event.id,
-                container=end.arn,
-                how=str(end),
-                exit_code=end.exit_code,
-                stop_code=end.stop_code,
-            )
+            said: dict[str, Any] = {"kind": step.kind, step.kind: end.handle, "how": str(end), **end.codes}
+            logger.info("step ended", event_id=run.event.id, **said)
         search = self._search(run, deadline)
         try:
             event = self._fetch(run)
@@ -190,10 +184,11 @@ class RunExecutor:
             if not run.silent:
                 return self._put_back(run, "the event is not open")
             self._ledger.move(run, run.completed_silently())
+            ended: dict[str, Any] = {step.kind: end and vars(end)}
             logger.warning(
-                "a silent run ends with its container: Keptn no longer has its event",
+                "a silent run ends with its step: Keptn no longer has its event",
                 event_id=run.event.id,
-                container=end and vars(end),
+                **ended,
             )
             return "done silently"
         event = event.with_subscription(step.subscription_id)
@@ -234,13 +229,13 @@ class RunExecutor:
         return f"given back: {reason}"
 
     def _put_back(self, run: Run, reason: str) -> str:
-        """The container's end is still to be handled: the poller has it taken up again or closes the run."""
+        """The step's end is still to be handled: the poller has it taken up again or closes the run."""
         self._ledger.move(run, run.put_back(reason, self._clock.now()))
         logger.warning("run put back", event_id=run.event.id, reason=reason)
         return f"put back: {reason}"
 
     def _go_on(self, errand: _Errand, resumption: Resumption | None) -> str:
-        """Do the work until it is done, or waits for a container."""
+        """Do the work until it is done, or waits for a step."""
         while True:
             try:
                 outcome = self._perform(errand, resumption)
@@ -280,40 +275,40 @@ class RunExecutor:
             logger.exception("the task can't be run", event_id=run.event.id)
             return Outcome.errored(f"The task could not be run: {type(problem).__name__}: {problem}")
 
-    def _submit(self, lease: RunLease, pending: Pending) -> str | ContainerEnd:
-        """Submit a container and let the run wait for it.
+    def _submit(self, lease: RunLease, pending: Pending) -> str | StepEnd:
+        """Submit a step and let the run wait for it.
 
-        Gives what happened, or, where ECS will never start it, an end that says so.
+        Gives what happened, or, where its service will never start it, an end that says so.
         """
         lease.wait(pending.step, pending.earlier)
-        event_id = lease.run.event.id
+        event_id, kind = lease.run.event.id, pending.step.kind
         try:
-            arn = pending.submit()
+            handle = pending.submit()
         except SubmissionRefused as refusal:
-            end = ContainerEnd(reason=str(refusal))
+            end = StepEnd(reason=str(refusal))
             lease.move(lambda run: run.resumed(self._clock.now(), str(end)))
             return end
         except NoCapacity as trouble:
             reason = str(trouble)
             lease.move(lambda run: run.not_submitted(reason, self._clock.now()))
-            logger.warning("container not started yet", event_id=event_id, reason=reason)
-            return "waiting until ECS has a place for the container"
+            logger.warning("step not started yet", event_id=event_id, kind=kind, reason=reason)
+            return f"waiting until there is a place for the {kind}"
         except SubmissionUncertain as doubt:
-            logger.warning("container submitted, and no answer", event_id=event_id, reason=str(doubt))
-            return "waiting to learn whether the container was started"
+            logger.warning("step submitted, and no answer", event_id=event_id, kind=kind, reason=str(doubt))
+            return f"waiting to learn whether the {kind} was started"
         try:
-            lease.move(lambda run: run.submitted(arn, self._clock.now()))
+            lease.move(lambda run: run.submitted(handle, self._clock.now()))
         except LostRace:
-            self._stop_if_unwanted(lease.run, arn)
+            self._stop_if_unwanted(lease.run, handle)
             raise
-        logger.info("container started", event_id=event_id, container=arn)
-        return "waiting for the container"
+        logger.info("step started", event_id=event_id, **replace(pending.step, handle=handle).logged)
+        return f"waiting for the {kind}"
 
-    def _stop_if_unwanted(self, run: Run, arn: str) -> None:
-        """Leave no container behind of a run that came to its end while it was being submitted."""
+    def _stop_if_unwanted(self, run: Run, handle: str) -> None:
+        """Leave no step behind of a run that came to its end while it was being submitted."""
         current = self._ledger.get(run.event.id)
         if run.step and (current is None or current.state in {State.DONE, State.CLOSED}):
-            self._containers.stop(replace(run.step, arn=arn), "Its run had ended before it began.")
+            self._steps.stop(replace(run.step, handle=handle), "Its run had ended before it began.")
 
     def _complete(self, errand: _Errand, outcome: Outcome) -> str:
         """Write the outcome, then send the finished. Raises LostRace if the run was cancelled meanwhile."""

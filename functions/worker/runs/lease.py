@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from execution_plane.clock import Clock, Deadline
-from execution_plane.ledger.runs import PREPARE_LEASE, ContainerStep, Origin, Run, State, TaskDone
+from execution_plane.ledger.runs import PREPARE_LEASE, Origin, RemoteStep, Run, State, TaskDone
 from execution_plane.ledger.table import Ledger, LedgerUnavailable, LostRace
 
 LEASE_BEYOND = 30.0  # seconds beyond the function's deadline for which the run is still the worker's
-PREPARE_MARGIN = 60.0  # seconds of the lease for a container's preparation that are kept to submit it
+PREPARE_MARGIN = 60.0  # seconds of the lease for a step's preparation that are kept to submit it
 
 
 class RunLease:
@@ -45,7 +45,7 @@ class RunLease:
         return current is not None and self._is_same(current)
 
     def prepare(self) -> Deadline:
-        """Keep the run for as long as a container takes to be made ready; gives the time for that."""
+        """Keep the run for as long as a step takes to be made ready; gives the time for that."""
         if not self.run.begun and self.run.step is None:
             self.move(lambda run: run.preparing(self._clock.now(), silent=self.silent))
         return self._deadline.no_later_than(PREPARE_LEASE - PREPARE_MARGIN)
@@ -63,8 +63,8 @@ class RunLease:
             self.move(lambda run: run.beginning(lease_until, silent=self.silent))
         return self.run.deadline - now
 
-    def wait(self, step: ContainerStep, earlier: tuple[TaskDone, ...]) -> None:
-        """Let the run wait for a container that is submitted next."""
+    def wait(self, step: RemoteStep, earlier: tuple[TaskDone, ...]) -> None:
+        """Let the run wait for a step that is submitted next."""
         step = replace(step, **vars(self._origin))
         self.move(lambda run: run.waiting(step, earlier, self._clock.now(), silent=self.silent))
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from execution_plane.clock import Deadline
-from execution_plane.containers import ContainerEnd
 from execution_plane.keptn.events import Outcome, TriggeredEvent
-from execution_plane.ledger.runs import ContainerStep, Run, TaskDone
+from execution_plane.ledger.runs import RemoteStep, Run, TaskDone
+from execution_plane.steps import StepEnd
 
 
 class TaskCancelled(Exception):
@@ -31,34 +31,34 @@ class TaskUnusable(Exception):
 
 
 class SubmissionRefused(Exception):
-    """ECS will never start the container; the text says why."""
+    """The service will never start the step; the text says why."""
 
 
 class NoCapacity(Exception):
-    """ECS certainly did not start the container, and may do so later."""
+    """The service certainly did not start the step, and may do so later."""
 
 
 class SubmissionUncertain(Exception):
-    """ECS was asked to start the container, and did not say whether it did."""
+    """The service was asked to start the step, and did not say whether it did."""
 
 
 Submission = Callable[[], str]
-"""Submits a container; gives its ARN. Raises SubmissionRefused, NoCapacity, SubmissionUncertain."""
+"""Submits a step; gives its handle. Raises SubmissionRefused, NoCapacity, SubmissionUncertain."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A container that is ready to be submitted; `secrets` says which versions of its secrets it gets."""
+    """A step that is ready to be submitted; `secrets` says which versions of its secrets it gets."""
 
     submit: Submission
-    secrets: str
+    secrets: str = ""
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A container that is ready to be submitted; the run waits for it, and goes on at its end."""
+    """A step that is ready to be submitted; the run waits for it, and goes on at its end."""
 
-    step: ContainerStep
+    step: RemoteStep
     earlier: tuple[TaskDone, ...]
     submit: Submission
 
@@ -67,12 +67,12 @@ class Pending:
 class Resumption:
     """Where a run goes on: at the task of `step`.
 
-    Its container has ended, or, without an `end`, is to be submitted again.
+    It has ended, or, without an `end`, is to be submitted again.
     """
 
-    step: ContainerStep
+    step: RemoteStep
     earlier: tuple[TaskDone, ...]
-    end: ContainerEnd | None
+    end: StepEnd | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Lease(Protocol):
         ...
 
     def prepare(self) -> Deadline:
-        """Called before a container is made ready; gives the time for that."""
+        """Called before a step is made ready; gives the time for that."""
         ...
 
 

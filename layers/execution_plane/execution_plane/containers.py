@@ -1,63 +1,54 @@
-"""The containers of waiting runs, as ECS tells of them: observed, found and stopped; none is started here."""
+"""The steps that are containers, as ECS tells of them: observed, found and stopped; none is started here."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from execution_plane.ledger.runs import ContainerStep, Run, State
-from execution_plane.telemetry import logger
+from execution_plane.ledger.runs import RemoteStep
+from execution_plane.steps import StepChange, StepEnd, StepsUnavailable, is_missing
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs.client import ECSClient
     from mypy_boto3_ecs.literals import DesiredStatusType
 
+KIND: Final = "container"
 TASK_CONTAINER = "task"
 FILES_CONTAINER = "files"
 STREAM_PREFIX = "keptn"  # of the log streams of all containers
 MOST_AT_ONCE = 100  # tasks that DescribeTasks takes
-HEARD_AFTER = 10.0  # seconds after its end by which EventBridge has told the worker
-# Seconds after its submission by which ECS surely knows a container; it is eventually consistent.
-KNOWN_AFTER = 300.0
 STOPPED = "STOPPED"
 LONGEST_REASON = 255  # of StopTask
 
 
-class ContainersUnavailable(Exception):
-    """ECS did not do what was asked. A container may have been stopped all the same."""
-
-
-class Container(Enum):
-    """What is known of a waiting run's container."""
-
-    UNKNOWN = "unknown"
-    UNDER_WAY = "under way"
-    ENDED = "ended"
-    MISSING = "missing"
-    """ECS knows nothing of it; it forgets a container an hour after its end."""
-
-
 @dataclass(frozen=True)
-class ContainerEnd:
-    """How a container ended; without an ARN it never began, and `reason` says why."""
+class ContainerEnd(StepEnd):
+    """How a container ended; ECS forgets it an hour later."""
 
-    arn: str = ""
     exit_code: int | None = None
-    reason: str = ""
     stop_code: str = ""
-    stopped_at: float | None = None
     failed_container: str = TASK_CONTAINER
     """Which of the ECS task's two containers the exit code and the reason are of."""
 
-    def __str__(self) -> str:
-        """In a line, as the log and a run's history have it."""
+    @property
+    def how(self) -> str:
+        """Its exit code, and ECS's stop code."""
         code = "no exit code" if self.exit_code is None else f"exit code {self.exit_code}"
-        return ", ".join(filter(None, (code if self.arn else "not started", self.stop_code, self.reason)))
+        return ", ".join(filter(None, (code, self.stop_code)))
+
+    @property
+    def where(self) -> str:
+        """The stream of its log."""
+        return f"its log is in {log_stream(self.failed_container, self.handle)}"
+
+    @property
+    def codes(self) -> Mapping[str, object]:
+        """ECS's two codes."""
+        return {"exit_code": self.exit_code, "stop_code": self.stop_code}
 
 
 def log_stream(container: str, arn: str) -> str:
@@ -66,72 +57,41 @@ def log_stream(container: str, arn: str) -> str:
 
 
 class Containers:
-    """The ECS tasks of waiting runs. Safe for threads."""
+    """ECS tasks as steps: the target is their cluster, the handle their ARN. Safe for threads."""
 
     def __init__(self, client: "Callable[[], ECSClient]") -> None:
         """`client` is asked when a run waits, not before."""
         self._client = client
 
-    def observe(self, runs: Sequence[Run], now: float) -> Mapping[str, Container]:
-        """What is known of the containers of those `runs` that wait for one, by event id.
-
-        One request for up to 100 of them, none if there are none. What ECS does not answer for is left out.
-        """
-        clusters: dict[str, list[Run]] = defaultdict(list)
-        for run in runs:
-            if run.state is State.WAITING and run.step and run.step.arn:
-                clusters[run.step.cluster].append(run)
-        observed: dict[str, Container] = {}
-        for cluster, waiting in clusters.items():
-            for start in range(0, len(waiting), MOST_AT_ONCE):
-                some = waiting[start : start + MOST_AT_ONCE]
-                try:
-                    observed.update(self._observe(cluster, some, now))
-                except ContainersUnavailable as problem:
-                    logger.warning("containers can't be observed", reason=str(problem))
-        return observed
-
-    def not_stopped(self, steps: Sequence[ContainerStep], now: float) -> frozenset[str]:
-        """The ARNs of those steps' containers of which ECS does not say that they have stopped.
-
-        Raises ContainersUnavailable.
-        """
-        clusters: dict[str, list[ContainerStep]] = defaultdict(list)
+    def status(self, steps: Sequence[RemoteStep], now: float) -> Mapping[str, ContainerEnd | None]:
+        """By ARN, how each container ended: one request for up to 100 of a cluster."""
+        clusters: dict[str, list[RemoteStep]] = defaultdict(list)
         for step in steps:
-            clusters[step.cluster].append(step)
-        running: set[str] = set()
+            clusters[step.target].append(step)
+        ends: dict[str, ContainerEnd | None] = {}
         for cluster, there in clusters.items():
             for start in range(0, len(there), MOST_AT_ONCE):
                 some = there[start : start + MOST_AT_ONCE]
-                tasks = self._describe(cluster, [step.arn for step in some])
-                statuses = {task["taskArn"]: task.get("lastStatus") for task in tasks}
-                running |= {
-                    step.arn
-                    for step in some
-                    if statuses.get(step.arn) != STOPPED
-                    and (step.arn in statuses or not _is_missing(step, now))
+                tasks = {
+                    task["taskArn"]: task for task in self._describe(cluster, [step.handle for step in some])
                 }
-        return frozenset(running)
+                for step in some:
+                    if task := tasks.get(step.handle):
+                        has_ended = task.get("lastStatus") == STOPPED
+                        ends[step.handle] = read_end(task) if has_ended else None
+                    elif is_missing(step, now):
+                        ends[step.handle] = ContainerEnd(step.handle, is_missing=True)
+        return ends
 
-    def end_of(self, step: ContainerStep, now: float) -> ContainerEnd | None:
-        """How the container of a step ended; None if it has not. Raises ContainersUnavailable."""
-        tasks = self._describe(step.cluster, [step.arn])
-        if not tasks:
-            return ContainerEnd(step.arn) if _is_missing(step, now) else None
-        return read_end(tasks[0]) if tasks[0].get("lastStatus") == STOPPED else None
-
-    def find(self, step: ContainerStep) -> str | None:
-        """The ARN of a container by what it was started by; None if there is none.
-
-        Raises ContainersUnavailable.
-        """
+    def find(self, step: RemoteStep) -> str | None:
+        """The ARN of a container by what it was started by."""
         desired: tuple[DesiredStatusType, ...] = ("RUNNING", "STOPPED")
         for status in desired:
             try:
                 answer = _translated(
                     partial(
                         self._client().list_tasks,
-                        cluster=step.cluster,
+                        cluster=step.target,
                         startedBy=step.token,
                         desiredStatus=status,
                     )
@@ -142,32 +102,15 @@ class Containers:
                 return str(answer["taskArns"][0])
         return None
 
-    def stop(self, step: ContainerStep, reason: str) -> None:
-        """Stop a container; one that has ended or that ECS has forgotten is left alone.
-
-        Raises ContainersUnavailable.
-        """
+    def stop(self, step: RemoteStep, reason: str) -> None:
+        """Stop a container."""
         stop = partial(
-            self._client().stop_task, cluster=step.cluster, task=step.arn, reason=reason[:LONGEST_REASON]
+            self._client().stop_task, cluster=step.target, task=step.handle, reason=reason[:LONGEST_REASON]
         )
         try:
             _translated(stop)
         except _NotThere:
             return
-
-    def _observe(self, cluster: str, runs: Sequence[Run], now: float) -> Iterator[tuple[str, Container]]:
-        steps = {run.event.id: run.step for run in runs if run.step}
-        tasks = {
-            task["taskArn"]: task for task in self._describe(cluster, [step.arn for step in steps.values()])
-        }
-        for event_id, step in steps.items():
-            task = tasks.get(step.arn)
-            if task is not None:
-                has_ended = task.get("lastStatus") == STOPPED
-                heard = now >= (_seconds(task.get("stoppedAt")) or 0.0) + HEARD_AFTER
-                yield event_id, Container.ENDED if has_ended and heard else Container.UNDER_WAY
-            elif _is_missing(step, now):
-                yield event_id, Container.MISSING
 
     def _describe(self, cluster: str, arns: Sequence[str]) -> list[Mapping[str, Any]]:
         try:
@@ -178,25 +121,27 @@ class Containers:
         return tasks
 
 
+def read_change(task: Mapping[str, Any]) -> StepChange:
+    """What the detail of an event "ECS Task State Change" says."""
+    end = read_end(task) if task["lastStatus"] == STOPPED else None
+    return StepChange(KIND, str(task["taskArn"]), str(task.get("startedBy")), end)
+
+
 def read_end(task: Mapping[str, Any]) -> ContainerEnd:
-    """How an ECS task ended, from DescribeTasks or from the detail of a "Task State Change" event."""
+    """How an ECS task ended, from DescribeTasks or from an event."""
     containers = {str(each.get("name")): each for each in task.get("containers") or ()}
     files = containers.get(FILES_CONTAINER, {})
     name = FILES_CONTAINER if files.get("exitCode") else TASK_CONTAINER
     container = containers.get(name, {})
     exit_code = container.get("exitCode")
     return ContainerEnd(
-        arn=str(task["taskArn"]),
+        handle=str(task["taskArn"]),
         exit_code=int(exit_code) if exit_code is not None else None,
         reason=str(container.get("reason") or task.get("stoppedReason") or ""),
         stop_code=str(task.get("stopCode") or ""),
         stopped_at=_seconds(task.get("stoppedAt")),
         failed_container=name,
     )
-
-
-def _is_missing(step: ContainerStep, now: float) -> bool:
-    return now >= (step.submitted_at or step.since) + KNOWN_AFTER
 
 
 def _seconds(moment: object) -> float | None:
@@ -209,7 +154,7 @@ def _seconds(moment: object) -> float | None:
     return moment.timestamp() if isinstance(moment, datetime) else None
 
 
-class _NotThere(ContainersUnavailable):
+class _NotThere(StepsUnavailable):
     """ECS knows no such task or cluster: a cluster that was deleted has no container left."""
 
 
@@ -219,11 +164,8 @@ def _translated(call: Callable[[], Any]) -> Any:
         return call()
     except ClientError as problem:
         code = problem.response["Error"]["Code"]
-        kind = (
-            _NotThere
-            if code in {"InvalidParameterException", "ClusterNotFoundException"}
-            else ContainersUnavailable
-        )
+        is_there = code not in {"InvalidParameterException", "ClusterNotFoundException"}
+        kind = StepsUnavailable if is_there else _NotThere
         raise kind(f"ECS: {problem}") from problem
     except BotoCoreError as problem:
-        raise ContainersUnavailable(f"ECS: {problem}") from problem
+        raise StepsUnavailable(f"ECS: {problem}") from problem

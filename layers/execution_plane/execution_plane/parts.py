@@ -1,13 +1,15 @@
 """The parts that both functions are built from, made once per execution environment."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from execution_plane import containers
 from execution_plane.clock import Clock, SystemClock
 from execution_plane.keptn.connecting import CONNECTIONS, SettingNames, new_session
 from execution_plane.keptn.control_plane import ControlPlane
@@ -17,6 +19,7 @@ from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.table import Ledger
 from execution_plane.ledger.watch import Watch
 from execution_plane.settings import Settings
+from execution_plane.steps import StepChange, Steps
 
 AWS_CONFIG = Config(
     connect_timeout=3,
@@ -24,6 +27,10 @@ AWS_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=CONNECTIONS,
 )
+
+
+CHANGES: Mapping[str, Callable[[Mapping[str, Any]], StepChange]] = {"aws.ecs": containers.read_change}
+"""What reads an event's detail, by the service that EventBridge says it is of."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,11 @@ def credentials(settings: Settings, clock: Clock, client: Callable[[str], Any]) 
         session = new_session(settings.ca_bundle_path)
         parts.append(BearerToken(client("secretsmanager"), settings.oauth_secret, session, clock))
     return parts[0] if len(parts) == 1 else Together(*parts)
+
+
+def all_steps(client: Callable[[str], Any]) -> Steps:
+    """The steps of every kind; `client` makes a boto3 client by a service's name, when a run waits."""
+    return Steps({containers.KIND: containers.Containers(partial(client, "ecs"))})
 
 
 _clients: dict[str, Any] = {}

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from cli.runs.forecast import DOES, FINDS, PROVES, View, does, next_step, stands
 from cli.runs.screen import what_happens_next
 from control.plan import Action, Observed, Proof, Repair, Seen, decide_repair, plan, prove
-from execution_plane.containers import Container
 from execution_plane.keptn.look import Look, Standing
 from execution_plane.ledger.runs import LONGEST_DISPATCH_LEASE, Run, State
+from execution_plane.steps import StepStatus
 from tests.unit.control.test_plan import (
     LOOKS,
+    NOT_KNOWN,
     NOW,
     ROWS,
     RUNS,
     STEP,
-    UNKNOWN_TO_ECS,
     WAITING_ROWS,
     done,
     run,
@@ -27,12 +27,12 @@ from tests.unit.control.test_plan import (
 )
 
 OF_A_RUN = set(Action) - {Action.CLAIM, Action.ADOPT}  # those are about events without a run
-VIEWS = st.builds(View, st.sampled_from([Seen.OPEN, Seen.ABSENT]), st.sampled_from(list(Container)))
+VIEWS = st.builds(View, st.sampled_from([Seen.OPEN, Seen.ABSENT]), st.sampled_from(list(StepStatus)))
 
 
 def planned(row: Run, view: View, at: float) -> Action | None:
     """What the controller's own plan does about a run at a moment."""
-    observed = Observed(lambda _: view.seen, {}, containers={row.event.id: view.container})
+    observed = Observed(lambda _: view.seen, {}, steps={row.event.id: view.step})
     steps = plan(observed, [row], at)
     return steps[0].action if steps else None
 
@@ -58,9 +58,9 @@ def test_each_row_of_the_plan_is_foretold(row: Run, action: Action | None) -> No
     ("row", "container", "action"), [row[1:] for row in WAITING_ROWS], ids=[row[0] for row in WAITING_ROWS]
 )
 def test_each_row_about_a_container_is_foretold(
-    row: Run, container: Container, action: Action | None
+    row: Run, container: StepStatus, action: Action | None
 ) -> None:
-    step = next_step(row, View(container=container), NOW)
+    step = next_step(row, View(step=container), NOW)
 
     if action:
         assert step
@@ -138,15 +138,15 @@ def test_what_keptn_has_said_decides_what_is_foretold_of_a_task_that_it_does_not
         ),
         (
             waiting(),
-            View(container=Container.UNDER_WAY),
+            View(step=StepStatus.UNDER_WAY),
             "Now its container runs. If nothing changes until 14:16:40 UTC (in 3 min 20 s), the poller "
             "stops the container, since its maxPollDuration is over.",
         ),
         (
-            waiting(replace(UNKNOWN_TO_ECS, trouble="Capacity is unavailable.")),
+            waiting(replace(NOT_KNOWN, trouble="Capacity is unavailable.")),
             View(),
-            "Now ECS has not started its container yet (Capacity is unavailable). At its next poll, the "
-            "poller asks ECS for the container, and has it submitted if there is none.",
+            "Now AWS has not started its container yet (Capacity is unavailable). At its next poll, the "
+            "poller asks AWS for the container, and has it submitted if there is none.",
         ),
         (
             done(finishes=0, reported_at=None),

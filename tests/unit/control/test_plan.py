@@ -30,12 +30,12 @@ from control.plan import (
     plan,
     prove,
 )
-from execution_plane.containers import Container
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.keptn.look import Look, Standing
 from execution_plane.ledger.replies import missing
-from execution_plane.ledger.runs import MOST_ATTEMPTS, ContainerStep, Run, State, counts
+from execution_plane.ledger.runs import MOST_ATTEMPTS, RemoteStep, Run, State, counts
 from execution_plane.ledger.table import TRANSITIONS
+from execution_plane.steps import StepStatus
 
 NOW = 1_790_000_000.0
 CONTEXT = "08735340-6f9e-4b32-97ff-3b6c292bc509"
@@ -76,20 +76,21 @@ def done(**changes: Any) -> Run:
     return run(State.DONE, **(defaults | changes))
 
 
-STEP = ContainerStep(
+STEP = RemoteStep(
     action=0,
     task=0,
     token="token",
-    cluster="cluster",
+    target="cluster",
     digest="digest",
     since=NOW - 100,
     deadline=NOW + 200,
-    arn="arn",
+    kind="container",
+    handle="arn",
     submitted_at=NOW - 100,
 )
 
 
-def waiting(step: ContainerStep = STEP, **changes: Any) -> Run:
+def waiting(step: RemoteStep = STEP, **changes: Any) -> Run:
     """A run whose container is under way, and that nobody is at."""
     return run(State.WAITING, **({"started_at": NOW - 110, "lease_until": NOW, "step": step} | changes))
 
@@ -188,85 +189,85 @@ def test_an_open_event(row: Run, action: Action | None) -> None:
     assert all(step.run is row for step in steps)
 
 
-UNKNOWN_TO_ECS = replace(STEP, arn="")
-WAITING_ROWS: list[tuple[str, Run, Container, Action | None]] = [
-    ("a container under way is waited for", waiting(), Container.UNDER_WAY, None),
-    ("a container that nothing is known of is waited for", waiting(), Container.UNKNOWN, None),
-    ("a container's end wakes the worker", waiting(), Container.ENDED, Action.WAKE),
-    ("a missing container wakes the worker", waiting(), Container.MISSING, Action.WAKE),
-    ("a worker on its way is not waked", waiting(lease_until=NOW + 1), Container.ENDED, None),
+NOT_KNOWN = replace(STEP, handle="")
+WAITING_ROWS: list[tuple[str, Run, StepStatus, Action | None]] = [
+    ("a container under way is waited for", waiting(), StepStatus.UNDER_WAY, None),
+    ("a container that nothing is known of is waited for", waiting(), StepStatus.UNKNOWN, None),
+    ("a container's end wakes the worker", waiting(), StepStatus.ENDED, Action.WAKE),
+    ("a missing container wakes the worker", waiting(), StepStatus.MISSING, Action.WAKE),
+    ("a worker on its way is not waked", waiting(lease_until=NOW + 1), StepStatus.ENDED, None),
     (
         "a container past its deadline is stopped",
         waiting(replace(STEP, deadline=NOW)),
-        Container.UNDER_WAY,
+        StepStatus.UNDER_WAY,
         Action.STOP,
     ),
     (
         "a container that was told to stop has its time for that",
         waiting(replace(STEP, deadline=NOW), lease_until=NOW + 1),
-        Container.UNDER_WAY,
+        StepStatus.UNDER_WAY,
         None,
     ),
-    ("a container that nobody knows of is found", waiting(UNKNOWN_TO_ECS), Container.UNKNOWN, Action.FIND),
+    ("a container that nobody knows of is found", waiting(NOT_KNOWN), StepStatus.UNKNOWN, Action.FIND),
     (
         "a submission has its time to be answered",
-        waiting(UNKNOWN_TO_ECS, lease_until=NOW + 1),
-        Container.UNKNOWN,
+        waiting(NOT_KNOWN, lease_until=NOW + 1),
+        StepStatus.UNKNOWN,
         None,
     ),
     (
         "an end that took three workers is abandoned",
         waiting(replace(STEP, resumes=MOST_ATTEMPTS)),
-        Container.ENDED,
+        StepStatus.ENDED,
         Action.ABANDON,
     ),
     (
         "a waiting run whose started is in doubt is looked at",
         waiting(start_uncertain=True, started_at=NOW - QUIET[0]),
-        Container.UNDER_WAY,
+        StepStatus.UNDER_WAY,
         Action.REPAIR,
     ),
     (
         "a run whose worker was lost at a container's end waits again",
         running(step=STEP, lease_until=NOW, begun=True),
-        Container.UNKNOWN,
+        StepStatus.UNKNOWN,
         Action.WAIT_AGAIN,
     ),
-    ("a container's end is its worker's", running(step=STEP), Container.UNKNOWN, None),
+    ("a container's end is its worker's", running(step=STEP), StepStatus.UNKNOWN, None),
     (
         "a container that ECS says nothing of is given up after its deadline",
         waiting(replace(STEP, deadline=NOW - OVERDUE)),
-        Container.UNKNOWN,
+        StepStatus.UNKNOWN,
         Action.ABANDON,
     ),
     (
         "a container that does not stop is given up after its deadline",
         waiting(replace(STEP, deadline=NOW - OVERDUE)),
-        Container.UNDER_WAY,
+        StepStatus.UNDER_WAY,
         Action.ABANDON,
     ),
     (
         "a container's end is handled also after its deadline",
         waiting(replace(STEP, deadline=NOW - OVERDUE)),
-        Container.ENDED,
+        StepStatus.ENDED,
         Action.WAKE,
     ),
     (
         "a container that three workers were lost in making ready is given up",
-        waiting(replace(UNKNOWN_TO_ECS, resumes=MOST_ATTEMPTS)),
-        Container.UNKNOWN,
+        waiting(replace(NOT_KNOWN, resumes=MOST_ATTEMPTS)),
+        StepStatus.UNKNOWN,
         Action.ABANDON,
     ),
     (
         "an end that is not handled within an hour is given up",
         waiting(replace(STEP, wakes=MOST_ATTEMPTS, woken_at=NOW - HANDLED_WITHIN)),
-        Container.ENDED,
+        StepStatus.ENDED,
         Action.ABANDON,
     ),
     (
         "an end for which hardly any worker was invoked waits for one",
         waiting(replace(STEP, wakes=MOST_ATTEMPTS - 1, woken_at=NOW - HANDLED_WITHIN)),
-        Container.ENDED,
+        StepStatus.ENDED,
         Action.WAKE,
     ),
 ]
@@ -275,21 +276,21 @@ WAITING_ROWS: list[tuple[str, Run, Container, Action | None]] = [
 @pytest.mark.parametrize(
     ("row", "container", "action"), [row[1:] for row in WAITING_ROWS], ids=[row[0] for row in WAITING_ROWS]
 )
-def test_a_container_of_an_open_event(row: Run, container: Container, action: Action | None) -> None:
-    what_is_seen = replace(observed(Seen.OPEN, row.event), containers={row.event.id: container})
+def test_a_container_of_an_open_event(row: Run, container: StepStatus, action: Action | None) -> None:
+    what_is_seen = replace(observed(Seen.OPEN, row.event), steps={row.event.id: container})
 
     assert [step.action for step in plan(what_is_seen, [row], NOW)] == ([action] if action else [])
 
 
 def test_an_absent_event_with_a_container_is_proved_gone_unless_it_is_silent() -> None:
-    seen = replace(observed(Seen.ABSENT), containers={"event": Container.ENDED})
+    seen = replace(observed(Seen.ABSENT), steps={"event": StepStatus.ENDED})
 
     assert [step.action for step in plan(seen, [waiting()], NOW)] == [Action.PROVE]
     assert [step.action for step in plan(seen, [waiting(silent=True)], NOW)] == [Action.WAKE]
 
 
 def test_an_end_that_aws_gives_up_on_again_and_again_is_abandoned_with_the_reason() -> None:
-    seen = replace(observed(Seen.OPEN, event=Failure("AWS gave up")), containers={"event": Container.ENDED})
+    seen = replace(observed(Seen.OPEN, event=Failure("AWS gave up")), steps={"event": StepStatus.ENDED})
 
     third = waiting(replace(STEP, wakes=MOST_ATTEMPTS), lease_until=NOW + 900)
 
@@ -314,16 +315,16 @@ def test_only_the_last_invocation_for_an_end_says_that_aws_gives_up_on_it(
 @pytest.mark.parametrize(
     ("step", "arn", "decision"),
     [
-        (UNKNOWN_TO_ECS, "arn", Found.NOTE),
-        (UNKNOWN_TO_ECS, None, Found.SUBMIT),
-        (replace(UNKNOWN_TO_ECS, deadline=NOW), None, Found.GIVE_UP),
-        (replace(UNKNOWN_TO_ECS, submitted_at=NOW - SUBMITTED_ONCE), None, Found.GIVE_UP),
-        (replace(UNKNOWN_TO_ECS, submitted_at=None, since=NOW - SUBMITTED_ONCE), None, Found.SUBMIT),
-        (replace(UNKNOWN_TO_ECS, deadline=NOW), "arn", Found.NOTE),
+        (NOT_KNOWN, "arn", Found.NOTE),
+        (NOT_KNOWN, None, Found.SUBMIT),
+        (replace(NOT_KNOWN, deadline=NOW), None, Found.GIVE_UP),
+        (replace(NOT_KNOWN, submitted_at=NOW - SUBMITTED_ONCE), None, Found.GIVE_UP),
+        (replace(NOT_KNOWN, submitted_at=None, since=NOW - SUBMITTED_ONCE), None, Found.SUBMIT),
+        (replace(NOT_KNOWN, deadline=NOW), "arn", Found.NOTE),
     ],
 )
 def test_a_container_is_submitted_again_only_where_that_starts_no_second_one(
-    step: ContainerStep, arn: str | None, decision: Found
+    step: RemoteStep, arn: str | None, decision: Found
 ) -> None:
     assert decide_found(step, arn, NOW) is decision
 
@@ -406,7 +407,7 @@ ANY_RUNS = st.builds(
     event=st.sampled_from([ref("a"), ref("b"), ref("c"), ref("d")]),
     source=st.just("plane"),
     state=st.sampled_from([State.CLAIMED, State.RUNNING, State.WAITING, State.DONE]),
-    step=st.just(STEP) | st.just(UNKNOWN_TO_ECS),
+    step=st.just(STEP) | st.just(NOT_KNOWN),
     claimed_at=TIMES,
     deadline=TIMES,
     lease_until=TIMES,
@@ -435,7 +436,7 @@ RUNS = ANY_RUNS.map(
 ACTIVE = st.lists(RUNS, max_size=4, unique_by=lambda each: each.event.id)
 LISTED = st.sets(st.sampled_from(["a", "b", "c", "d", "e", "f"]))
 SEEN = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(list(Seen)))
-CONTAINERS = st.dictionaries(st.sampled_from(["a", "b", "x"]), st.sampled_from(list(Container)))
+CONTAINERS = st.dictionaries(st.sampled_from(["a", "b", "x"]), st.sampled_from(list(StepStatus)))
 FAILURES = st.dictionaries(
     st.sampled_from(["a", "b", "x"]),
     st.builds(Failure, st.just("AWS gave up"), st.none() | st.integers(1, 9)),
@@ -448,7 +449,7 @@ def test_whatever_is_observed_the_plan_is_sound(
     listed: set[str],
     seen: dict[str, Seen],
     failures: dict[str, Failure],
-    containers: dict[str, Container],
+    containers: dict[str, StepStatus],
 ) -> None:
     known = {each.event.id for each in active}
     new = listed - known

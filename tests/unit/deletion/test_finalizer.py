@@ -13,12 +13,13 @@ from control.plan import BETWEEN_LOOKS
 from deletion.finalizer import LONGEST_PAUSE
 from execution_plane import parts
 from execution_plane.clock import Deadline, SystemClock
-from execution_plane.containers import KNOWN_AFTER, Containers
 from execution_plane.keptn.events import Outcome, read_triggered, started
 from execution_plane.keptn.transport import KeptnError
-from execution_plane.ledger.runs import ContainerStep, Run, State
+from execution_plane.ledger.runs import RemoteStep, Run, State
 from execution_plane.ledger.table import Ledger, LedgerUnavailable
+from execution_plane.parts import all_steps
 from execution_plane.settings import IntegrationSettings
+from execution_plane.steps import KNOWN_AFTER
 from local.aws import create_table
 from local.keptn.faults import Answer, Delay, DropConnection, LoseEvent
 from local.keptn.release import RELEASE_0_16
@@ -144,7 +145,7 @@ def test_it_does_not_wait_for_containers_longer_than_there_is_time(
     delete_stack(plane, 60.0)
 
     assert world.clock.now() - begun <= 60
-    assert "a container has yet to stop" in caplog.text
+    assert "a step has yet to stop" in caplog.text
 
 
 def test_a_keptn_that_does_not_answer_delays_no_container(
@@ -160,7 +161,7 @@ def test_a_keptn_that_does_not_answer_delays_no_container(
     delete_stack(plane, 60.0)
 
     assert plane.ecs.running == []
-    assert "a container has yet to stop" not in caplog.text
+    assert "a step has yet to stop" not in caplog.text
 
 
 def test_a_container_that_ecs_told_of_once_to_stop_is_waited_for_by_the_next_attempt(
@@ -270,17 +271,21 @@ def test_containers_are_asked_for_a_hundred_at_a_time_until_they_stop_or_are_for
     for token in map(str, range(101)):
         answer = ecs.run_task(taskDefinition="family", clientToken=token, startedBy=token)
         arn = answer["tasks"][0]["taskArn"]
-        steps.append(ContainerStep(0, 0, token, CLUSTER, "digest", now, now + 600, arn=arn, submitted_at=now))
-    unknown = replace(steps[0], arn="just submitted")
-    containers = Containers(lambda: ecs)
+        steps.append(
+            RemoteStep(
+                0, 0, token, CLUSTER, "digest", now, now + 600, kind="container", handle=arn, submitted_at=now
+            )
+        )
+    unknown = replace(steps[0], handle="just submitted")
+    containers = all_steps(lambda _: ecs)
     for step in steps[:-2]:
-        ecs.end(step.arn)
+        ecs.end(step.handle)
 
     assert containers.not_stopped([*steps, unknown], now) == {
-        "just submitted", steps[-2].arn, steps[-1].arn
+        "just submitted", steps[-2].handle, steps[-1].handle
     }  # fmt: skip
-    ecs.end(steps[-2].arn)
-    assert containers.not_stopped([*steps, unknown], now + KNOWN_AFTER) == {steps[-1].arn}
+    ecs.end(steps[-2].handle)
+    assert containers.not_stopped([*steps, unknown], now + KNOWN_AFTER) == {steps[-1].handle}
     assert ecs.described == 4
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from execution_plane.clock import Clock, Deadline
-from execution_plane.containers import FILES_CONTAINER, TASK_CONTAINER, ContainerEnd, log_stream
+from execution_plane.containers import FILES_CONTAINER, KIND, TASK_CONTAINER, ContainerEnd, log_stream
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.events import LONGEST_TEXT, EventRef, Outcome
-from execution_plane.ledger.runs import ContainerStep
+from execution_plane.ledger.runs import RemoteStep
 from execution_plane.settings import ContainerSettings
+from execution_plane.steps import StepEnd
 from execution_plane.telemetry import logger
 from jobs.environment import Environment, InvalidEnvironment, environment
 from jobs.model import Task
@@ -44,6 +45,8 @@ ENDED_BY_ITSELF: Final = frozenset({"", "EssentialContainerExited"})
 class FargateRunner:
     """Runs tasks whose kind is `image`."""
 
+    kind = KIND
+
     def __init__(
         self,
         *,
@@ -59,8 +62,11 @@ class FargateRunner:
         self._secrets = secrets
         self._settings = settings
         self._clock = clock
-        self.cluster = settings.cluster
         self.max_poll_duration = settings.max_poll_duration
+
+    def target(self, _: Task) -> str:
+        """The cluster."""
+        return self._settings.cluster
 
     def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
         """Fetch the task's files, find or make its definition. May be done again. Raises TaskUnusable.
@@ -93,9 +99,9 @@ class FargateRunner:
             return Prepared(partial(_put_off, trouble), versions(secrets))
         return Prepared(partial(self._submit, spec, token), versions(secrets))
 
-    def collect(self, task: Task, step: ContainerStep, end: ContainerEnd) -> Outcome:
+    def collect(self, task: Task, step: RemoteStep, end: StepEnd) -> Outcome:
         """What the container came to: its log, and how it ended where it did not end well."""
-        if not end.arn:
+        if not isinstance(end, ContainerEnd):
             return Outcome.errored(f"The container was not started: {end.reason}")
         self._clock.sleep(
             max(0.0, min(LOG_SECONDS, (end.stopped_at or 0.0) + LOG_SECONDS - self._clock.now()))
@@ -105,7 +111,7 @@ class FargateRunner:
             if end.failed_container == FILES_CONTAINER
             else (TASK_CONTAINER,)
         )
-        logs = [self._log(task, step, name, end.arn) for name in names]
+        logs = [self._log(task, step, name, end.handle) for name in names]
         text = joined(log.text for log in logs)
         notices = [log.notice for log in logs if log.notice]
         if end.exit_code == 0 and end.stop_code in ENDED_BY_ITSELF:
@@ -218,7 +224,7 @@ class FargateRunner:
             raise NoCapacity(f"ECS: {reasons}")
         raise SubmissionUncertain("ECS named neither a task nor a failure")
 
-    def _log(self, task: Task, step: ContainerStep, container: str, arn: str) -> Written:
+    def _log(self, task: Task, step: RemoteStep, container: str, arn: str) -> Written:
         """What a container wrote, without its secrets; why there is nothing to read, if that is so."""
         stream = log_stream(container, arn)
         group = self._settings.log_group
@@ -234,7 +240,7 @@ class FargateRunner:
             written.text = written.text.encode()[-LONGEST_LOG:].decode("utf-8", "ignore")
         return written
 
-    def _secret_values(self, task: Task, step: ContainerStep) -> Mapping[str, str]:
+    def _secret_values(self, task: Task, step: RemoteStep) -> Mapping[str, str]:
         """All values that the task's container was given from secrets. Raises SecretUnusable."""
         try:
             found = {name: self._secrets.find(name) for name in named_by(task)}
@@ -264,7 +270,7 @@ def _put_off(trouble: NoCapacity) -> str:
     raise trouble
 
 
-def _failure(step: ContainerStep, end: ContainerEnd) -> str:
+def _failure(step: RemoteStep, end: ContainerEnd) -> str:
     """How a container ended that did not end well, with ECS's own reason."""
     which = (
         "The container of the task's files" if end.failed_container == FILES_CONTAINER else "The container"

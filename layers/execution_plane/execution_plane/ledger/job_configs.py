@@ -4,7 +4,7 @@ Keptn reads a job config in a project's git repository, one request at a time fo
 at a commit never changes, and is asked for once, by whichever worker is first.
 
 Two kinds of items, under keys that no event's id can have: a reading, of what there is at a place; and the
-files themselves, by their digest, since a run that waits for a container goes on with the one it began with.
+files themselves, by their digest, since a run that waits for a step goes on with the one it began with.
 Nothing that is counted depends on them: without them, each worker asks for itself.
 """
 

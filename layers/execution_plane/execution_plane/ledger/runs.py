@@ -6,6 +6,7 @@ Whether the write wins is the ledger's business. Times are epoch seconds by AWS'
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from execution_plane.keptn.events import EventRef, Outcome, fitting
 from execution_plane.keptn.look import Look
@@ -14,10 +15,10 @@ from execution_plane.ledger.history import Change, What
 FIRST_DISPATCH_LEASE = 60.0  # doubled with each further dispatch
 LONGEST_DISPATCH_LEASE = 960.0
 BEGIN_LEASE = 120.0  # for a worker from acquiring a run to sending its started
-PREPARE_LEASE = 300.0  # for a worker from its started, or a container's end, to the next container or task
-SUBMIT_LEASE = 180.0  # in which a container that was submitted without an answer has surely begun
-CAPACITY_PAUSE = 30.0  # before a container that ECS had no place for is submitted again
-STOP_LEASE = 60.0  # for a container that was told to stop; ECS kills it after 30 s
+PREPARE_LEASE = 300.0  # for a worker from its started, or a step's end, to the next step or task
+SUBMIT_LEASE = 180.0  # in which a step that was submitted without an answer has surely begun
+CAPACITY_PAUSE = 30.0  # before a step that its service had no place for is submitted again
+STOP_LEASE = 60.0  # for a step that was told to stop; a service kills it after 30 s
 REPORT_LEASE = 60.0  # for whoever sends a finished
 RESEND_PAUSE = 20.0  # after a reply that certainly did not arrive
 KEEP_CLOSED = 30 * 24 * 3600  # before DynamoDB may delete a closed run
@@ -33,7 +34,7 @@ class State(StrEnum):
     RUNNING = "running"
     """A worker has it, until its lease is over."""
     WAITING = "waiting"
-    """A container works on it, and no worker does."""
+    """Another service works on it, and no worker does."""
     DONE = "done"
     """Its outcome is known; the finished is to be sent, or has been."""
     CLOSED = "closed"
@@ -49,33 +50,36 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class ContainerStep:
-    """The task of a run that a container does: the `task`th of the `action`th that matched, from 0."""
+class RemoteStep:
+    """The task of a run that another service does: the `task`th of the `action`th that matched, from 0."""
 
     action: int
     task: int
     token: str
-    """ECS's client token for the container, and what it was started by: the same whenever it is made."""
-    cluster: str
+    """By which the service knows it: the same however often it is submitted."""
+    target: str
+    """Where the service has it, or by what."""
     digest: str
     """Of the actions that matched, to know whether their job config was changed meanwhile."""
     since: float
     deadline: float
-    """When the container is stopped."""
+    """When it is stopped."""
+    kind: str
+    """Which service does it, by a noun for what that has of it."""
     integration_id: str = ""
     subscription_id: str = ""
-    arn: str = ""
-    """The ECS task, once it is known."""
+    handle: str = ""
+    """What the service calls it, once it is known."""
     submitted_at: float | None = None
-    """When a container that nobody knows of may have been submitted; None if certainly none was."""
+    """When one that nobody knows of may have been submitted; None if certainly none was."""
     trouble: str = ""
-    """Why ECS did not start it so far."""
+    """Why the service did not start it so far."""
     wakes: int = 0
-    """How often the poller invoked a worker, to submit the container or, once it was, for its end."""
+    """How often the poller invoked a worker, to submit it or, once it was, for its end."""
     resumes: int = 0
     """How often a worker took it up for that, and was not heard of again."""
     secrets: str = ""
-    """Of the versions of the secrets that the container was given; empty where it has none."""
+    """Of the versions of the secrets that it was given; empty where it has none."""
     woken_at: float | None = None
     """When the poller first invoked a worker for it."""
     job_config: str = ""
@@ -83,8 +87,13 @@ class ContainerStep:
 
     @property
     def origin(self) -> Origin:
-        """By what the run's event came; the end of a container does not say."""
+        """By what the run's event came; the end of a step does not say."""
         return Origin(self.integration_id, self.subscription_id)
+
+    @property
+    def logged(self) -> dict[str, Any]:
+        """Which one it is, as the log has it."""
+        return {self.kind: self.handle}
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,7 @@ class Run:
     """One item of the ledger.
 
     `lease_until` is the end of the time in which somebody is trusted to act: in claimed the invocation that
-    was dispatched, in running the worker, in waiting whoever submits, stops or takes up its container, in
+    was dispatched, in running the worker, in waiting whoever submits, stops or takes up its step, in
     done whoever sends the finished.
     """
 
@@ -119,8 +128,8 @@ class Run:
     """Keptn may not have the started: nobody has noted an answer to it."""
     begun: bool = False
     """A task may have begun in the worker, so it must never be run again."""
-    step: ContainerStep | None = None
-    """The container that a waiting run waits for, or whose end a running one handles."""
+    step: RemoteStep | None = None
+    """The step that a waiting run waits for, or whose end a running one handles."""
     earlier: tuple[TaskDone, ...] = ()
     """What the tasks before the step came to."""
     outcome: Outcome | None = None
@@ -214,7 +223,7 @@ class Run:
         return self._next(What.START_ANSWERED, start_uncertain=False)
 
     def preparing(self, now: float, *, silent: bool) -> "Run":
-        """The worker makes the first container ready; no task has begun."""
+        """The worker makes the first step ready; no task has begun."""
         return self._next(What.PREPARING, lease_until=now + PREPARE_LEASE, silent=silent)
 
     def beginning(self, lease_until: float, *, silent: bool = False) -> "Run":
@@ -224,7 +233,7 @@ class Run:
         return self._next(What.BEGINNING, begun=True, silent=silent, lease_until=lease_until)
 
     def going_on(self, earlier: tuple[TaskDone, ...], lease_until: float, now: float) -> "Run":
-        """Written before a task begins in the worker behind a container's: there is no way back to that."""
+        """Written before a task begins in the worker behind a step: there is no way back to that."""
         deadline = self._deadline_without_step(now)
         return self._next(
             Change(What.GOING_ON, f"after {earlier[-1].name}" if earlier else ""),
@@ -235,13 +244,11 @@ class Run:
             lease_until=lease_until,
         )
 
-    def waiting(
-        self, step: ContainerStep, earlier: tuple[TaskDone, ...], now: float, *, silent: bool
-    ) -> "Run":
-        """Written before a container is submitted, by the worker that submits it at once."""
-        step = replace(step, submitted_at=step.submitted_at or now, arn="", trouble="")
+    def waiting(self, step: RemoteStep, earlier: tuple[TaskDone, ...], now: float, *, silent: bool) -> "Run":
+        """Written before a step is submitted, by the worker that submits it at once."""
+        step = replace(step, submitted_at=step.submitted_at or now, handle="", trouble="")
         return self._next(
-            What.WAITING,
+            Change(What.WAITING, step.kind),
             state=State.WAITING,
             silent=silent,
             step=step,
@@ -250,12 +257,12 @@ class Run:
             lease_until=now + SUBMIT_LEASE,
         )
 
-    def submitted(self, arn: str, now: float) -> "Run":
-        """The container is known to ECS; what is counted from here on is about its end."""
+    def submitted(self, handle: str, now: float) -> "Run":
+        """The step is known to its service; what is counted from here on is about its end."""
         return self._at_step(
-            Change(What.SUBMITTED, arn),
+            Change(What.SUBMITTED, handle),
             lease_until=now,
-            arn=arn,
+            handle=handle,
             trouble="",
             wakes=0,
             woken_at=None,
@@ -263,7 +270,7 @@ class Run:
         )
 
     def not_submitted(self, trouble: str, now: float) -> "Run":
-        """ECS certainly started no container, and may do so later."""
+        """The service certainly did not start it, and may do so later."""
         return self._at_step(
             Change(What.NOT_SUBMITTED, trouble),
             lease_until=now + CAPACITY_PAUSE,
@@ -282,11 +289,11 @@ class Run:
         )
 
     def stopping(self, now: float) -> "Run":
-        """Written before the container is told to stop."""
+        """Written before the step is stopped."""
         return self._at_step(What.STOPPING, lease_until=now + STOP_LEASE)
 
     def resumed(self, now: float, how: str = "") -> "Run":
-        """A worker takes up the step: it reads how the container ended, or makes it ready again."""
+        """A worker takes up the step: it reads how that ended, or makes it ready again."""
         taken = self._at_step(
             Change(What.RESUMED, how), lease_until=now + PREPARE_LEASE, resumes=self._step.resumes + 1
         )
@@ -417,7 +424,7 @@ class Run:
         return self._reopened(state=self.was or State.DONE, lease_until=now)
 
     @property
-    def _step(self) -> ContainerStep:
+    def _step(self) -> RemoteStep:
         assert self.step is not None
         return self.step
 
@@ -426,7 +433,7 @@ class Run:
         return self._next(change, lease_until=lease_until, step=step)
 
     def _deadline_without_step(self, now: float, *, unless: str = "") -> float:
-        """The run's deadline once it leaves its step: a container's time counts against its own alone."""
+        """The run's deadline once it leaves its step: a step's time counts against its own alone."""
         if self.step is None or self.step.token == unless:
             return self.deadline
         return self.deadline + now - self.step.since

@@ -18,7 +18,7 @@ from botocore.exceptions import ConnectionError as NotConnected
 from execution_plane.clock import Clock, SystemClock
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.ledger.history import Entry, decode, encode, place
-from execution_plane.ledger.runs import ContainerStep, Run, State, TaskDone
+from execution_plane.ledger.runs import RemoteStep, Run, State, TaskDone
 from execution_plane.telemetry import invocation, logger
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WAY_ADVICE = "; check the functions' network (VpcSubnetIds, HttpsProxy, NoProxy)"
-SCHEMA = 1  # what is merely added to an item needs no other: code that does not know it leaves it out
+# The newest that this code reads. What is merely added to an item needs no other: code that does not know it
+# leaves it out. An item has the oldest that does for it, so that a deployment can be rolled back.
+SCHEMA = 2
+SCHEMA_OF_ONE_KIND = 1  # of steps: that of those that do not say their kind
+ONLY_KIND = "container"
+STEP_NAMES = {"target": "cluster", "handle": "arn"}  # what items call fields of a step that were renamed
 APART = frozenset({"event", "outcome", "earlier", "state", "version", "change"})
 SMALL = tuple(each.name for each in fields(Run) if each.name not in APART)
 SMALL_OF_EVENT = tuple(each.name for each in fields(EventRef) if each.name != "labels")
@@ -242,11 +247,11 @@ def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
     """
     small = {name: getattr(run, name) for name in SMALL} | {
         "event": {name: getattr(run.event, name) for name in SMALL_OF_EVENT},
-        "step": vars(run.step) if run.step else None,
+        "step": _plain_step(run.step) if run.step else None,
     }
     return {
         "event_id": {"S": run.event.id},
-        "schema": {"N": str(SCHEMA)},
+        "schema": {"N": str(_schema(run))},
         "state": {"S": run.state},
         "version": {"N": str(run.version)},
         "writer": {"S": uuid4().hex},
@@ -260,6 +265,19 @@ def _encode(run: Run) -> "dict[str, AttributeValueTypeDef | None]":
         "earlier": {"S": json.dumps(_plain(run.earlier))} if run.earlier else None,
         "labels": {"S": json.dumps(dict(run.event.labels))} if run.event.labels else None,
     }
+
+
+def _schema(run: Run) -> int:
+    return SCHEMA_OF_ONE_KIND if run.step is None or run.step.kind == ONLY_KIND else SCHEMA
+
+
+def _plain_step(step: RemoteStep) -> dict[str, Any]:
+    return {STEP_NAMES.get(name, name): value for name, value in vars(step).items()}
+
+
+def _step(values: Mapping[str, Any]) -> RemoteStep:
+    renamed = {name: values.get(old, "") for name, old in STEP_NAMES.items()}
+    return _known(RemoteStep, {"kind": ONLY_KIND, **values, **renamed})
 
 
 def _day(at: float) -> date:
@@ -305,7 +323,7 @@ def _decode(item: "Item") -> Run:
             "state": State(item["state"]["S"]),
             "version": int(item["version"]["N"]),
             "was": State(small["was"]) if "was" in small else None,
-            "step": _known(ContainerStep, small["step"]) if "step" in small else None,
+            "step": _step(small["step"]) if "step" in small else None,
             "outcome": outcome,
             "earlier": tuple(TaskDone(each["name"], _known(Outcome, each["outcome"])) for each in earlier),
         },
