@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from execution_plane.ledger.job_configs import JobConfigs, Place, Reading
+from execution_plane.ledger.job_configs import JobConfigs, Known, Place
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger, LedgerUnavailable
 from tests.faults.injection import Call, Injector
@@ -40,17 +40,17 @@ class FaultyJobConfigs(JobConfigs):
         self.memory = MemoryJobConfigs()
         self._injector = injector
 
-    def known(self, place: Place) -> Reading | None:
+    def known(self, place: Place) -> Known:
         return self._make("GetItem", lambda: self.memory.known(place))  # type: ignore[no-any-return]
 
-    def reserve(self, place: Place, reader: str, now: float, seen: Reading | None) -> bool:
-        return self._make("UpdateItem", lambda: self.memory.reserve(place, reader, now, seen))  # type: ignore[no-any-return]
+    def claim(self, *of: Any) -> bool:
+        return self._make("UpdateItem", lambda: self.memory.claim(*of))  # type: ignore[no-any-return]
 
-    def release(self, place: Place, reader: str) -> None:
-        self._make("UpdateItem", lambda: self.memory.release(place, reader))
+    def defer(self, *of: Any) -> None:
+        self._make("UpdateItem", lambda: self.memory.defer(*of))
 
-    def note(self, place: Place, reading: Reading) -> None:
-        self._make("UpdateItem", lambda: self.memory.note(place, reading))
+    def note(self, *of: Any) -> bool:
+        return self._make("UpdateItem", lambda: self.memory.note(*of))  # type: ignore[no-any-return]
 
     def keep(self, content: bytes, now: float) -> bool:
         return self._make("UpdateItem", lambda: self.memory.keep(content, now))  # type: ignore[no-any-return]

@@ -52,7 +52,13 @@ class Functions:
         return self.outcomes.get(task.function, Outcome("pass", "succeeded", f"{task.function} is done"))
 
 
-def lookup(world: World, job_configs: Any = None, *, max_age: float = 5.0) -> KeptnLookup:
+def lookup(
+    world: World,
+    job_configs: Any = None,
+    *,
+    max_age: float = 5.0,
+    jitter: "Callable[[], float]" = lambda: 0.5,
+) -> KeptnLookup:
     """How a worker in a new execution environment finds job configs; by default, nobody else has read any."""
     return KeptnLookup(
         world.client(),
@@ -60,7 +66,7 @@ def lookup(world: World, job_configs: Any = None, *, max_age: float = 5.0) -> Ke
         world.aws_clock,
         max_age=max_age,
         pool=Inline(),
-        jitter=lambda: 0.5,
+        jitter=jitter,
     )
 
 

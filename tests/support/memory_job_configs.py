@@ -3,42 +3,46 @@
 tests/integration/test_job_configs_kept.py holds them to what the real ones do.
 """
 
-from execution_plane.ledger.job_configs import LARGEST_FILE, RESERVED_FOR, Place, Reading, digest_of
+from dataclasses import replace
+
+from execution_plane.ledger.job_configs import LARGEST, Known, Place, digest_of
 
 
 class MemoryJobConfigs:
-    """Readings and files in dicts; nothing is compressed."""
+    """Answers and files in dicts; nothing is compressed."""
 
     def __init__(self) -> None:
-        self.readings: dict[Place, Reading] = {}
+        self.answers: dict[Place, Known] = {}
+        self.claimants: dict[Place, str] = {}
         self.files: dict[str, bytes] = {}
-        self.reserved: dict[Place, tuple[str, float]] = {}
 
-    def known(self, place: Place) -> Reading | None:
-        return self.readings.get(place)
+    def known(self, place: Place) -> Known:
+        return self.answers.get(place, Known())
 
-    def reserve(self, place: Place, reader: str, now: float, seen: Reading | None) -> bool:
-        holder, until = self.reserved.get(place, ("", 0.0))
-        if holder == reader:
+    def claim(self, place: Place, claimant: str, now: float, until: float, asked_at: float) -> bool:
+        known = self.known(place)
+        if self.claimants.get(place) == claimant:
             return True
-        noted = self.readings.get(place)
-        if (holder and until >= now) or (noted and noted.read_at) != (seen and seen.read_at):
+        if known.claimed_until > now or known.asked_at != asked_at:
             return False
-        self.reserved[place] = (reader, now + RESERVED_FOR)
+        self.answers[place] = replace(known, claimed_at=now, claimed_until=until)
+        self.claimants[place] = claimant
         return True
 
-    def release(self, place: Place, reader: str) -> None:
-        if self.reserved.get(place, ("", 0.0))[0] == reader:
-            del self.reserved[place]
+    def defer(self, place: Place, claimant: str, until: float) -> None:
+        if self.claimants.get(place) == claimant:
+            self.answers[place] = replace(self.known(place), claimed_until=until)
 
-    def note(self, place: Place, reading: Reading) -> None:
-        noted = self.readings.get(place)
-        if noted is None or noted.read_at <= reading.read_at:
-            self.readings[place] = reading
-            self.reserved.pop(place, None)
+    def note(self, place: Place, content: bytes | None, asked_at: float) -> bool:
+        if content is not None and len(content) > LARGEST:
+            return False
+        if self.known(place).asked_at <= asked_at:
+            self.answers[place] = Known(content, asked_at)
+            self.claimants.pop(place, None)
+        return True
 
     def keep(self, content: bytes, now: float) -> bool:
-        if len(content) > LARGEST_FILE:
+        if len(content) > LARGEST:
             return False
         self.files[digest_of(content)] = content
         return True

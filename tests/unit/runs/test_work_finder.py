@@ -1,6 +1,7 @@
 """Where a job config is looked for, and what happens when it can't be had."""
 
 import json
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -86,32 +87,46 @@ def test_service_and_stage_are_read_as_they_were_when_the_sequence_was_triggered
     assert find(world, event) is not None
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Answer(500),
-        Answer(502),
-        Answer(429),
-        Answer(403),
-        Answer(424),
-        Answer(404),
-        Answer(404, "<html>default backend</html>"),
-        Answer(404, '{"message":"Resource not found"}', "application/json"),
-        Answer(404, json.dumps({"code": 404, "message": NO_CREDENTIALS}), "application/json"),
-        Answer(404, json.dumps({"code": 404, "message": NO_UPSTREAM}), "application/json"),
-        Answer(200, "<html>"),
-        DropConnection(),
-    ],
-)
+FAULTS = [
+    Answer(500),
+    Answer(502),
+    Answer(429),
+    Answer(403),
+    Answer(424),
+    Answer(404),
+    Answer(404, "<html>default backend</html>"),
+    Answer(404, '{"message":"Resource not found"}', "application/json"),
+    Answer(404, json.dumps({"code": 404, "message": NO_CREDENTIALS}), "application/json"),
+    Answer(404, json.dumps({"code": 404, "message": NO_UPSTREAM}), "application/json"),
+    Answer(200, "<html>"),
+    DropConnection(),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("level", ["service/head/", "stage/dev/resource", "podtato/resource"])
 def test_only_not_found_leads_to_the_next_level(
     world: World, level: str, fault: Answer | DropConnection
 ) -> None:
     event = opened(world)
+    event = replace(event, ref=replace(event.ref, commit=""))
     world.keptn.faults.add(fault, f"resource-service.*{level}")
 
     with pytest.raises(Unreadable, match="job config could not be read"):
         find(world, event)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("level", ["service/head/", "stage/dev/resource/"])
+def test_what_is_listed_and_can_not_be_read_leads_to_no_other_level(
+    world: World, level: str, fault: Answer | DropConnection
+) -> None:
+    service = "head" if level.startswith("service") else ""
+    world.keptn.add_resource("podtato", "job/config.yaml", OTHER, "dev", service)
+    world.keptn.faults.add(fault, f"resource-service.*{level}")
+
+    with pytest.raises(Unreadable, match="job config could not be read"):
+        find(world)
 
 
 @pytest.mark.parametrize("message", [NO_CREDENTIALS, NO_UPSTREAM])

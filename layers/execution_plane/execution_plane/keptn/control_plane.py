@@ -43,15 +43,10 @@ RESOURCE_SERVICES = ("resource-service", "configuration-service")  # from 0.18, 
 NO_SUCH_RESOURCE = re.compile(
     r"((project|stage|service)( resource)?|resource) (not found|does not exist)", re.IGNORECASE
 )
-NO_SUCH_FILE = re.compile(r"(\w+ )?resource (not found|does not exist)", re.IGNORECASE)
 
 
 class SendUncertain(Exception):
     """A reply was sent and nobody can say whether Keptn took it. It must not simply be sent again."""
-
-
-class NoSuchFile(KeptnNotFound):
-    """The file is not there, and so it was at the commit that was asked for; its scope may be there."""
 
 
 class NotSent(KeptnRefused):
@@ -175,18 +170,13 @@ class ControlPlane:
         """A file of the project's repository at `scope`: (project), (project, stage) or (project, stage,
         service); waits at most `seconds` for the answer.
 
-        Raises NoSuchFile if Keptn says that the file does not exist, KeptnNotFound if it says so of its
-        service, stage or project, of which it knows those of today only, and another KeptnError for
-        everything else, as a 404 for a git repository that Keptn cannot reach.
+        Raises KeptnNotFound if Keptn says that the file does not exist, or its service, stage or project, of
+        which it knows those of today only, and another KeptnError for everything else, as a 404 for a git
+        repository that Keptn cannot reach.
         """
         # The gateway decodes a path once before the service does (docs/keptn-api.md, 1.5): encode twice.
         path = f"{_resources_at(scope)}/{_segment(_segment(uri))}"
-        try:
-            answer = self._of_resources(path, {"gitCommitID": commit} if commit else None, seconds)
-        except KeptnNotFound as problem:
-            if NO_SUCH_FILE.fullmatch(problem.message):
-                raise NoSuchFile(problem.method, problem.path, problem.message, problem.status) from None
-            raise
+        answer = self._of_resources(path, {"gitCommitID": commit} if commit else None, seconds)
         try:
             return base64.b64decode(answer.body["resourceContent"])
         except (KeyError, TypeError, binascii.Error):
@@ -209,6 +199,27 @@ class ControlPlane:
             if following == "0" or not listed:
                 return uris
             key = following
+
+    def listed_resources(
+        self, scope: Sequence[str], most: int, *, seconds: float = READ_SECONDS
+    ) -> tuple[str, list[str]]:
+        """The files at `scope` with those of its services, as relative paths, and the commit they are of.
+
+        The commit is empty if Keptn does not say it, or there are more files than `most`, which one answer
+        has. Waits at most `seconds`. Raises KeptnNotFound if Keptn says that there is no such scope, and
+        another KeptnError, as `resource`.
+        """
+        path = _resources_at(scope)
+        answer = self._of_resources(path, {"pageSize": str(most)}, seconds)
+        uris, commits = [], set()
+        for listed in _member(answer, "resources", path):
+            try:
+                uris.append(str(listed["resourceURI"]).lstrip("/"))
+                commits.add(str(listed["metadata"]["version"]))
+            except (KeyError, TypeError):
+                commits.add("")
+        is_whole = len(commits) == 1 and str(answer.body.get("nextPageKey") or "0") == "0"
+        return commits.pop() if is_whole else "", uris
 
     def registered(self, name: str, namespace: str) -> list[Any]:
         """The integrations of this name and namespace, as Keptn sends them. Raises KeptnError."""
