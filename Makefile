@@ -26,7 +26,7 @@ deploy: .venv/ready .venv-sam/ready  ## Deploy a plane by five questions; ARGS=-
 	@$(RUN) cli.deploy --sam .venv-sam/bin/sam $(ARGS)
 
 trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARGS=--help says more
-	@$(RUN) cli.trigger $(ARGS)
+	@$(RUN) cli.trigger trigger $(ARGS)
 
 runs: .venv/ready  ## Operate a deployed plane: ARGS="--stack NAME list"; ARGS=--help says more
 	@$(RUN) cli.runs $(ARGS)

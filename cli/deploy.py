@@ -1,232 +1,222 @@
-"""Deploys a plane, and asks before the first time what it needs to know: `make deploy`.
+"""Deploys a plane, and asks before the first time what it needs to know.
 
 The answers are kept in a configuration file of the SAM CLI, with which `sam build` and `sam deploy` do the
-same again. A token is in no file: it goes into the stack's secret.
+same again. A token is in no file and no command line: it goes into the stack's secret.
+
+The exit code is 0 once it is deployed, 1 if the SAM CLI failed, and 2 if nothing was begun.
 """
 
-import json
+import os
 import shlex
 import subprocess
 import sys
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import boto3
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.template import problem_with, read_template
+from cli.ending import FAILED, PASSED, Unusable, conclude
+from cli.keptn import TOKEN_VARIABLE, Token
+from cli.planefile import PlaneFile, configuration, read
+from cli.questions import ask as ask_questions
+from cli.questions import ask_token
+from cli.runs import screen
+from cli.runs.aws import Aws, ask
+from cli.runs.doctor import Finding, examine
+from cli.runs.doctor.finding import fine, problem, unknown
+from cli.runs.plane import Plane, look_for_stack
+from cli.target import STACK, Target, differences, file_of, find_target
+from cli.template import TEMPLATE, read_template
+from execution_plane.clock import SystemClock
+from execution_plane.keptn.connecting import SettingNames
+from execution_plane.keptn.control_plane import ControlPlane
+from execution_plane.keptn.credentials import SecretUnreadable
+from execution_plane.keptn.transport import (
+    Credentials,
+    KeptnError,
+    KeptnUnauthorized,
+    KeptnUnreachable,
+    Transport,
+)
+from execution_plane.parts import credentials
+from execution_plane.settings import Settings
 
-STACK = "keptn-lambda-executor"
-TOKEN_OUTPUT = "ApiTokenSecretArn"  # noqa: S105 - the stack's output that has the secret's ARN
-LOGINS = ("token", "secret", "oauth")
-PUT_COMMAND = "aws secretsmanager put-secret-value --region {region} --secret-id {secret} --secret-string …"
-CONFIGURATION = """\
-# A plane's parameters, for `sam build`, `sam deploy` and `sam delete`; README.md lists them all.
-version = 0.1
-
-[default.global.parameters]
-stack_name = {stack}
-region = {region}
-
-[default.global.parameters.parameter_overrides]
-{parameters}
-
-[default.build.parameters]
-cached = true
-parallel = true
-
-[default.deploy.parameters]
-capabilities = "CAPABILITY_IAM"
-resolve_s3 = true
-fail_on_empty_changeset = false
-"""
-
-app = typer.Typer(add_completion=False)
-
-
-class Undeployable(Exception):
-    """It can't be deployed; the text is one sentence."""
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What whoever deploys it was asked; `token` is None where another secret serves."""
-
-    parameters: Mapping[str, str]
-    token: str | None
-
-
-def configuration(stack: str, region: str, parameters: Mapping[str, str]) -> str:
-    """The text of a SAM CLI's configuration file.
-
-    The parameters are a table: in a string, or in strings of a list, the SAM CLI cuts values at blanks and
-    quotes.
-    """
-    return CONFIGURATION.format(
-        stack=_toml(stack),
-        region=_toml(region),
-        parameters="\n".join(f"{name} = {_toml(value)}" for name, value in parameters.items()),
-    )
-
-
-def _known(config_file: Path, **wanted: str | None) -> Mapping[str, Any]:
-    """The options of a configuration file. Raises Undeployable if it is that of another stack or region."""
-    commands = tomllib.loads(config_file.read_text()).get("default", {})
-    known: dict[str, Any] = {}
-    for name in ("global", "deploy"):
-        known |= commands.get(name, {}).get("parameters", {})
-    for name, value in wanted.items():
-        if value and known.get(name, value) != value:
-            raise Undeployable(
-                f"{config_file} has {name} = {known[name]}, not {value}: name another file by --config-file."
-            )
-    return known
-
-
-def _toml(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def ask() -> Answers:
-    """Ask for what a first deployment needs: five answers, of which three may be Enter."""
-    parameters = {"KeptnApiUrl": _ask_for("KeptnApiUrl", "Keptn's API, as AWS reaches it (https://HOST/api)")}
-    token = None
-    match typer.prompt(f"Log in by {', '.join(LOGINS)}", default=LOGINS[0], value_proc=_login):
-        case "token":
-            token = typer.prompt("Keptn's API token (is not shown)", hide_input=True, value_proc=_token)
-        case "secret":
-            parameters["KeptnApiTokenSecretArn"] = _ask_for(
-                "KeptnApiTokenSecretArn", "ARN of the secret with Keptn's API token"
-            )
-        case "oauth":
-            parameters["OauthSecretArn"] = _ask_for(
-                "OauthSecretArn", "ARN of the secret with the OAuth client"
-            )
-    event_types = read_template()["Parameters"]["EventTypes"]["Default"]
-    parameters["EventTypes"] = _ask_for("EventTypes", "Events to handle", default=event_types)
-    return Answers(parameters | _ask_for_match(), token)
-
-
-def _ask_for(parameter: str, question: str, default: str | None = None) -> str:
-    def checked(text: str) -> str:
-        if not text.strip():
-            raise typer.BadParameter("an answer is needed.")
-        if problem := problem_with(parameter, text.strip()):
-            raise typer.BadParameter(problem)
-        return text.strip()
-
-    answer: str = typer.prompt(question, default=default, value_proc=checked)
-    return answer
-
-
-def _ask_for_match() -> dict[str, str]:
-    def checked(text: str) -> dict[str, str]:
-        path, _, value = (part.strip() for part in text.partition("="))
-        if not path and not value:
-            return {}
-        if not value:
-            raise typer.BadParameter("it must be a JSONPath, = and a value, or empty.")
-        if problem := problem_with("MatchProperty", path):
-            raise typer.BadParameter(problem)
-        return {"MatchProperty": path, "MatchValue": value}
-
-    question = "Only events with (as $.data.sayhello.location=APAC; Enter for all)"
-    answer: dict[str, str] = typer.prompt(question, default="", show_default=False, value_proc=checked)
-    return answer
-
-
-def _login(text: str) -> str:
-    if text not in LOGINS:
-        raise typer.BadParameter(f"it must be {', '.join(LOGINS[:-1])} or {LOGINS[-1]}.")
-    return text
-
-
-def _token(text: str) -> str:
-    token = text.strip()
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise typer.BadParameter("it must be the token alone.")
-    return token
-
-
-def run(*command: str) -> None:
-    """Run a command where everybody sees it. Raises typer.Exit if it fails: it has said why."""
-    typer.secho(f"$ {shlex.join(command)}", bold=True)
-    if code := subprocess.run(command, check=False).returncode:  # noqa: S603 - the SAM CLI, with a file of ours
-        raise typer.Exit(code)
-
-
-def own_secret(stack: str, region: str) -> str | None:
-    """The ARN of the secret that the stack has made for the token, if it has. Raises Undeployable."""
-    try:
-        (found,) = boto3.client("cloudformation", region).describe_stacks(StackName=stack)["Stacks"]
-    except (BotoCoreError, ClientError) as problem:
-        raise Undeployable(f"The stack {stack} can't be looked at: {problem}") from None
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
-    return outputs.get(TOKEN_OUTPUT)
-
-
-def put(token: str, secret: str, region: str) -> None:
-    """Put a token into a secret. Raises Undeployable."""
-    try:
-        boto3.client("secretsmanager", region).put_secret_value(SecretId=secret, SecretString=token)
-    except (BotoCoreError, ClientError) as problem:
-        raise Undeployable(f"The token can't be put into {secret}: {problem}") from None
-    typer.echo(f"Keptn's API token is now in {secret}")
+OWN_SECRET = "ApiTokenSecretArn"  # noqa: S105 - the stack's output that has the secret's ARN
+OTHER_SECRETS = ("KeptnApiTokenSecretArn", "OauthSecretArn")
+INSTALLED_SAM = TEMPLATE.parent / ".venv-sam" / "bin" / "sam"
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def deploy(
     stack_name: Annotated[str | None, typer.Option(help=f"The stack's name; by default {STACK}.")] = None,
     region: Annotated[str | None, typer.Option(help="The AWS region; by default AWS's own setting.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
     architecture: Annotated[str, typer.Option(help="Of the functions: arm64 or x86_64.")] = "arm64",
     config_file: Annotated[
         Path | None, typer.Option(help="Where the answers are kept; by default samconfig-STACK-NAME.toml.")
     ] = None,
-    sam: Annotated[str, typer.Option(help="The SAM CLI.")] = "sam",
+    ca_bundle: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of the authorities to trust for Keptn, on this machine."),
+    ] = None,
+    sam: Annotated[str | None, typer.Option(help="The SAM CLI.")] = None,
 ) -> None:
-    """Deploy a plane: with the parameters in its configuration file, or by questions if there is none."""
-    token = None
-    config_file = config_file or Path(f"samconfig-{stack_name or STACK}.toml")
-    if config_file.exists():
-        known = _known(config_file, stack_name=stack_name, region=region)
-        stack_name, region = known.get("stack_name", stack_name), known.get("region", region)
-        typer.echo(f"The parameters are those in {config_file}.")
-    stack_name, region = stack_name or STACK, region or boto3.Session().region_name
-    if not region:
-        raise Undeployable("No AWS region is set: give --region, or set AWS_DEFAULT_REGION.")
-    if not config_file.exists():
-        typer.echo(
-            f"The stack {stack_name} in {region}. Five questions; the answers are kept in {config_file}."
-        )
-        answers = ask()
-        token = answers.token
-        parameters = {"Architecture": architecture, **answers.parameters}
-        config_file.write_text(configuration(stack_name, region, parameters))
-    options = ("--config-file", str(config_file))
-    run(sam, "build", *options)
-    run(sam, "deploy", *options)
-    if secret := own_secret(stack_name, region):
-        if token:
-            put(token, secret, region)
+    """Deploy a plane: with the parameters in its file, or by five questions if there is none.
+
+    The exit code is 0 once it is deployed, 1 if the SAM CLI failed, and 2 if nothing was begun.
+    """
+
+    def act() -> int:
+        target = find_target(file_of(config_file, stack_name, region, profile))
+        if target.file.parameters:
+            typer.echo(f"The parameters are those in {target.file.path}.")
         else:
-            typer.echo("Keptn's API token belongs into the stack's secret, if it is not there yet:")
-            typer.echo(f"  {PUT_COMMAND.format(secret=secret, region=region)}")
-    typer.echo("The plane polls from the schedule's next tick on. To see it poll at once:")
-    typer.echo(f"  {sam} remote invoke PollerFunction --stack-name {stack_name} --region {region}")
-    typer.echo(f"To remove it again:\n  {sam} delete {shlex.join(options)}")
+            target = replace(target, file=_first_file(target, architecture))
+        _check(target)
+        token = _token(target, ca_bundle)
+        for line in differences(target.file, target.stack):
+            typer.echo(line)
+        return _deploy(target, token, sam or (str(INSTALLED_SAM) if INSTALLED_SAM.exists() else "sam"))
+
+    raise conclude("deploy", act)
 
 
-def main() -> None:
-    """Run the command; a problem is one sentence, and the exit code 1."""
+def run(*command: str) -> int:
+    """Run a command where everybody sees it; its exit code."""
+    typer.secho(f"$ {shlex.join(command)}", bold=True)
+    return subprocess.run(command, check=False).returncode  # noqa: S603 - the SAM CLI, with a file of ours
+
+
+def _first_file(target: Target, architecture: str) -> PlaneFile:
+    """The plane's file, made by what the stack has or by questions."""
+    file, stack = target.file, target.stack
+    if stack is not None:
+        declared = read_template()["Parameters"]
+        parameters = {
+            name: value
+            for name, value in stack.parameters.items()
+            if name in declared and value != str(declared[name].get("Default", ""))
+        }
+        typer.echo(f"It was deployed from elsewhere: its parameters are kept in {file.path}.")
+    else:
+        typer.echo(f"Five questions; the answers are kept in {file.path}.")
+        parameters = {"Architecture": architecture, **ask_questions(target.place)}
+    file.path.write_text(configuration(file.stack, file.region, parameters, file.profile))
+    return replace(file, parameters=parameters)
+
+
+def _check(target: Target) -> None:
+    file = target.file
+    for name, why in file.gone.items():
+        typer.echo(f"{name} is no parameter any more, and is left out: {why}. Take it out of {file.path}.")
+    if problems := list(file.problems(is_first=target.stack is None)):
+        raise Unusable(f"{file.path}: {' '.join(problems)}")
+
+
+def _token(target: Target, ca_bundle: Path | None) -> str | None:
+    """The token that the stack's own secret lacks, tried at Keptn; None if it lacks none."""
+    parameters = {**(target.stack.parameters if target.stack else {}), **target.file.parameters}
+    declared = read_template()["Parameters"]["EventTypes"]["Default"]
+    event_type = parameters.get("EventTypes", declared).partition(",")[0].strip()
+    given = [parameters.get(name, "") for name in OTHER_SECRETS]
+    settings = Settings(
+        parameters["KeptnApiUrl"].rstrip("/"),
+        given[0] or None,
+        given[1] or None,
+        str(ca_bundle) if ca_bundle else None,
+        "",
+    )
+    if any(given):
+        if target.stack is None:
+            login = credentials(settings, SystemClock(), target.aws.client)
+            _go_on_after(_ask_keptn(settings, login, settings.login, event_type))
+        return None
+    if target.stack is not None and not _lacks_token(target):
+        return None
+    while True:
+        text = os.environ.get(TOKEN_VARIABLE, "").strip()
+        where = TOKEN_VARIABLE if text else "the token"
+        text = text or ask_token()
+        said, is_refused = _ask_keptn(settings, Token(text, where), where, event_type)
+        if not is_refused or where == TOKEN_VARIABLE:
+            _go_on_after((said, is_refused))
+            return text
+
+
+def _ask_keptn(settings: Settings, login: Credentials, name: str, event_type: str) -> tuple[Finding, bool]:
+    """What Keptn says to a login, from this machine, which is shown; and whether it refuses it."""
+    names = SettingNames(login=name, ca_bundle="--ca-bundle", proxy="HTTPS_PROXY", network="")
+    transport = Transport(
+        settings.api_url, login, SystemClock(), ca_bundle_path=settings.ca_bundle_path, names=names
+    )
+    is_refused = False
     try:
-        app()
-    except Undeployable as problem:
-        sys.exit(f"{problem}")
+        keptn = ControlPlane(transport)
+        keptn.open_events(event_type, {})
+        said = fine("Keptn", f"{keptn.version()} at {settings.api_url} takes {name}.")
+    except KeptnUnauthorized as refused:
+        said, is_refused = problem("Keptn", f"{refused}."), True
+    except KeptnUnreachable as wrong:
+        said = unknown("Keptn", f"not reached from this machine, which says nothing of AWS: {wrong}.")
+    except SecretUnreadable as wrong:
+        said = unknown("Keptn", f"not asked from this machine: {wrong}")
+    except KeptnError as wrong:
+        said = problem("Keptn", f"{wrong}.")
+    screen.put_finding(said)
+    return said, is_refused
+
+
+def _go_on_after(heard: tuple[Finding, bool]) -> None:
+    """Let whoever is there decide what a problem means for the deployment."""
+    if heard[0].is_problem and sys.stdin.isatty():
+        typer.confirm("Deploy all the same?", abort=True)
+
+
+def _lacks_token(target: Target) -> bool:
+    """Whether the stack's own secret has no value, or is not made yet. Raises Unusable."""
+    secret = target.stack.outputs.get(OWN_SECRET) if target.stack else None
+    if not secret:
+        return True
+    found = ask(lambda: target.aws.client("secretsmanager").describe_secret(SecretId=secret))
+    return not found.get("VersionIdsToStages")
+
+
+def _deploy(target: Target, token: str | None, sam: str) -> int:
+    """Build and deploy; the exit code."""
+    file = target.file
+    options = ["--config-file", str(file.path)]
+    if file.profile and read(file.path).profile != file.profile:
+        options += ["--profile", file.profile]
+    if run(sam, "build", *options) or run(sam, "deploy", *options):
+        again = f"`deploy` goes on with {file.path}"
+        typer.echo(f"It is not deployed. {again}, and asks for {'the token' if token else 'nothing'} again.")
+        return FAILED
+    stack = look_for_stack(target.aws, file.stack)
+    if stack is None:
+        raise Unusable(f"the stack {file.stack} is not there: were `sam deploy`'s changes declined?")
+    if token:
+        _put(target.aws, stack.output(OWN_SECRET), token)
+    for finding in examine(Plane(target.aws, stack, SystemClock())):
+        screen.put_finding(finding)
+    typer.echo("It polls from the schedule's next tick on. To see it poll at once:")
+    invoke = ("remote", "invoke", "PollerFunction", "--stack-name", file.stack, "--region", file.region)
+    typer.echo(f"  {sam} {shlex.join(invoke)}")
+    typer.echo(f"To remove it again:\n  {sam} delete {shlex.join(options)}")
+    return PASSED
+
+
+def _put(aws: Aws, secret: str, token: str) -> None:
+    """Put a token into a secret. Raises Unusable."""
+    try:
+        ask(lambda: aws.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=token))
+    except Unusable as wrong:
+        raise Unusable(
+            f"it is deployed, but the token can't be put into {secret}: {wrong}. `deploy` asks for it again."
+        ) from None
+    typer.echo(f"Keptn's API token is now in {secret}")
 
 
 if __name__ == "__main__":
-    main()
+    app(prog_name="deploy")

@@ -43,6 +43,8 @@ def conclude(name: str, act: Callable[[], int], *expected: type[Exception]) -> t
     """
     try:
         return typer.Exit(act())
+    except (typer.Abort, typer.Exit):
+        raise
     except Exception as problem:
         said = str(problem)
         if not isinstance(problem, (Unusable, *expected)):

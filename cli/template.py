@@ -36,10 +36,23 @@ def read_template(path: Path = TEMPLATE) -> Mapping[str, Any]:
 
 
 def problem_with(parameter: str, value: str) -> str | None:
-    """What CloudFormation says against a value of a parameter with a pattern; None if it takes it."""
+    """What CloudFormation says against a value of a parameter; None if it takes it."""
     declared = read_template()["Parameters"][parameter]
-    if not re.fullmatch(declared["AllowedPattern"], value):
+    if not re.fullmatch(declared.get("AllowedPattern", r"[\s\S]*"), value):
         return f"{parameter} {declared['ConstraintDescription']}"
     if len(value) > declared.get("MaxLength", len(value)):
         return f"{parameter} must have at most {declared['MaxLength']} characters."
+    choices = [str(each) for each in declared.get("AllowedValues", ())]
+    if choices and value not in choices:
+        return f"{parameter} must be {' or '.join(choices)}."
+    if declared["Type"] == "Number" and not _is_within(declared, value):
+        low, high = declared.get("MinValue", 0), declared.get("MaxValue")
+        limits = f"from {low} to {high}" if high is not None else f"of at least {low}"
+        return f"{parameter} must be a whole number {limits}."
     return None
+
+
+def _is_within(declared: Mapping[str, Any], value: str) -> bool:
+    if not re.fullmatch(r"\d{1,9}", value):
+        return False
+    return bool(declared.get("MinValue", 0) <= int(value) <= declared.get("MaxValue", int(value)))

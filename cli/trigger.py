@@ -6,8 +6,9 @@ could not be started or followed.
 
 import json
 import os
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -15,19 +16,28 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from rich.console import Console
 
-from cli.ending import NO_RESULT, PASSED, Screen, Unusable, conclude, run
-from cli.follower import Follower
+from cli.ending import PASSED, Screen, Unusable, conclude, run
+from cli.follower import Follower, NeverBegun
+from cli.keptn import (
+    TOKEN_VARIABLE,
+    Login,
+    Token,
+    bridge_link,
+    connect,
+    oauth_login,
+    read_text,
+)
 from execution_plane.clock import Clock, SystemClock
-from execution_plane.keptn.connecting import SettingNames, problem_with_certificates
+from execution_plane.keptn.credentials import SecretUnreadable
+from execution_plane.keptn.oauth import PARAMETER as OAUTH_PARAMETER
 from execution_plane.keptn.transport import KeptnError, Transport
-from execution_plane.settings import base_url, without_login
+from execution_plane.settings import without_login
 
 if TYPE_CHECKING:
     import requests
 
-TOKEN_VARIABLE = "KEPTN_API_TOKEN"  # noqa: S105 - its name
 SOURCE = "keptn-lambda-executor/trigger"
-A_DAY = 86_400
+AN_HOUR = 3600.0
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -56,21 +66,6 @@ class Trigger:
 
 
 @dataclass(frozen=True)
-class Token:
-    """An API token that is given once, and where it was found."""
-
-    text: str
-    found_in: str
-
-    def headers(self) -> Mapping[str, str]:
-        """Keptn's own header."""
-        return {"x-token": self.text}
-
-    def renew(self) -> None:
-        """There is no other."""
-
-
-@dataclass(frozen=True)
 class Surroundings:
     """What the command works with."""
 
@@ -79,54 +74,175 @@ class Surroundings:
     session: "requests.Session | None"
 
 
+@dataclass(frozen=True)
+class Connection:
+    """The options by which a command reaches a Keptn."""
+
+    url: str
+    token_env: str | None
+    token_file: Path | None
+    token: str | None
+    oauth_file: Path | None
+    ca_bundle: Path | None
+
+    def open(self, surroundings: Surroundings) -> Transport:
+        """The way there. Raises Unusable."""
+        login = self._login(surroundings.clock)
+        return connect(self.url, login, self.ca_bundle, surroundings.clock, surroundings.session)
+
+    def again(self, project: str, context: str) -> str:
+        """The command that follows a sequence, without what is secret."""
+        options = {
+            "--url": without_login(self.url),
+            "--project": project,
+            "--token-env": self.token_env,
+            "--token-file": self.token_file,
+            "--oauth-file": self.oauth_file,
+            "--ca-bundle": self.ca_bundle,
+        }
+        given = [word for name, value in options.items() if value for word in (name, str(value))]
+        return shlex.join(["follow", context, *given])
+
+    def _login(self, clock: Clock) -> Login:
+        ways = (self.token_env, self.token_file, self.token, self.oauth_file)
+        if sum(each is not None for each in ways) > 1:
+            raise Unusable("give one of --token-env, --token-file, --token and --oauth-file.")
+        if self.oauth_file:
+            return oauth_login(self.oauth_file, self.ca_bundle, clock)
+        if self.token is not None:
+            found, where = self.token, "--token"
+        elif self.token_file:
+            found, where = read_text(self.token_file, "--token-file"), f"--token-file {self.token_file}"
+        else:
+            name = self.token_env or TOKEN_VARIABLE
+            found, where = os.environ.get(name, ""), f"the environment variable {name}"
+        if not found.strip():
+            raise Unusable(
+                f"there is no API token in {where}: put it there, or into another place that --help names."
+            )
+        return Login(Token(found.strip(), where), where)
+
+
+Project = Annotated[str, typer.Option()]
+Url = Annotated[str, typer.Option(help="Keptn's API, for example https://keptn.example.com/api")]
+TokenEnv = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help=f"Environment variable with the API token ({TOKEN_VARIABLE})"),
+]
+TokenFile = Annotated[Path | None, typer.Option(metavar="PATH", help="File with the API token")]
+GivenToken = Annotated[
+    str | None, typer.Option(help="The API token itself; every user of this machine can see it")
+]
+OauthFile = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="File with an OAuth client, as JSON like OauthSecretArn's secret"),
+]
+CaBundle = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="PEM file with authorities to trust besides")
+]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="How long it is followed at most")]
+
+
 @app.command()
 def trigger(
     context: typer.Context,
-    url: Annotated[str, typer.Option(help="Keptn's API, for example https://keptn.example.com/api")],
-    project: Annotated[str, typer.Option()],
+    url: Url,
+    project: Project,
     stage: Annotated[str, typer.Option()],
     service: Annotated[str, typer.Option()],
     sequence: Annotated[str, typer.Option()],
-    token_env: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help=f"Environment variable with the API token ({TOKEN_VARIABLE})"),
-    ] = None,
-    token_file: Annotated[Path | None, typer.Option(metavar="PATH", help="File with the API token")] = None,
-    token: Annotated[
-        str | None, typer.Option(help="The API token itself; every user of this machine can see it")
-    ] = None,
+    token_env: TokenEnv = None,
+    token_file: TokenFile = None,
+    token: GivenToken = None,
+    oauth_file: OauthFile = None,
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Any number of them")] = None,
     data: Annotated[str, typer.Option(metavar="JSON|@FILE", help="More of the event's data")] = "{}",
-    ca_bundle: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="PEM file with authorities to trust besides")
-    ] = None,
+    ca_bundle: CaBundle = None,
     follow: Annotated[bool, typer.Option("--follow", help="Show the sequence, and wait for its end")] = False,
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=1, help="How long it is followed at most")
-    ] = A_DAY,
+    timeout: Timeout = AN_HOUR,
 ) -> None:
     """Trigger a Keptn sequence.
 
     The exit code is 0 for pass and warning, 1 for fail, and 2 where there is no result.
     """
     surroundings: Surroundings = context.obj
+    connection = Connection(url, token_env, token_file, token, oauth_file, ca_bundle)
 
     def act() -> int:
         event = Trigger(project, stage, service, sequence, _labels(label or []), _data(data)).as_event()
-        keptn = _connect(url, _token(token_env, token_file, token), ca_bundle, surroundings)
+        keptn = connection.open(surroundings)
         started = str((keptn.post("/v1/event", event).body or {}).get("keptnContext", ""))
         if not started:
             raise Unusable("Keptn named no context: is --url its API?")
-        surroundings.console.print(f"Keptn context {started}", highlight=False, soft_wrap=True)
+        _say(surroundings, f"Keptn context {started}")
+        if link := bridge_link(url, project, started):
+            _say(surroundings, link)
         if not follow:
             return PASSED
-        return Follower(keptn, surroundings.clock, surroundings.console).follow(project, started, timeout)
+        return _follow(surroundings, keptn, connection, project, started, timeout)
 
+    raise conclude("trigger", _naming_the_file(act), KeptnError, SecretUnreadable)
+
+
+@app.command("follow")
+def follow_sequence(
+    context: typer.Context,
+    sequence: Annotated[str, typer.Argument(metavar="CONTEXT", help="The sequence's shkeptncontext")],
+    url: Url,
+    project: Project,
+    token_env: TokenEnv = None,
+    token_file: TokenFile = None,
+    token: GivenToken = None,
+    oauth_file: OauthFile = None,
+    ca_bundle: CaBundle = None,
+    timeout: Timeout = AN_HOUR,
+) -> None:
+    """Follow a sequence that was triggered before; the exit code is as trigger's."""
+    surroundings: Surroundings = context.obj
+    connection = Connection(url, token_env, token_file, token, oauth_file, ca_bundle)
+
+    def act() -> int:
+        if link := bridge_link(url, project, sequence):
+            _say(surroundings, link)
+        keptn = connection.open(surroundings)
+        return _follow(surroundings, keptn, connection, project, sequence, timeout)
+
+    raise conclude("follow", _naming_the_file(act), KeptnError, SecretUnreadable)
+
+
+def _follow(
+    surroundings: Surroundings,
+    keptn: Transport,
+    connection: Connection,
+    project: str,
+    context: str,
+    timeout: float,
+) -> int:
+    """Follow it to its end. Whatever ends it sooner, the sequence goes on; raises Unusable that says so."""
     try:
-        raise conclude("trigger", act, KeptnError)
-    except KeyboardInterrupt:
-        print("trigger: no longer followed; the sequence goes on.", file=sys.stderr)
-        raise typer.Exit(NO_RESULT) from None
+        return Follower(keptn, surroundings.clock, surroundings.console).follow(project, context, timeout)
+    except NeverBegun:
+        raise
+    except (Unusable, KeptnError, SecretUnreadable, KeyboardInterrupt) as ended:
+        why = str(ended) or "it is no longer followed."
+        again = connection.again(project, context)
+        raise Unusable(f"{why.rstrip('.')}. The sequence goes on; to follow it again: {again}") from None
+
+
+def _naming_the_file(act: Callable[[], int]) -> Callable[[], int]:
+    """What the deployed code says of its parameter, it says here of the option."""
+
+    def named() -> int:
+        try:
+            return act()
+        except (Unusable, KeptnError, SecretUnreadable) as problem:
+            raise Unusable(str(problem).replace(OAUTH_PARAMETER, "--oauth-file")) from None
+
+    return named
+
+
+def _say(surroundings: Surroundings, line: str) -> None:
+    surroundings.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def main(
@@ -140,41 +256,6 @@ def main(
     return run(app, arguments, Surroundings(clock or SystemClock(), Screen(file=out), session))
 
 
-def _connect(url: str, token: Token, ca_bundle: Path | None, surroundings: Surroundings) -> Transport:
-    try:
-        address = base_url(url)
-    except ValueError as problem:
-        raise Unusable(f"--url is {without_login(url)!r}: {problem}.") from None
-    if ca_bundle and (trouble := problem_with_certificates(str(ca_bundle))):
-        raise Unusable(f"--ca-bundle {ca_bundle}: {trouble}.")
-    names = SettingNames("--url", token.found_in, "--ca-bundle", "HTTPS_PROXY", "")
-    return Transport(
-        address,
-        token,
-        surroundings.clock,
-        session=surroundings.session,
-        ca_bundle_path=str(ca_bundle) if ca_bundle else None,
-        names=names,
-    )
-
-
-def _token(variable: str | None, file: Path | None, text: str | None) -> Token:
-    if sum(each is not None for each in (variable, file, text)) > 1:
-        raise Unusable("give one of --token-env, --token-file and --token.")
-    if text is not None:
-        found, where = text, "--token"
-    elif file is not None:
-        found, where = _read(file, "--token-file"), f"--token-file {file}"
-    else:
-        name = variable or TOKEN_VARIABLE
-        found, where = os.environ.get(name, ""), f"the environment variable {name}"
-    if not found.strip():
-        raise Unusable(
-            f"there is no API token in {where}: put it there, or into another place that --help names."
-        )
-    return Token(found.strip(), where)
-
-
 def _labels(given: Sequence[str]) -> dict[str, str]:
     for label in given:
         if "=" not in label.strip("="):
@@ -183,24 +264,14 @@ def _labels(given: Sequence[str]) -> dict[str, str]:
 
 
 def _data(given: str) -> dict[str, Any]:
-    text = _read(Path(given[1:]), "--data") if given.startswith("@") else given
+    text = read_text(Path(given[1:]), "--data") if given.startswith("@") else given
     try:
         data = json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise Unusable(f"--data is no JSON: {problem}.") from None
     if not isinstance(data, dict):
         raise Unusable("--data is no JSON object.")
     return data
-
-
-def _read(path: Path, option: str) -> str:
-    """A file's text, without the mark that some editors put before it."""
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Unusable(f"{option} {path} is no text in UTF-8.") from None
-    except OSError as problem:
-        raise Unusable(f"{option} {path} can't be read: {problem.strerror}.") from None
 
 
 if __name__ == "__main__":

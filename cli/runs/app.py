@@ -18,7 +18,7 @@ from rich.live import Live
 
 from cli.runs import asking, draining, ending, logs, screen
 from cli.runs.aws import Aws, Unusable, advice, ask
-from cli.runs.doctor import Finding, examine, is_in_order
+from cli.runs.doctor import examine, is_in_order
 from cli.runs.ending import NotEnded
 from cli.runs.finding import NoSuchRun, closed_since, find
 from cli.runs.forecast import Next, View, next_step
@@ -202,7 +202,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
         for finding in examine(context.obj()):
             findings.append(finding)
             if not as_json:
-                _print_finding(finding)
+                screen.put_finding(finding)
         if as_json:
             _print_json([asdict(each) for each in findings])
         if not is_in_order(findings):
@@ -328,8 +328,3 @@ def _next_json(step: Next | None) -> dict[str, Any] | None:
 def _print_json(value: object) -> None:
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
     sys.stdout.write("\n")
-
-
-def _print_finding(finding: Finding) -> None:
-    style = "red" if finding.is_problem else "yellow" if finding.is_unknown else "green"
-    screen.put(screen.finding_line(finding.mark, finding.subject, finding.sentence, style))

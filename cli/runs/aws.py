@@ -1,11 +1,14 @@
 """AWS as the user has it: profile, region and endpoints from the command line and the environment."""
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from cli.ending import Unusable as Unusable
 
 T = TypeVar("T")
 
@@ -15,10 +18,6 @@ EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 MISSING = frozenset(
     {"ResourceNotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
 )
-
-
-class Unusable(Exception):
-    """What was asked for can't be done; the text is one sentence that says what to do."""
 
 
 class Missing(Unusable):
@@ -31,6 +30,8 @@ class Aws:
     def __init__(self, profile: str | None = None, region: str | None = None) -> None:
         """Raises Unusable if there is no such profile, or no region."""
         try:
+            # boto3 itself does not look at AWS_REGION.
+            region = region or os.environ.get("AWS_REGION") or None
             self._session = boto3.Session(profile_name=profile, region_name=region)
         except BotoCoreError as problem:
             raise Unusable(f"{problem}.") from None

@@ -46,15 +46,22 @@ class Stack:
 
 
 def find_stack(aws: Aws, name: str) -> Stack:
-    """The stack of this name. Raises Unusable."""
+    """The stack of this name. Raises Unusable, also if there is none."""
     if not name:
         raise Unusable("--stack is empty: give the plane's stack.")
+    if found := look_for_stack(aws, name):
+        return found
+    raise Unusable(f"there is no stack {name} in {aws.region}: give --stack and --region.")
+
+
+def look_for_stack(aws: Aws, name: str) -> Stack | None:
+    """The stack of this name, if there is one. Raises Unusable."""
     try:
         (found,) = ask(lambda: aws.client("cloudformation").describe_stacks(StackName=name))["Stacks"]
     except Unusable as problem:
         if "does not exist" not in str(problem):
             raise
-        raise Unusable(f"there is no stack {name} in {aws.region}: give --stack and --region.") from None
+        return None
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", ())}
     return Stack(found["StackName"], found["StackStatus"], outputs, parameters)

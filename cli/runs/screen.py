@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.runs.asking import KeptnSays
+from cli.runs.doctor.finding import Finding
 from cli.runs.forecast import Next, View, does, stands
 from cli.runs.logs import Line
 from cli.runs.story import Moment
@@ -126,13 +127,14 @@ def log_lines(lines: Sequence[Line]) -> RenderableType:
     return table
 
 
-def finding_line(mark: str, subject: str, sentence: str, style: str) -> RenderableType:
-    """One line of the doctor's."""
+def put_finding(finding: Finding) -> None:
+    """Print one line of the doctor's."""
+    style = "red" if finding.is_problem else "yellow" if finding.is_unknown else "green"
     table = Table.grid(padding=(0, 1))
     table.add_column(width=1)
     table.add_column(width=20)
-    table.add_row(Text(mark, style), Text(subject, "bold"), _text(sentence))
-    return table
+    table.add_row(Text(finding.mark, style), Text(finding.subject, "bold"), _text(finding.sentence))
+    put(table)
 
 
 def _next_in_short(run: Run, step: Next | None, view: View, now: float) -> str:

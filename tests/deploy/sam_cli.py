@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.deploy import configuration
+from cli.planefile import configuration
 from tests.deploy.emulator import Emulator
 
 SECONDS = 240

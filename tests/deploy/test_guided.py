@@ -1,6 +1,7 @@
 """The first deployment by somebody at a terminal, for each way to log in."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -21,6 +22,9 @@ from tests.support.application import ROOT, this_architecture
 from tests.support.login import Login, serving
 
 REGION = "ca-central-1"
+PYTHONPATH = os.pathsep.join(
+    str(ROOT / each) for each in (".", "layers/execution_plane", "functions/poller", "functions/worker")
+)
 HELLO = "Hello, world from APAC!"
 
 
@@ -45,8 +49,8 @@ def secret(aws: Emulator, name: str, value: str) -> str:
     return created
 
 
-def make_deploy(clone: SamCli, name: str, dialogue: Dialogue) -> str:
-    """`make deploy`, as the Makefile has it; what the terminal showed."""
+def make_deploy(clone: SamCli, name: str, dialogue: Dialogue, **variables: str) -> str:
+    """`deploy` at a terminal, with more variables; what it showed."""
     return converse(
         [
             *(sys.executable, "-m", "cli.deploy", "--sam", str(clone.command), "--stack-name", name),
@@ -54,7 +58,7 @@ def make_deploy(clone: SamCli, name: str, dialogue: Dialogue) -> str:
         ],
         dialogue,
         directory=clone.application,
-        environment=clone.aws.environment() | {"PYTHONPATH": str(ROOT)},
+        environment=clone.aws.environment() | {"PYTHONPATH": PYTHONPATH} | variables,
     )
 
 
@@ -78,9 +82,9 @@ def test_five_answers_deploy_a_plane_with_a_token_that_is_in_no_file(
         [
             ("Keptn's API", keptn.url),
             ("Log in by", ""),
-            ("API token", keptn.token),
             ("Events to handle", ""),
             ("Only events with", "$.data.sayhello.location=APAC"),
+            ("API token", keptn.token),
         ],
     )
 
@@ -171,6 +175,42 @@ def test_a_wrong_answer_is_refused_with_the_templates_sentence_and_asked_again(
 
     assert "Aborted" in str(ended.value)
     assert not (clone.application / "samconfig-never-made.toml").exists()
+
+
+def test_a_plane_is_deployed_changed_and_deleted_with_the_rights_that_the_docs_list(
+    clone: SamCli, keptn: KeptnServer
+) -> None:
+    iam = clone.aws.client("iam", REGION)
+    iam.create_user(UserName="deployer")
+    policy = (ROOT / "docs" / "deployer-policy.json").read_text()
+    iam.put_user_policy(UserName="deployer", PolicyName="deploying", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="deployer")["AccessKey"]
+    rights = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    stack = Stack(clone, "keptn-deployed", REGION)
+
+    shown = make_deploy(
+        clone,
+        stack.name,
+        [
+            ("Keptn's API", keptn.url),
+            ("Log in by", ""),
+            ("Events to handle", ""),
+            ("Only events with", ""),
+            ("API token", "another"),
+            ("401.*\n.*API token", keptn.token),
+        ],
+        **rights,
+    )
+
+    assert "(as user/deployer), is new." in shown
+    assert "✓ secrets" in shown
+    assert says_hello(stack, keptn) == HELLO
+    file = clone.application / f"samconfig-{stack.name}.toml"
+    file.write_text(file.read_text().replace("EventTypes =", 'LogLevel = "DEBUG"\nEventTypes ='))
+    assert "LogLevel: 'INFO' → 'DEBUG'" in make_deploy(clone, stack.name, [], **rights)
+    clone("delete", "--config-file", file.name, "--no-prompts", **rights)
+    with pytest.raises(Exception, match="does not exist"):
+        stack.outputs()
 
 
 def test_sam_deploy_guided_can_be_finished_by_enter_but_for_keptns_url(

@@ -1,5 +1,6 @@
 import io
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from cli.ending import FAILED, NO_RESULT, PASSED
+from cli.keptn import bridge_link
 from cli.trigger import main
+from execution_plane.clock import SystemClock
 from execution_plane.keptn.events import Outcome
 from local.keptn import in_process
+from local.keptn.control_plane import Keptn
 from local.keptn.faults import Answer, LoseEvent
-from tests.support.world import SAYHELLO, Plane, World
+from tests.support.login import Login, serving
+from tests.support.world import SAYHELLO, SHIPYARD, Plane, World
 
 SEQUENCE = ["--project", "podtato", "--stage", "dev", "--service", "head", "--sequence", "sequence1"]
 APAC = ["--data", '{"sayhello": {"location": "APAC"}}']
@@ -21,11 +26,18 @@ def trigger(world: World, *arguments: str) -> tuple[int, str]:
     """The exit code and what was shown."""
     shown = io.StringIO()
     code = main(
-        ["--url", in_process.URL, *SEQUENCE, *arguments],
+        ["trigger", "--url", in_process.URL, *SEQUENCE, *arguments],
         clock=world.clock,
         out=shown,
         session=in_process.session(world.keptn),
     )
+    return code, shown.getvalue()
+
+
+def follow(world: World, *arguments: str) -> tuple[int, str]:
+    """The same for what a command says is to be typed."""
+    shown = io.StringIO()
+    code = main(arguments, clock=world.clock, out=shown, session=in_process.session(world.keptn))
     return code, shown.getvalue()
 
 
@@ -77,7 +89,7 @@ def test_every_event_is_shown_once_and_in_order(world: World, plane: Plane) -> N
     with at_work(world, plane):
         _, shown = trigger(world, *APAC, "--follow")
 
-    kinds = [line.split()[3:] for line in shown.splitlines()[1:-1]]
+    kinds = [line.split()[3:] for line in shown.splitlines()[2:-1]]
     assert kinds == [
         ["dev.sequence1", "triggered"],
         ["sayhello", "triggered"],
@@ -138,7 +150,10 @@ def test_data_and_token_may_be_in_files(
         (["--token-file", "/missing"], "--token-file /missing can't be read"),
         (["--token-env", "MISSING"], "there is no API token in the environment variable MISSING"),
         (["--token", ""], "there is no API token in --token"),
-        (["--token", "x", "--token-env", "Y"], "give one of --token-env, --token-file and --token"),
+        (
+            ["--token", "x", "--token-env", "Y"],
+            "give one of --token-env, --token-file, ",
+        ),
         (["--token", "a\nb"], "no header can have; check --token\n"),
         (["--token", "wrong"], "401 incorrect api key auth; check --token\n"),
         (["--ca-bundle", "/missing.pem"], "--ca-bundle /missing.pem: the file can't be read (No such file"),
@@ -149,6 +164,13 @@ def test_data_and_token_may_be_in_files(
         ),
         (["--url", "keptn.test/api"], "--url is 'keptn.test/api': it must begin with https:// (or http://)"),
         (["--url", "https:///api"], "it names no host"),
+        (
+            ["--url", "https://me:hidden@keptn.test/api"],
+            "--url is 'https://***@keptn.test/api'",
+        ),
+        (["--data", "[" * 100_000], "--data is no JSON"),
+        (["--oauth-file", "/missing"], "--oauth-file /missing can't be read"),
+        (["--oauth-file", __file__], "is no JSON object: expected"),
     ],
 )
 def test_what_cannot_work_is_named_in_one_line(
@@ -161,6 +183,7 @@ def test_what_cannot_work_is_named_in_one_line(
     assert problem in error
     assert error.count("\n") == 1
     assert "a\nb" not in error
+    assert "hidden" not in error
 
 
 @pytest.mark.parametrize(
@@ -214,7 +237,7 @@ def test_nobody_who_reads_on_is_no_result(world: World, capsys: pytest.CaptureFi
             raise BrokenPipeError
 
     code = main(
-        ["--url", in_process.URL, *SEQUENCE],
+        ["trigger", "--url", in_process.URL, *SEQUENCE],
         clock=world.clock,
         out=Closed(),
         session=in_process.session(world.keptn),
@@ -248,8 +271,10 @@ def test_a_sequence_is_not_followed_for_longer_than_is_asked(
 
     assert code == NO_RESULT
     assert world.clock.now() - began < 40
+    context = world.keptn.open_events(SAYHELLO)[0]["shkeptncontext"]
     assert capsys.readouterr().err == (
-        "trigger: the sequence is started after 30 s, and no longer followed; it goes on.\n"
+        f"trigger: the sequence is started after 30 s. The sequence goes on; to follow it again: "
+        f"follow {context} --url {in_process.URL} --project podtato\n"
     )
 
 
@@ -265,7 +290,7 @@ def test_a_sequence_that_waits_for_its_task_is_not_taken_for_over(world: World, 
 
 
 def test_a_missing_argument_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--url", "http://keptn.test/api"]) == NO_RESULT
+    assert main(["trigger", "--url", "http://keptn.test/api"]) == NO_RESULT
     assert "--project" in capsys.readouterr().err
 
 
@@ -289,13 +314,90 @@ def test_a_keptn_that_is_away_for_a_moment_is_followed_on(world: World, plane: P
     assert code == PASSED
 
 
-def test_a_keptn_that_stays_away_ends_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_minutes_of_trouble_are_sat_out_with_a_word(world: World, plane: Plane) -> None:
+    world.keptn.faults.add(Answer(503), "/sequence/", times=150)  # five minutes of quick errors
+
+    with at_work(world, plane):
+        code, shown = trigger(world, *APAC, "--follow")
+
+    assert code == PASSED
+    assert shown.count("Keptn does not answer, and is asked on for 10 min: GET ") == 1
+    assert shown.count("Keptn answers again.") == 1
+
+
+def test_a_keptn_that_stays_away_ends_it_and_the_sequence_can_be_followed_again(
+    world: World, plane: Plane, capsys: pytest.CaptureFixture[str]
+) -> None:
     world.keptn.faults.add(Answer(503), "/sequence/")
+    began = world.clock.now()
+
+    code, shown = trigger(world, *APAC, "--follow")
+
+    assert code == NO_RESULT
+    assert 600 <= world.clock.now() - began < 700
+    error = capsys.readouterr().err
+    assert "503" in error
+    world.keptn.faults.clear()
+    again = shlex.split(error.rpartition("to follow it again: ")[2])
+    with at_work(world, plane):
+        code, shown = follow(world, *again)
+    assert code == PASSED
+    assert shown.endswith("The sequence is finished: pass.\n")
+
+
+def test_a_login_that_is_refused_meanwhile_ends_it_at_once(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.keptn.faults.add(Answer(401), "/sequence/")
 
     code, _ = trigger(world, "--follow")
 
     assert code == NO_RESULT
-    assert "503" in capsys.readouterr().err
+    assert "The sequence goes on; to follow it again: follow " in capsys.readouterr().err
+
+
+def test_what_a_waiting_sequence_waits_for_is_said(world: World, plane: Plane) -> None:
+    world.keptn.trigger("podtato", "dev", "head", "sequence1", {"sayhello": {"location": "APAC"}})
+    world.keptn.settle()
+    ahead = world.keptn.open_events(SAYHELLO)[0]["shkeptncontext"]
+
+    code, shown = trigger(world, *APAC, "--follow", "--timeout", "60")
+
+    assert code == NO_RESULT
+    waits = f"The sequence is waiting: sequence1 ({ahead}) of the same stage and service is started.\n"
+    assert waits in shown
+
+
+def test_a_task_that_nobody_starts_is_said_once(world: World) -> None:
+    code, shown = trigger(world, *APAC, "--follow", "--timeout", "600")
+
+    assert code == NO_RESULT
+    assert shown.count("Nobody has started sayhello for 2 min: is there a plane that takes its events?") == 1
+
+
+def test_the_bridges_page_of_the_sequence_is_said(world: World) -> None:
+    _, shown = trigger(world)
+
+    context = shown.splitlines()[0].removeprefix("Keptn context ")
+    assert shown.splitlines()[1] == f"http://keptn.test/bridge/project/podtato/sequence/{context}"
+    assert bridge_link("https://keptn.example.com/elsewhere", "p", "c") == ""
+
+
+def test_it_logs_in_by_an_oauth_client_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KEPTN_API_TOKEN")
+    keptn = Keptn(SystemClock())
+    keptn.create_project("podtato", SHIPYARD, ("head",))
+    with serving(Login(), keptn) as login:
+        client = {"clientId": login.client_id, "clientSecret": login.client_secret}
+        file = tmp_path / "client.json"
+        file.write_text(json.dumps({**client, "tokenUrl": f"{login.url}/token"}))
+        out = io.StringIO()
+
+        code = main(["trigger", "--url", f"{login.url}/api", *SEQUENCE, "--oauth-file", str(file)], out=out)
+
+    assert code == PASSED
+    assert login.grants
+    assert "Keptn context " in out.getvalue()
 
 
 def test_a_message_does_not_steer_the_terminal(world: World, plane: Plane) -> None:

@@ -1,12 +1,13 @@
-"""The configuration file that `make deploy` writes; its questions are in tests/deploy."""
+"""The plane's file: what is written into it, and what is found wrong in it."""
 
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cli.deploy import Undeployable, configuration, deploy
+from cli.ending import Unusable
+from cli.planefile import PlaneFile, configuration, only_one, read
+from cli.target import file_of
 from cli.template import problem_with, read_template
 
 EXAMPLE = Path(__file__).parents[3] / "samconfig.toml"
@@ -40,22 +41,89 @@ def test_the_example_has_the_form_that_is_written_with_parameters_that_the_templ
     ] * 4
 
 
+def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "samconfig-plane.toml"
+    file.write_text(configuration("plane", "eu-west-1", {"KeptnApiUrl": "https://x/api"}, "ops"))
+
+    assert read(file) == PlaneFile(file, "plane", "eu-west-1", "ops", {"KeptnApiUrl": "https://x/api"})
+    assert only_one(tmp_path) == read(file)
+
+
+def test_of_two_planes_files_somebody_has_to_say_which(tmp_path: Path) -> None:
+    assert only_one(tmp_path) is None
+    for name in ("apac", "eu"):
+        (tmp_path / f"samconfig-{name}.toml").write_text(configuration(name, "eu-west-1", {}))
+
+    with pytest.raises(Unusable, match=r"2 planes' files \(samconfig-apac.toml, samconfig-eu.toml\)"):
+        only_one(tmp_path)
+
+
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("text", "said"),
     [
-        ({"stack_name": "other"}, "plane.toml has stack_name = plane, not other"),
-        ({"region": "us-east-1"}, "plane.toml has region = eu-west-1, not us-east-1"),
+        ("x = [", "is no TOML"),
+        ("[default.deploy]\nparameters = 1", "default.deploy.parameters is no table"),
+        ("default = 1", "default is no table"),
+        (
+            '[default.deploy.parameters]\nparameter_overrides = "A=b"',
+            "parameter_overrides is no table; write [default.global.parameters.parameter_overrides]",
+        ),
+        (
+            "[default.deploy.parameters.parameter_overrides]\nPollIntervalSeconds = 5",
+            'PollIntervalSeconds is no text; write PollIntervalSeconds = "5"',
+        ),
+        (
+            "[default.deploy.parameters.parameter_overrides]\nDrain = true",
+            'Drain is no text; write Drain = "true"',
+        ),
+    ],
+)
+def test_a_broken_file_is_a_sentence(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "plane.toml"
+    file.write_text(text)
+
+    with pytest.raises(Unusable) as found:
+        read(file)
+
+    assert said in str(found.value)
+
+
+def test_names_that_are_no_parameters_are_refused_with_the_nearest_and_values_with_the_templates_words() -> (
+    None
+):
+    given = {"KeptnApiUrl": "keptn", "PolIntervalSeconds": "5", "PollIntervalSeconds": "5000", "Drain": "yes"}
+
+    url, name, number, choice = PlaneFile(Path("x"), parameters=given).problems()
+
+    assert url.startswith("KeptnApiUrl must be a plain URL")
+    assert name == "PolIntervalSeconds is no parameter: is PollIntervalSeconds meant?"
+    assert number == "PollIntervalSeconds must be a whole number from 0 to 300."
+    assert choice == "Drain must be true or false."
+    assert list(PlaneFile(Path("x")).problems()) == ["KeptnApiUrl is missing."]
+
+
+def test_parameters_of_earlier_versions_are_left_out_with_a_word() -> None:
+    file = PlaneFile(Path("x"), parameters={"KeptnApiUrl": "https://x/api", "KeptnApiToken": "secret"})
+
+    assert list(file.problems()) == []
+    assert file.gone == {"KeptnApiToken": "the token is in the stack's secret"}
+
+
+@pytest.mark.parametrize(
+    ("stack", "region", "said"),
+    [
+        ("other", None, "plane.toml has stack_name = plane, not other"),
+        (None, "us-east-1", "plane.toml has region = eu-west-1, not us-east-1"),
     ],
 )
 def test_a_file_of_another_stack_or_region_deploys_nothing(
-    tmp_path: Path, given: dict[str, str], said: str
+    tmp_path: Path, stack: str | None, region: str | None, said: str
 ) -> None:
     file = tmp_path / "plane.toml"
     file.write_text(configuration("plane", "eu-west-1", {}))
 
-    options: dict[str, Any] = {"stack_name": "plane", "region": "eu-west-1", "sam": "false", **given}
-    with pytest.raises(Undeployable, match=said):
-        deploy(config_file=file, **options)
+    with pytest.raises(Unusable, match=said):
+        file_of(file, stack, region, None)
 
 
 def test_a_value_is_refused_with_the_templates_sentence() -> None:
