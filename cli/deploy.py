@@ -34,6 +34,7 @@ from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.credentials import SecretUnreadable
 from execution_plane.keptn.transport import (
     Credentials,
+    KeptnBusy,
     KeptnError,
     KeptnUnauthorized,
     KeptnUnreachable,
@@ -160,6 +161,8 @@ def _ask_keptn(settings: Settings, login: Credentials, name: str, event_type: st
         said, is_refused = problem("Keptn", f"{refused}."), True
     except KeptnUnreachable as wrong:
         said = unknown("Keptn", f"not reached from this machine, which says nothing of AWS: {wrong}.")
+    except KeptnBusy as wrong:
+        said = unknown("Keptn", f"it answers nothing just now, so {name} is not tried: {wrong}.")
     except SecretUnreadable as wrong:
         said = unknown("Keptn", f"not asked from this machine: {wrong}")
     except KeptnError as wrong:

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -15,6 +15,9 @@ from cli.ending import FAILED, PASSED, Screen, Unusable, conclude, run
 from cli.preview import preview, problem_with_function, read_event
 from jobs.config import InvalidJobConfig, JobConfig, Rules, read
 from jobs.images import ImageAllowlist, InvalidImagePattern
+
+if TYPE_CHECKING:
+    from cli.deployed import Deployed
 
 KINDS = {
     "image": "container",
@@ -42,15 +45,28 @@ def lint_config(
     allowed_images: Annotated[
         str, typer.Option(metavar="GLOBS", help="Comma list of the images that tasks may use; empty for all")
     ] = "",
+    stack: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Check against this deployed plane, by its rules, too")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="The stack's AWS region")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration")] = None,
 ) -> None:
     """Check job configs.
 
-    The exit code is 0 if there is no problem, 1 if there is one, and 2 if a file can't be read.
+    With --stack, hosts, functions, images and secrets are looked up in that plane, and no secret's value is
+    read. The exit code is 0 if there is no problem, 1 if there is one, and 2 if a file can't be read.
     """
     screen: Screen = context.obj
 
     def act() -> int:
-        rules = Rules(images=_allowlist(allowed_images), allow_privileged=allow_privileged_jobs)
+        if stack and (allowed_images or allow_privileged_jobs):
+            raise Unusable("--stack brings the plane's own rules: leave out the other options for them.")
+        deployed = _deployed(stack, region, profile) if stack else None
+        rules = (
+            deployed.rules
+            if deployed
+            else Rules(images=_allowlist(allowed_images), allow_privileged=allow_privileged_jobs)
+        )
         triggered = read_event(event) if event else None
         problems, unreadable = 0, []
         for file in files:
@@ -60,6 +76,8 @@ def lint_config(
                 unreadable.append(f"{file}: {problem.strerror}.")
                 continue
             config, found = _check(file, content, rules)
+            if config and deployed:
+                found += [f"{file}, {problem}" for problem in deployed.problems(config)]
             for each in found:
                 _say(screen, each, "red")
             if config and not found:
@@ -96,6 +114,17 @@ def _check(file: Path, content: bytes, rules: Rules) -> tuple[JobConfig | None, 
         for task in action.tasks
         if task.kind == "function" and (trouble := problem_with_function(task.function))
     ]
+
+
+def _deployed(stack: str, region: str | None, profile: str | None) -> "Deployed":
+    """The rules of a deployed plane. AWS is imported only where it is asked. Raises Unusable."""
+    from cli.deployed import Deployed
+    from cli.runs.aws import Aws
+    from cli.runs.plane import Plane, find_stack
+    from execution_plane.clock import SystemClock
+
+    aws = Aws(profile, region)
+    return Deployed(Plane(aws, find_stack(aws, stack), SystemClock()))
 
 
 def _counted(config: JobConfig) -> str:

@@ -56,7 +56,7 @@ def read_event(path: Path) -> Mapping[str, Any]:
         event = json.loads(path.read_text("utf-8-sig"))
     except OSError as problem:
         raise Unusable(f"--event {path} can't be read: {problem.strerror}.") from None
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise Unusable(f"--event {path} is no JSON: {problem}.") from None
     if (
         not isinstance(event, dict)

@@ -7,7 +7,7 @@ something or did not see the plane poll, and 2 if the command could not be carri
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -20,7 +20,7 @@ from cli.runs import asking, draining, ending, logs, screen
 from cli.runs.aws import Aws, Unusable, advice, ask
 from cli.runs.doctor import examine, is_in_order
 from cli.runs.ending import NotEnded
-from cli.runs.finding import NoSuchRun, closed_since, find
+from cli.runs.finding import NoSuchRun, Where, closed_since, find
 from cli.runs.forecast import Next, View, next_step
 from cli.runs.plane import Plane, find_stack
 from cli.runs.story import containers, tell
@@ -77,6 +77,10 @@ def list_runs(
         str | None, typer.Option(help="With --closed: how far back, as 30m, 24h or 7d.", show_default="24h")
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="With --closed: only what failed.")] = False,
+    project: Annotated[str | None, typer.Option(help="Only those of this project.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Only those of this stage.")] = None,
+    service: Annotated[str | None, typer.Option(help="Only those of this service.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only those of this task, such as sayhello.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Keep the list up to date until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -87,13 +91,13 @@ def list_runs(
         if follow and as_json:
             raise Unusable("--follow keeps a table up to date: leave out --json, or call again.")
         plane: Plane = context.obj()
-        span = since or LATELY
+        span, where = since or LATELY, Where(project, stage, service, task)
         if as_json:
-            _print_json(_closed_json(plane, span, failed) if closed else _active_json(plane))
+            _print_json(_closed_json(plane, span, where, failed) if closed else _active_json(plane, where))
             return
 
         def show() -> RenderableType:
-            return _closed_screen(plane, span, failed) if closed else _active_screen(plane)
+            return _closed_screen(plane, span, where, failed) if closed else _active_screen(plane, where)
 
         if follow:
             _follow(show, plane.clock)
@@ -127,15 +131,28 @@ def show_run(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> 
 
 
 @app.command("logs")
-def show_logs(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> None:
+def show_logs(
+    context: typer.Context,
+    run_id: RunId,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Print lines as they come, until the run is closed or Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Print what all functions and the run's containers logged about it, by time."""
     with _plainly():
+        if follow and as_json:
+            raise Unusable("--follow prints lines as they come: leave out --json, or call again.")
         plane: Plane = context.obj()
-        lines = logs.lines_of(plane, find(plane.ledger, run_id, plane.clock.now()))
-        if as_json:
-            _print_json(logs.as_json(lines))
+        record = find(plane.ledger, run_id, plane.clock.now())
+        if follow:
+            with suppress(KeyboardInterrupt):
+                for lines in logs.follow(plane, record):
+                    screen.put(screen.log_lines(lines))
+        elif as_json:
+            _print_json(logs.as_json(logs.lines_of(plane, record)))
         else:
-            screen.put(screen.log_lines(lines))
+            screen.put(screen.log_lines(logs.lines_of(plane, record)))
 
 
 @app.command("end")
@@ -245,35 +262,36 @@ def _fail(sentence: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _active(plane: Plane) -> Iterator[tuple[Run, Next | None, View]]:
+def _active(plane: Plane, where: Where) -> Iterator[tuple[Run, Next | None, View]]:
     """The active runs, oldest first; Keptn is not asked, and is taken to list them all."""
-    now, active = plane.clock.now(), plane.ledger.active()
+    now, active = plane.clock.now(), [run for run in plane.ledger.active() if where.has(run)]
     fare = asking.status_of(plane, active)
     for run in active:
         view = View(step=fare.get(run.event.id, View.step))
         yield run, next_step(run, view, now), view
 
 
-def _active_screen(plane: Plane) -> RenderableType:
-    return screen.active_table(list(_active(plane)), plane.clock.now())
+def _active_screen(plane: Plane, where: Where) -> RenderableType:
+    return screen.active_table(list(_active(plane, where)), plane.clock.now())
 
 
-def _active_json(plane: Plane) -> list[dict[str, Any]]:
-    return [{**_as_json(run), "next": _next_json(step)} for run, step, _ in _active(plane)]
+def _active_json(plane: Plane, where: Where) -> list[dict[str, Any]]:
+    return [{**_as_json(run), "next": _next_json(step)} for run, step, _ in _active(plane, where)]
 
 
-def _closed(plane: Plane, since: str, failed: bool) -> list[Run]:
+def _closed(plane: Plane, since: str, where: Where, failed: bool) -> list[Run]:
     seconds = min(seconds_of(since), DAYS * 86_400)
     now = plane.clock.now()
-    return [run for run in closed_since(plane.ledger, now - seconds, now) if has_failed(run) or not failed]
+    found = closed_since(plane.ledger, now - seconds, now)
+    return [run for run in found if where.has(run) and (has_failed(run) or not failed)]
 
 
-def _closed_screen(plane: Plane, since: str, failed: bool) -> RenderableType:
-    return screen.closed_table(_closed(plane, since, failed), plane.clock.now())
+def _closed_screen(plane: Plane, since: str, where: Where, failed: bool) -> RenderableType:
+    return screen.closed_table(_closed(plane, since, where, failed), plane.clock.now())
 
 
-def _closed_json(plane: Plane, since: str, failed: bool) -> list[dict[str, Any]]:
-    return [_as_json(run) for run in _closed(plane, since, failed)]
+def _closed_json(plane: Plane, since: str, where: Where, failed: bool) -> list[dict[str, Any]]:
+    return [_as_json(run) for run in _closed(plane, since, where, failed)]
 
 
 def _tail(plane: Plane, arns: Sequence[str]) -> list[logs.Line]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from cli.keptn import bridge_link
 from cli.runs.aws import Unusable
 from cli.runs.forecast import View
 from cli.runs.plane import Plane
@@ -36,6 +37,8 @@ class KeptnSays:
     skew: float = 0.0
     """Seconds by which Keptn's clock is ahead of this machine's."""
     problem: str = ""
+    bridge: str = ""
+    """Where its Bridge shows the sequence."""
 
     @property
     def is_skewed(self) -> bool:
@@ -45,7 +48,9 @@ class KeptnSays:
 
 def ask_keptn(plane: Plane, run: Run) -> KeptnSays:
     """Ask Keptn about a run's task. Never raises for what Keptn or the user's permissions lack."""
+    bridge = ""
     try:
+        bridge = bridge_link(plane.api_url, run.event.project, run.event.context)
         keptn = plane.keptn
         is_open = keptn.fetch_event(run.event) is not None
         look, is_looked = None, True
@@ -54,9 +59,9 @@ def ask_keptn(plane: Plane, run: Run) -> KeptnSays:
         except LookUnsupported:
             is_looked = False
         sequence, events = _sequence(plane, run), _events(plane, run)
-        return KeptnSays(is_open, look, is_looked, sequence, events, plane.keptn_skew())
+        return KeptnSays(is_open, look, is_looked, sequence, events, plane.keptn_skew(), bridge=bridge)
     except (KeptnError, Unusable, SecretUnreadable) as problem:
-        return KeptnSays(problem=str(problem))
+        return KeptnSays(problem=str(problem), bridge=bridge)
 
 
 def view_of(plane: Plane, run: Run, says: KeptnSays) -> View:

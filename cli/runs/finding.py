@@ -1,6 +1,7 @@
 """Finding runs: those that are active, those that were closed lately, and the one that is meant by an id."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cli.runs.words import clock_time
@@ -9,6 +10,21 @@ from execution_plane.ledger.table import Ledger, Record
 
 SHORTEST = 4  # characters of an id's beginning
 DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which runs are meant, by what their events name; None for any."""
+
+    project: str | None = None
+    stage: str | None = None
+    service: str | None = None
+    task: str | None = None
+
+    def has(self, run: Run) -> bool:
+        """Whether a run is among them."""
+        wanted = {name: value for name, value in vars(self).items() if value is not None}
+        return all(getattr(run.event, name) == value for name, value in wanted.items())
 
 
 class NoSuchRun(Exception):

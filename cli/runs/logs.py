@@ -10,10 +10,13 @@ from cli.runs.aws import Missing, ask
 from cli.runs.plane import Plane
 from cli.runs.story import containers
 from execution_plane.containers import FILES_CONTAINER, TASK_CONTAINER, log_stream
+from execution_plane.ledger.runs import State
 from execution_plane.ledger.table import Record
 
 BEFORE = 60.0  # seconds before the claim from which lines are looked for
 AFTER = 60.0  # seconds after the run was closed
+PAUSE = 5.0  # seconds between two looks while lines are followed; they come late, some by minutes
+SETTLING = 3  # looks in a row that must bring nothing once the run is closed
 MOST_TERMS = 20  # of one filter
 MOST_LINES = 10_000
 UNSAID = frozenset({"level", "location", "message", "timestamp", "service", "event_id", "xray_trace_id"}) | {
@@ -35,11 +38,28 @@ class Line:
     level: str = ""
 
 
-def lines_of(plane: Plane, record: Record) -> list[Line]:
-    """All lines about a run, oldest first. Raises Unusable."""
+def follow(plane: Plane, record: Record) -> Iterator[list[Line]]:
+    """The lines about a run as they come, until it is closed and no more do. Raises Unusable."""
+    shown: set[Line] = set()
+    since, quiet = record.run.claimed_at - BEFORE, 0
+    while quiet < SETTLING:
+        lines = [line for line in lines_of(plane, record, since) if line not in shown]
+        if lines:
+            yield lines
+            shown.update(lines)
+            since = max(since, lines[-1].at - BEFORE)
+        is_over = record.run.state is State.CLOSED
+        quiet = quiet + 1 if is_over and not lines else 0
+        if quiet < SETTLING:
+            plane.clock.sleep(PAUSE)
+            record = plane.ledger.record(record.run.event.id) or record
+
+
+def lines_of(plane: Plane, record: Record, since: float | None = None) -> list[Line]:
+    """All lines about a run, or those since a moment, oldest first. Raises Unusable."""
     run = record.run
-    since = run.claimed_at - BEFORE
-    until = run.closed_at + AFTER if run.closed_at else plane.clock.now()
+    since = run.claimed_at - BEFORE if since is None else since
+    until = (run.closed_at or plane.clock.now()) + AFTER  # this machine's clock may be behind
     invocations = _invocations(record)
     found: list[Line] = []
     for function, group in plane.stack.log_groups.items():

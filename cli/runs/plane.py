@@ -107,6 +107,11 @@ class Plane:
         """The Keptn that it polls, with its own credentials. Raises Unusable."""
         return ControlPlane(self.transport)
 
+    @property
+    def api_url(self) -> str:
+        """Where it finds Keptn's API. Raises Unusable."""
+        return self._settings.api_url
+
     @cached_property
     def transport(self) -> Transport:
         """How this machine reaches that Keptn. Raises Unusable."""

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +27,7 @@ WRITERS = {
     "Keptn": "green",
 }
 WIDEST = 10_000  # characters
+WIDE = 110  # characters, from which on a table has room
 MOST_LINES = 20  # of a message
 LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
@@ -42,39 +44,85 @@ def put(what: RenderableType) -> None:
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
+class Listing:
+    """Runs, one below the other: a table where there is room for one, else a few lines for each.
+
+    A column that is a detail may be long, and has a line of its own on a narrow screen.
+    """
+
+    def __init__(self, columns: Sequence[tuple[str, bool]]) -> None:
+        """Each column has a name, and whether it is a detail."""
+        self._columns = columns
+        self._rows: list[Sequence[Text]] = []
+
+    def add(self, *cells: str | Text) -> None:
+        """Another run."""
+        self._rows.append([_text(cell) if isinstance(cell, str) else cell for cell in cells])
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As wide as the screen is."""
+        if options.max_width >= WIDE:
+            table = _table(*(name for name, _ in self._columns))
+            for row in self._rows:
+                table.add_row(*row)
+            yield table
+            return
+        for row in self._rows:
+            cells = list(zip(row, (is_detail for _, is_detail in self._columns), strict=True))
+            yield Text("  ").join(cell for cell, is_detail in cells if not is_detail and cell)
+            for cell, is_detail in cells:
+                if is_detail and cell:
+                    yield Padding(cell, (0, 0, 0, SHORT_ID + 2))
+
+
 def active_table(rows: Sequence[tuple[Run, Next | None, View]], now: float) -> RenderableType:
     """The active runs, with what the poller does next about each if nothing changes."""
-    upcoming = "next, if nothing changes (UTC)"
-    table = _table("event", "task", "project / stage / service", "state", "age", "attempt", upcoming)
+    table = Listing(
+        [
+            ("event", False),
+            ("task", False),
+            ("project / stage / service", True),
+            ("state", False),
+            ("age", False),
+            ("next, if nothing changes (UTC)", True),
+        ]
+    )
     for run, step, view in rows:
-        age = duration(now - run.claimed_at)
-        table.add_row(
+        again = f", attempt {run.attempt}" if run.attempt > 1 else ""
+        table.add(
             run.event.id[:SHORT_ID],
-            _text(run.event.task),
-            _text(place(run)),
-            state_of(run),
-            age,
-            str(run.attempt),
-            Text(printable(_next_in_short(run, step, view, now))),
+            run.event.task,
+            place(run),
+            f"{state_of(run)}{again}",
+            duration(now - run.claimed_at),
+            _next_in_short(run, step, view, now),
         )
     return table if rows else Text("No run is active.")
 
 
 def closed_table(runs: Sequence[Run], now: float) -> RenderableType:
     """Closed runs with what they came to."""
-    table = _table("event", "task", "project / stage / service", "closed (UTC)", "took", "result", "message")
+    table = Listing(
+        [
+            ("event", False),
+            ("task", False),
+            ("project / stage / service", True),
+            ("closed (UTC)", False),
+            ("took", False),
+            ("result", False),
+            ("message", True),
+        ]
+    )
     for run in runs:
         result = state_of(run)
-        took = duration(run.reported_at - run.claimed_at) if run.reported_at else ""
-        message = run.outcome.message.partition("\n")[0] if run.outcome else ""
-        table.add_row(
+        table.add(
             run.event.id[:SHORT_ID],
-            _text(run.event.task),
-            _text(place(run)),
+            run.event.task,
+            place(run),
             clock_time(run.closed_at or 0.0, near=now),
-            took,
+            duration(run.reported_at - run.claimed_at) if run.reported_at else "",
             Text(result, RESULTS.get(result, "")),
-            _text(message),
+            run.outcome.message.partition("\n")[0] if run.outcome else "",
         )
     return table if runs else Text("No run was closed in that time.")
 
@@ -88,7 +136,7 @@ def story(
     now: float,
 ) -> RenderableType:
     """One run on one screen."""
-    parts: list[RenderableType] = [_head(run, now), _timeline(moments), _keptn(says)]
+    parts: list[RenderableType] = [_head(run, says.bridge, now), _timeline(moments), _keptn(says)]
     if run.outcome and run.outcome.message:
         parts.append(_panel("message", _text(_excerpt(run.outcome.message))))
     if lines:
@@ -144,7 +192,7 @@ def _next_in_short(run: Run, step: Next | None, view: View, now: float) -> str:
     return f"{when}: {does(replace(step, outcome=None), run, view)}"
 
 
-def _head(run: Run, now: float) -> RenderableType:
+def _head(run: Run, bridge: str, now: float) -> RenderableType:
     table = _grid(2)
     age = duration((run.closed_at or now) - run.claimed_at)
     rows = {
@@ -157,6 +205,8 @@ def _head(run: Run, now: float) -> RenderableType:
     }
     if result := result_of(run):
         rows["result"] = result
+    if bridge:
+        rows["Bridge"] = bridge
     for name, text in rows.items():
         style = RESULTS.get(text, "") if name == "result" else ""
         table.add_row(Text(name, "dim"), Text(printable(text), style))

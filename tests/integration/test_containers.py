@@ -702,12 +702,12 @@ def test_an_image_is_pulled_with_the_credentials_of_a_secret(plane: Plane, task:
         (
             "imagePullSecrets: [{name: no}]",
             "secretsmanager",
-            "The secret no, which imagePullSecrets or secretFiles",
+            "imagePullSecrets: the secret keptn/no is not found.",
         ),
         (
             "secretFiles: [{name: no, mountPath: /x}]",
             "ssm",
-            "The secret no, which imagePullSecrets or secretFiles",
+            "secretFiles: the secret keptn/no is not found.",
         ),
         (
             "secretFiles: [{name: db, mountPath: /x}]",

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 import cli.deploy
 from cli.planefile import configuration, read
+from local.keptn.faults import Answer
 from local.keptn.server import KeptnServer
 from tests.deploy.terminal import converse
 from tests.support.application import ROOT
@@ -226,6 +227,18 @@ def test_a_keptn_that_is_not_reached_from_here_is_no_error(desk: Desk) -> None:
 
     assert shown.exit_code == 0, shown.output
     assert "? Keptn                not reached from this machine, which says nothing of AWS" in shown.output
+
+
+def test_a_keptn_that_takes_no_more_questions_is_no_error(desk: Desk, keptn: KeptnServer) -> None:
+    keptn.faults.add(Answer(429))
+    desk.file.write_text(configuration(STACK, REGION, {"KeptnApiUrl": keptn.url}))
+    desk.variables["KEPTN_API_TOKEN"] = keptn.token
+
+    shown = desk.deploy()
+
+    keptn.faults.clear()
+    assert shown.exit_code == 0, shown.output
+    assert "? Keptn                it answers nothing just now" in shown.output
 
 
 @pytest.mark.parametrize("command", ["build", "deploy"])

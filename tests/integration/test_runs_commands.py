@@ -1,5 +1,6 @@
 """`make runs` against a deployed plane: what each command prints of runs in each state, and its exit code."""
 
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -8,12 +9,15 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 import cli.runs.app
 import cli.runs.plane
+from cli.runs import screen
 from cli.runs.app import app
 from cli.runs.aws import Aws, Unusable
+from cli.runs.forecast import View, next_step
 from cli.runs.words import duration, printable
 from execution_plane.clock import SystemClock
 from execution_plane.keptn.events import Outcome
@@ -197,6 +201,7 @@ def test_each_state_is_told_with_what_happens_next(
 
     assert shown.exit_code == 0, shown.output
     assert says in shown.stdout
+    assert f"http://keptn.test/bridge/project/podtato/sequence/{world.contexts[task]}" in shown.stdout
     assert story["sentence"] in " ".join(shown.stdout.split())
     assert (story["says"], story["event_id"]) == (says, task)
     times = [moment["at"] for moment in story["history"]]
@@ -413,6 +418,33 @@ def test_the_lines_of_all_functions_about_a_run_are_merged_by_time(
     assert "run done  result=pass" in runs("logs", task).stdout
 
 
+def test_lines_are_followed_until_the_run_is_closed_and_no_more_come(
+    world: World, plane: Plane, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = running(world, plane)
+    began = plane.run(task).claimed_at
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        assert len(looks) < 10
+        if len(looks) == 1:
+            write(GROUPS["Worker"], "a", began + 1, json.dumps({"message": "first", "event_id": task}))
+        if len(looks) == 2:
+            write(GROUPS["Worker"], "b", began + 0.5, json.dumps({"message": "late", "event_id": task}))
+            world.keptn.control("podtato", world.contexts[task], "abort")
+            world.settle()
+            world.cycles(8)
+
+    monkeypatch.setattr(world.aws_clock, "sleep", sleep)
+
+    shown = runs("logs", task, "--follow")
+
+    assert shown.exit_code == 0, shown.output
+    assert [line.split()[-1] for line in shown.stdout.splitlines()] == ["first", "late"]
+    assert runs("logs", task, "--follow", "--json").exit_code == 2
+
+
 def write(group: str, stream: str, at: float, *lines: str) -> None:
     logs = boto3.client("logs")
     logs.create_log_stream(logGroupName=group, logStreamName=stream)
@@ -483,6 +515,39 @@ def test_a_disabled_schedule_is_said_wherever_somebody_would_wait_for_it(
     assert "The schedule is disabled" in runs("show", task).stdout
     assert "The schedule is disabled" in runs("end", task, "--reason", "x", "--yes").stdout
     assert "disabled: nothing is polled" in runs("doctor").stdout
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_on_a_screen_of_any_width_no_word_of_a_list_is_cut(world: World, plane: Plane, columns: int) -> None:
+    plane.tasks.does = lambda _: Outcome.errored("the load test of the checkout came to nothing")
+    closed = plane.run(acknowledged(world, plane))
+    active = plane.run(claimed(world, plane))
+    view = View()
+    step = next_step(active, view, world.aws_clock.now())
+    console = Console(width=columns, file=io.StringIO(), force_terminal=True, color_system=None)
+
+    console.print(screen.active_table([(active, step, view)], world.aws_clock.now()))
+    console.print(screen.closed_table([closed], world.aws_clock.now()))
+
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= columns
+    words = " ".join(lines).split()
+    for each in ("podtato", "sayhello", "claimed", "worker", "errored", "checkout", "nothing"):
+        assert each in words
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--project", "podtato"), ("--stage", "dev"), ("--service", "head"), ("--task", "sayhello")],
+)
+def test_a_list_has_only_those_that_are_asked_for(
+    world: World, plane: Plane, runs: Runs, option: str, value: str
+) -> None:
+    closed, active = acknowledged(world, plane), claimed(world, plane)
+
+    for lists, task in (("--closed", closed), ("--json", active)):
+        assert task[:8] in runs("list", lists, option, value).stdout
+        assert task[:8] not in runs("list", lists, option, "other").stdout
 
 
 def test_what_a_program_reads_is_not_wrapped(world: World, plane: Plane, runs: Runs) -> None:

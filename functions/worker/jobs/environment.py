@@ -14,7 +14,7 @@ from jobs.matching import event_root
 from jobs.model import Env, SecretKey, Task
 
 Secrets = Callable[[str], Mapping[str, str]]
-"""A secret's keys and values by its name; raises KeyError if there is no such secret."""
+"""A secret's keys and values by its name; raises KeyError with the store's name if there is none."""
 
 
 class InvalidEnvironment(Exception):
@@ -132,10 +132,10 @@ def _from_secret_key(env: Env, secrets: Secrets) -> Variable:
 def _content(env: Env, secret: str, secrets: Secrets) -> Mapping[str, str]:
     try:
         return secrets(secret)
-    except KeyError:
+    except KeyError as missing:
         raise InvalidEnvironment(
             f"could not add env with name {env.name}, valueFrom {env.value_from}: "
-            f'secrets "{secret}" not found'
+            f'secrets "{missing.args[0]}" not found'
         ) from None
 
 

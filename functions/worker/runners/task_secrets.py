@@ -51,7 +51,10 @@ class TaskSecrets:
         return self.find(name).values
 
     def find(self, name: str) -> TaskSecret:
-        """A secret's variables and their references. Raises KeyError, SecretUnusable."""
+        """A secret's variables and their references. Raises KeyError, SecretUnusable.
+
+        The error names the secret as the store does, by which whoever reads it finds it there.
+        """
         if not self._prefix or not NAME.fullmatch(name):
             raise KeyError(name)
         full_name = self._prefix + name
@@ -63,7 +66,7 @@ class TaskSecrets:
         except BotoCoreError as problem:
             raise SecretUnusable(f"the secret {full_name} can't be read: {problem}") from None
         if found is None:
-            raise KeyError(name)
+            raise KeyError(full_name)
         return found
 
     def _object(self, full_name: str) -> TaskSecret | None:

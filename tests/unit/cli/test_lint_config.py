@@ -285,6 +285,7 @@ def test_an_event_that_no_action_handles_is_a_problem(file: Path, capsys: pytest
         ("{", "is no JSON"),
         ("[]", "is no event"),
         ('{"type": "x"}', "is no event"),
+        ("[" * 100_000, "is no JSON"),
     ],
 )
 def test_an_event_that_is_none_is_no_result(
@@ -297,6 +298,16 @@ def test_an_event_that_is_none_is_no_result(
     assert lint_config.main([str(file), "--event", str(tmp_path / "event.json")]) == 2
 
     assert complaint in capsys.readouterr().err
+
+
+def test_a_job_config_of_any_depth_is_a_sentence(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text('{"apiVersion": "v2", "actions": ' + "[" * 100_000)
+
+    assert lint_config.main([str(file)]) == 1
+
+    assert capsys.readouterr().out == (
+        f"{file}, line 1: not a YAML document: nested deeper than 100 levels\n"
+    )
 
 
 def test_it_runs_as_a_module(file: Path) -> None:

@@ -73,6 +73,11 @@ def test_a_secret_that_is_not_there_is_a_key_error(secrets: TaskSecrets, name: s
         secrets(name)
 
 
+def test_the_error_names_the_secret_as_the_store_does(secrets: TaskSecrets) -> None:
+    with pytest.raises(KeyError, match="'keptn/nobody'"):
+        secrets("nobody")
+
+
 def test_in_ssm_a_secret_without_parameters_is_a_key_error(aws: None) -> None:
     with pytest.raises(KeyError):
         TaskSecrets("ssm", "keptn/", client)("load")

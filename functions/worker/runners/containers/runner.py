@@ -143,16 +143,16 @@ class FargateRunner:
                 find,
                 allow_secret_references=self._settings.allow_secret_references,
             )
+            field = "secretFiles"
             for files in task.secret_files:
                 if files.name not in found:
                     find(files.name)
+            field = "imagePullSecrets"
             return made, found, references(task, made, found, self._secrets.find)
         except (InvalidEnvironment, SecretUnusable) as problem:
             raise TaskUnusable(str(problem)) from None
         except KeyError as missing:
-            raise TaskUnusable(
-                f"The secret {missing.args[0]}, which imagePullSecrets or secretFiles name, is not found."
-            ) from None
+            raise TaskUnusable(f"{field}: the secret {missing.args[0]} is not found.") from None
 
     def _size(self, task: Task) -> Size:
         asked = wanted(task.resources, Size(self._settings.cpu, self._settings.memory))
