@@ -7,6 +7,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 
 from local.keptn.control_plane import Keptn
 from local.keptn.events import PREFIX, Event, kind_of
+from local.keptn.overview import STALE, Overview, in_words, is_meant, silence
 from local.keptn.sequence_states import SequenceState
 from local.keptn.sources import hue_of
 from local.keptn.timeline import draw
@@ -46,9 +47,15 @@ class Moment:
             source=str(event["source"]),
             hue=hue_of(str(event["source"])),
             result=str(data.get("result") or "") if kind == "finished" else "",
-            status=str(data.get("status") or "") if kind == "finished" else "",
+            status=_telling(data) if kind == "finished" else "",
             message=str(data.get("message") or ""),
         )
+
+
+def _telling(data: dict[str, Any]) -> str:
+    """The status of what is finished, where it says more than its result: what fails `succeeded`, too."""
+    status = str(data.get("status") or "")
+    return "" if status == "succeeded" and data.get("result") else status
 
 
 class Bridge:
@@ -61,7 +68,7 @@ class Bridge:
         """The pages and the forms on them."""
         pages = Blueprint("bridge", __name__)
         pages.add_url_rule("", view_func=self.sequences)
-        sequence = "/sequence/<project>/<keptn_context>"
+        sequence = "/project/<project>/sequence/<keptn_context>"  # as in Keptn's own
         pages.add_url_rule(sequence, view_func=self.sequence)
         pages.add_url_rule(f"{sequence}/control", view_func=self.control, methods=["POST"])
         pages.add_url_rule("/integrations", view_func=self.integrations)
@@ -71,11 +78,14 @@ class Bridge:
         return pages
 
     def sequences(self) -> str:
-        """All sequences, newest first."""
-        found = [state for name in self._keptn.projects for state in self._states(name)]
-        found.sort(key=lambda state: str(state["time"]), reverse=True)
-        shown = [(state, self._latest(state)) for state in found[:_SHOWN_SEQUENCES]]
-        return self._page("sequences", 2, sequences=shown, total=len(found))
+        """All sequences, newest first, or those in which each word of a search is found."""
+        words = request.args.get("search", "").strip()
+        listed = [state for name in self._keptn.projects for state in self._states(name)]
+        listed.sort(key=lambda state: str(state["time"]), reverse=True)
+        known = [(state, self._overview(state)) for state in listed]
+        found = [(state, overview) for state, overview in known if is_meant(words, state, overview)]
+        shown = [(state, overview, self._latest(state)) for state, overview in found[:_SHOWN_SEQUENCES]]
+        return self._page("sequences", 2, sequences=shown, total=len(found), search=words)
 
     def sequence(self, project: str, keptn_context: str) -> Response:
         """One sequence and its events on a time line."""
@@ -85,7 +95,8 @@ class Bridge:
         events = self._keptn.events(keptn_context)
         moments = [Moment.of(event) for event in events]
         picture = draw(events, self._keptn.clock.now())
-        return Response(self._page("sequence", 2, sequence=state, moments=moments, picture=picture))
+        shown = {"sequence": state, "overview": self._overview(state), "moments": moments}
+        return Response(self._page("sequence", 2, picture=picture, **shown))
 
     def control(self, project: str, keptn_context: str) -> Any:
         """Pause, resume or abort a sequence."""
@@ -94,8 +105,14 @@ class Bridge:
 
     def integrations(self) -> str:
         """All integrations with their subscriptions and error logs."""
+        now = self._keptn.clock.now()
         found = [
-            {**integration, "logs": self._keptn.uniform.logs(LogQuery(integration["id"]))[:_SHOWN_LOGS]}
+            {
+                **integration,
+                "logs": self._keptn.uniform.logs(LogQuery(integration["id"]))[:_SHOWN_LOGS],
+                "silence": in_words(silence(integration, now)),
+                "is_stale": silence(integration, now) > STALE,
+            }
             for integration in self._keptn.uniform.integrations()
         ]
         return self._page("integrations", 30, integrations=found)
@@ -124,6 +141,9 @@ class Bridge:
             return Response(self._page("missing", 5), 404)
         return redirect(url_for("bridge.integrations"), 303)
 
+    def _overview(self, state: SequenceState) -> Overview:
+        return Overview.of(state, self._keptn.events(state["shkeptncontext"]), self._keptn.clock.now())
+
     def _latest(self, state: SequenceState) -> Moment:
         return Moment.of(self._keptn.events(state["shkeptncontext"])[-1])
 
@@ -132,7 +152,8 @@ class Bridge:
 
     def _page(self, page: str, refresh: int, **shown: Any) -> str:
         version = self._keptn.release.version
-        return render_template("bridge.html", page=page, refresh=refresh, version=version, **shown)
+        shown = {"page": page, "refresh": refresh, "version": version, "in_words": in_words, **shown}
+        return render_template("bridge.html", **shown)
 
 
 def _names(text: str) -> list[str]:

@@ -37,6 +37,8 @@ MADE_BY: dict[str, tuple[str, ...]] = {
         "s3:PutEncryptionConfiguration",
     ),
     "AWS::S3::BucketPolicy": ("s3:PutBucketPolicy", "s3:DeleteBucketPolicy"),
+    "AWS::SNS::Subscription": ("sns:Subscribe", "sns:Unsubscribe"),
+    "AWS::SNS::Topic": ("sns:CreateTopic", "sns:SetTopicAttributes", "sns:DeleteTopic"),
     "AWS::SQS::Queue": ("sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:DeleteQueue"),
     "AWS::Scheduler::Schedule": (
         "scheduler:CreateSchedule",
