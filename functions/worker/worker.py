@@ -53,7 +53,8 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
         subject = {change.kind: change.handle}
     try:
         parts, worker, errors = build()
-        done = serve(worker, errors, event, Deadline.from_context(parts.clock, context))
+        deadline = Deadline.from_context(parts.clock, context)
+        done = serve(worker, errors, event, deadline, context.aws_request_id)
     except Exception as problem:
         logger.error("run failed", **subject, reason=str(problem), kind=type(problem).__name__)
         raise
@@ -61,13 +62,19 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
     return {**subject, "what": done}
 
 
-def serve(worker: RunExecutor, errors: ErrorLog, event: Mapping[str, Any], deadline: Deadline) -> str:
-    """Let the worker handle one event of either kind, then log its errors; what happened, in a few words."""
+def serve(
+    worker: RunExecutor, errors: ErrorLog, event: Mapping[str, Any], deadline: Deadline, invocation: str
+) -> str:
+    """Let the worker handle one event of either kind, then log its errors; what happened, in a few words.
+
+    `invocation` is the function's request id.
+    """
     if "event_id" in event:
         integration_id = str(event.get("integration_id", ""))
         done = worker.handle(
             str(event["event_id"]),
             deadline,
+            invocation=invocation,
             version=event.get("version"),
             integration_id=integration_id,
             subscription_id=str(event.get("subscription_id", "")),
@@ -80,7 +87,7 @@ def serve(worker: RunExecutor, errors: ErrorLog, event: Mapping[str, Any], deadl
     run = worker.waiting_for(change.token)
     if run is None or run.step is None:
         return f"no run waits for this {change.kind}"
-    done = worker.handle_end(run, change.end, deadline)
+    done = worker.handle_end(run, change.end, deadline, invocation)
     errors.send(run.step.integration_id, deadline)
     return done
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from local.keptn.timing import Timing
 from tests.faults.injection import Fault, Injector, Killed
@@ -29,6 +30,10 @@ class Simulation:
         """Whether no reply is owed, or nobody polls for as long as Keptn waits for the first."""
         self.is_broken = False
         """Whether the worker can not be imported."""
+        self.are_records_lost = False
+        """Whether Lambda leaves nothing of a failed invocation in the failure queue."""
+        self.died: list[tuple[dict[str, Any], BaseException, str]] = []
+        """The invocations that failed: what they were invoked with, how they died, and their request ids."""
         self.tasks: list[str] = []
         self.plane = self.new_plane()
         self.plane.queue.invoke = self.injector.wrap_invoke(self.plane.queue.invoke)  # type: ignore[method-assign]
@@ -38,9 +43,12 @@ class Simulation:
         """The plane, whose calls suffer what the injector says; sets its failure queue."""
         raise NotImplementedError
 
-    def give_up(self, payload: dict[str, Any], death: BaseException) -> None:
+    def give_up(self, payload: dict[str, Any], death: BaseException, invocation: str = "1") -> None:
         """An invocation came to nothing, and Lambda leaves it in the failure queue."""
-        self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=given_up(payload, death))
+        self.died.append((payload, death, invocation))
+        if self.are_records_lost:
+            return
+        self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=given_up(payload, death, invocation))
 
     def trigger(self, **data: Any) -> None:
         """A user triggers the sequence, with data."""
@@ -66,14 +74,18 @@ class Simulation:
                 self.poll()
             invocations, self.plane.queue.invocations[:] = list(self.plane.queue.invocations), []
             for payload in invocations:
-                self.survive(lambda payload=payload: self.work(payload), payload)  # type: ignore[misc]
+                self.invoke(payload)
             self.world.clock.advance(seconds)
 
-    def work(self, payload: dict[str, Any]) -> None:
-        """An invocation of the worker."""
-        if self.is_broken:
-            raise ImportError("No module named 'yaml'")
-        self.plane.work(payload)
+    def invoke(self, payload: dict[str, Any]) -> None:
+        """An invocation of the worker, which may fail."""
+        invocation = str(uuid4())
+        try:
+            if self.is_broken:
+                raise ImportError("No module named 'yaml'")
+            self.plane.work(payload, invocation=invocation)
+        except (Killed, Exception) as death:
+            self.give_up(payload, death, invocation)
 
     def wait(self, cycles: int, seconds: float) -> None:
         """Cycles far apart, with nothing taken from Lambda's queue."""
@@ -92,15 +104,14 @@ class Simulation:
             self.another_poller_cycles()
             self.world.clock.advance(100.0)
 
-    def survive(self, act: Callable[[], object], payload: dict[str, Any] | None = None) -> None:
-        """Do what may die: the poller, or an invocation with its payload."""
+    def survive(self, act: Callable[[], object]) -> None:
+        """Do what may be the poller's death."""
         try:
             act()
-        except (Killed, Exception) as death:
-            if payload is not None:
-                self.give_up(payload, death)
-            elif isinstance(death, Killed):
-                self.plane.poller = self.plane.new_poller()
+        except Killed:
+            self.plane.poller = self.plane.new_poller()
+        except Exception:
+            return
 
     def come_to_rest(self) -> None:
         """No more faults: everything must come to rest, and the invariants hold."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -199,13 +200,14 @@ class Interleaving(RuleBasedStateMachine):
 
     def _work(self, payload: dict[str, Any], outcome: str) -> None:
         self.plane.tasks.does = lambda performance: self._do(outcome, performance)
+        invocation = str(uuid4())
         try:
             if self.broken_for:
                 self.broken_for -= 1
                 raise ImportError("No module named 'yaml'")
-            self.plane.work(payload)
+            self.plane.work(payload, invocation=invocation)
         except (Killed, LedgerUnavailable, ImportError) as death:
-            self.sqs.send_message(QueueUrl="failures", MessageBody=given_up(payload, death))
+            self.sqs.send_message(QueueUrl="failures", MessageBody=given_up(payload, death, invocation))
 
     def _do(self, outcome: str, performance: Performance) -> Outcome:
         if outcome == "raises":

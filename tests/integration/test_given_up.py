@@ -4,15 +4,17 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
 
+from control.observing import FAILURES_EVERY
 from control.plan import START_AFTER
 from execution_plane.clock import Deadline
-from execution_plane.keptn.events import TriggeredEvent
-from execution_plane.ledger.runs import MOST_ATTEMPTS, Run, State
-from runs.work import Find, Work
+from execution_plane.keptn.events import Outcome, TriggeredEvent
+from execution_plane.ledger.runs import BEGIN_LEASE, MOST_ATTEMPTS, Run, State
+from runs.work import Find, Performance, Work
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Fault, Injector, Killed
 from tests.faults.invariants import bring_to_rest, check_invariants
@@ -31,9 +33,15 @@ class Given:
         self._sqs = boto3.client("sqs")
         self.queue_url = queue_url
 
-    def up(self, payload: dict[str, Any], error: str = "", condition: str = "RetriesExhausted") -> None:
+    def up(
+        self,
+        payload: dict[str, Any],
+        error: str = "",
+        condition: str = "RetriesExhausted",
+        invocation: str = "1",
+    ) -> None:
         record = {
-            "requestContext": {"condition": condition},
+            "requestContext": {"requestId": invocation, "condition": condition},
             "requestPayload": payload,
             **({"responsePayload": {"errorMessage": error}} if error else {}),
         }
@@ -50,16 +58,17 @@ def plane(new_plane: PlaneMaker, given: Given) -> Plane:
     return new_plane(sqs=boto3.client("sqs"), failure_queue_url=given.queue_url)
 
 
-def deliver(plane: Plane, given: Given, invoke: Callable[[dict[str, Any]], object]) -> None:
+def deliver(plane: Plane, given: Given, invoke: Callable[..., object]) -> None:
     """Everything in Lambda's queue; what fails goes to the failure queue."""
     invocations, plane.queue.invocations[:] = list(plane.queue.invocations), []
     for payload in invocations:
+        invocation = str(uuid4())
         try:
-            invoke(payload)
+            invoke(payload, invocation=invocation)
         except Killed:
-            given.up(payload, EXITED)
+            given.up(payload, EXITED, invocation=invocation)
         except ImportError as error:
-            given.up(payload, str(error))
+            given.up(payload, str(error), invocation=invocation)
 
 
 def test_a_worker_that_can_not_be_imported_shows_in_keptn_within_minutes(
@@ -67,7 +76,7 @@ def test_a_worker_that_can_not_be_imported_shows_in_keptn_within_minutes(
 ) -> None:
     """A deployment broke it: every task that is triggered fails, and says why."""
 
-    def can_not_be_imported(_: dict[str, Any]) -> None:
+    def can_not_be_imported(_: dict[str, Any], **__: str) -> None:
         raise ImportError(IMPORT_ERROR)
 
     tasks = [world.trigger() for _ in range(3)]
@@ -92,7 +101,7 @@ def test_a_run_in_flight_meets_a_worker_that_can_not_be_imported(
 ) -> None:
     """Its first worker was lost, and then a deployment broke the next."""
 
-    def fails(_: dict[str, Any]) -> None:
+    def fails(_: dict[str, Any], **__: str) -> None:
         raise Killed if plane.run(task).dispatches == 1 else ImportError(IMPORT_ERROR)
 
     task = world.trigger()
@@ -111,7 +120,7 @@ def test_a_run_in_flight_meets_a_worker_that_can_not_be_imported(
 def test_a_worker_that_can_not_be_imported_at_a_containers_end_shows_in_keptn_within_minutes(
     world: World, plane: Plane, given: Given
 ) -> None:
-    def can_not_be_imported(_: dict[str, Any]) -> None:
+    def can_not_be_imported(_: dict[str, Any], **__: str) -> None:
         raise ImportError(IMPORT_ERROR)
 
     use_job_config(plane, ONE)
@@ -167,6 +176,7 @@ def test_an_invocation_that_aws_gives_up_on_ends_its_run_with_awss_reason(
         plane.cycle()
     assert plane.run(task).state is State.CLAIMED
     given.up(payload, condition="EventAgeExceeded")
+    world.clock.advance(10)
 
     bring_to_rest(world)
 
@@ -253,6 +263,102 @@ def test_a_worker_that_crashes_once_before_its_task_is_replaced(
     assert poisoned.acquired == [task] * 2
     check_invariants(world, [task])
     assert world.finished(task)["result"] == "pass"
+
+
+def test_a_worker_that_dies_in_its_task_shows_in_keptn_within_seconds(
+    world: World, plane: Plane, given: Given
+) -> None:
+    """Its function has still a quarter of an hour."""
+
+    def die(_: Performance) -> Outcome:
+        raise Killed
+
+    plane.tasks.does = die
+    task = world.trigger()
+    plane.cycle()
+    world.clock.advance(10)
+    deliver(plane, given, plane.work)
+    world.clock.advance(5)
+
+    plane.cycle()
+    world.settle()
+
+    assert world.keptn.counts(task) == (1, 1)
+    assert "while the task ran" in world.finished(task)["message"]
+    assert "signal: killed" in world.finished(task)["message"]
+
+
+def test_a_record_of_an_earlier_attempt_ends_no_later_one(world: World, plane: Plane, given: Given) -> None:
+    """The first worker's lease is over before its record comes, while the second is at the task."""
+
+    def receive_the_record(performance: Performance) -> Outcome:
+        given.up(late, EXITED, invocation="first")
+        for _ in range(3):
+            world.clock.advance(10)
+            plane.cycle()
+            assert performance.still_wanted()
+        return Outcome("pass", "succeeded", "done")
+
+    task = world.trigger()
+    Poisoned(plane, {task}, most=1)
+    plane.tasks.does = receive_the_record
+    plane.cycle()
+    late = plane.queue.invocations.pop()
+    with pytest.raises(Killed):
+        plane.work(late, invocation="first")
+    world.clock.advance(BEGIN_LEASE)
+    plane.cycle()
+    plane.cycle()
+    plane.work_all()
+    world.settle()
+
+    assert world.finished(task)["message"] == "done"
+    assert plane.run(task).attempt == 2
+
+
+def test_a_worker_that_gave_its_run_back_and_then_fails_is_no_reason_to_give_it_up(
+    world: World, plane: Plane, given: Given
+) -> None:
+    task = world.trigger()
+    plane.cycle()
+    (payload,) = plane.queue.invocations
+    claimed = plane.ledger.move(plane.run(task), plane.run(task).acquired(world.clock.now(), "first"))
+    plane.ledger.move(claimed, claimed.given_back(world.clock.now()))
+    plane.queue.invocations.clear()
+    given.up(payload, EXITED, invocation="first")
+
+    bring_to_rest(world)
+
+    check_invariants(world, [task])
+    assert world.finished(task)["message"] == "done"
+
+
+def test_the_failure_queue_is_read_only_for_runs_that_a_worker_may_have(
+    world: World, new_plane: PlaneMaker, given: Given
+) -> None:
+    """And each few seconds at most: a busy plane polls each second, and each request to SQS costs."""
+    received: list[float] = []
+
+    class Counting:
+        def receive_message(self, **_: Any) -> dict[str, Any]:
+            received.append(world.clock.now())
+            return {}
+
+    plane = new_plane(sqs=Counting(), failure_queue_url=given.queue_url)
+
+    def poll(seconds: int) -> int:
+        received.clear()
+        for _ in range(seconds):
+            plane.cycle()
+            world.clock.advance(1)
+        return len(received)
+
+    assert poll(60) == 0, "idle"
+    use_job_config(plane, ONE)
+    world.trigger()
+    assert poll(60) <= 60 / FAILURES_EVERY, "a worker may have it"
+    begin(plane)
+    assert poll(60) == 0, "a container has it"
 
 
 def test_a_poison_event_does_not_slow_the_others(world: World, plane: Plane, given: Given) -> None:

@@ -10,11 +10,11 @@ from execution_plane.clock import Clock
 HIDDEN = 30.0  # seconds for which a message that was received, and not deleted, is not received again
 
 
-def given_up(payload: Mapping[str, Any], death: BaseException) -> str:
-    """The record of an invocation that failed, as a message's body."""
+def given_up(payload: Mapping[str, Any], death: BaseException, invocation: str = "1") -> str:
+    """The record of an invocation that failed, by its request id, as a message's body."""
     return json.dumps(
         {
-            "requestContext": {"condition": "RetriesExhausted"},
+            "requestContext": {"requestId": invocation, "condition": "RetriesExhausted"},
             "requestPayload": payload,
             "responsePayload": {"errorMessage": f"injected: {death!r}"},
         }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from control.controller import Controller, TickReport
 from control.dispatch import Dispatcher, FailureQueue
@@ -162,7 +163,7 @@ class Plane:
         self._subscriptions = subscriptions
         self._integration = integration
         self._is_steered = is_steered
-        self._failures = FailureQueue(lambda: sqs, failure_queue_url)
+        self._sqs, self._failure_queue_url = sqs, failure_queue_url
         self.work_finder: WorkFinder = work_finder or self.tasks
         self._patient = patient
         self.poller = self.new_poller()
@@ -176,7 +177,7 @@ class Plane:
             ledger=self.ledger,
             replies=Replies(control_plane, self.ledger, self.world.aws_clock, patient=False),
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
-            failures=self._failures,
+            failures=FailureQueue(lambda: self._sqs, self._failure_queue_url),
             steps=self.steps(),
             subscriptions=self._subscription_source(control_plane, errors),
             errors=errors,
@@ -222,8 +223,12 @@ class Plane:
             Deadline.after(self.clock, timeout),
         )
 
-    def work(self, payload: Mapping[str, Any], seconds: float = FUNCTION_SECONDS) -> str:
-        """One invocation of the worker, in a new execution environment."""
+    def work(
+        self, payload: Mapping[str, Any], seconds: float = FUNCTION_SECONDS, *, invocation: str = ""
+    ) -> str:
+        """One invocation of the worker, in a new execution environment; with a request id of its own, if
+        none is given.
+        """
         control_plane = self.world.client()
         errors = ErrorLog(control_plane)
         worker = RunExecutor(
@@ -236,7 +241,8 @@ class Plane:
             clock=self.world.aws_clock,
             pool=self.pool,
         )
-        return serve(worker, errors, payload, Deadline.after(self.clock, seconds))
+        deadline = Deadline.after(self.clock, seconds)
+        return serve(worker, errors, payload, deadline, invocation or str(uuid4()))
 
     def deliver_end(self, event: Mapping[str, Any]) -> None:
         """Put a container's end into Lambda's queue, as EventBridge does."""

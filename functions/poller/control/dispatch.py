@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 PAYLOAD_SCHEMA = 1
 MESSAGES = 10  # SQS gives no more at once
+MOST_REMEMBERED = 1_000  # invocations that failed
 
 
 class DispatchFailed(Exception):
@@ -54,22 +56,39 @@ class Dispatcher:
             raise DispatchFailed(f"Lambda did not take the invocation of the worker: {problem}") from problem
 
 
+@dataclass(frozen=True)
+class Failures:
+    """The worker's invocations that failed."""
+
+    latest: Mapping[str, Failure] = field(default_factory=dict)
+    """Of each event, among those that were read just now, by the event's id."""
+    known: Mapping[str, Failure] = field(default_factory=dict)
+    """All that this process remembers, by their request ids."""
+
+
 class FailureQueue:
-    """Where Lambda leaves the worker invocations that it gave up on: throttled for hours, or failed."""
+    """Where Lambda leaves the worker invocations that it gave up on: throttled for hours, or failed.
+
+    Which invocations failed is remembered: what a dead worker had may show in the ledger's index only later.
+    """
 
     def __init__(self, client: "Callable[[], SQSClient]", queue_url: str | None) -> None:
         self._client = client
         self._queue_url = queue_url
+        self._known: dict[str, Failure] = {}
 
-    def receive(self) -> Mapping[str, Failure]:
-        """Take what is there; the latest failure by event id. A queue that can't be read is an empty one,
-        and is logged.
+    def known(self) -> Failures:
+        """What is remembered."""
+        return Failures(known=self._known)
 
-        What is taken is gone: should the poller die before it acts, the run's own deadline serves.
+    def receive(self) -> Failures:
+        """Take what is there. A queue that can't be read is an empty one, and is logged.
+
+        What is taken is gone: should the poller die before it acts, the run's lease and deadline serve.
         """
-        failures: dict[str, Failure] = {}
+        latest: dict[str, Failure] = {}
         if not self._queue_url:
-            return failures
+            return self.known()
         try:
             while (
                 messages := self._client()
@@ -77,9 +96,10 @@ class FailureQueue:
                 .get("Messages", [])
             ):
                 for event_id, failure in filter(None, (_read(message["Body"]) for message in messages)):
-                    known = failures.get(event_id)
-                    if known is None or (failure.version or 0) >= (known.version or 0):
-                        failures[event_id] = failure
+                    self._remember(failure)
+                    earlier = latest.get(event_id)
+                    if event_id and (earlier is None or (failure.version or 0) >= (earlier.version or 0)):
+                        latest[event_id] = failure
                 self._client().delete_message_batch(
                     QueueUrl=self._queue_url,
                     Entries=[
@@ -89,25 +109,31 @@ class FailureQueue:
                 )
         except (ClientError, BotoCoreError) as problem:
             logger.warning("the failure queue can't be read", reason=str(problem))
-        return failures
+        return Failures(latest, self._known)
+
+    def _remember(self, failure: Failure) -> None:
+        if failure.invocation:
+            self._known[failure.invocation] = failure
+        while len(self._known) > MOST_REMEMBERED:
+            del self._known[next(iter(self._known))]
 
 
 def _read(body: str) -> tuple[str, Failure] | None:
     """The event id and the failure in one record of Lambda's; None for anything else that got into the queue.
 
+    The id is empty for an invocation by a container's end, which the poller sees by itself.
+
     Source: AWS Lambda developer guide, "Retaining records of asynchronous invocations".
     """
     try:
         record: Any = json.loads(body)
-        payload = record["requestPayload"]
-        if "event_id" not in payload:
-            return None  # a container's end, which the poller sees by itself
-        event_id, version = str(payload["event_id"]), payload.get("version")
-        condition = str(record["requestContext"]["condition"])
+        payload, context = record["requestPayload"], record["requestContext"]
+        event_id, version = str(payload.get("event_id", "")), payload.get("version")
+        condition, invocation = str(context["condition"]), str(context.get("requestId", ""))
         answer = record.get("responsePayload")
         detail = answer.get("errorMessage") if isinstance(answer, dict) else answer
     except (ValueError, KeyError, TypeError, AttributeError):
         logger.warning("the failure queue holds something that is no record of an invocation")
         return None
     reason = f"AWS gave up on invoking the worker ({condition}): {detail or 'no more is known'}"
-    return event_id, Failure(reason, version if isinstance(version, int) else None)
+    return event_id, Failure(reason, version if isinstance(version, int) else None, invocation)

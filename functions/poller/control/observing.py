@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
-from control.dispatch import FailureQueue
+from control.dispatch import FailureQueue, Failures
 from control.looks import Looks
 from control.plan import Observed, Seen
 from control.probes import TaskProbes
@@ -19,7 +19,9 @@ from execution_plane.keptn.uniform import LogEntry
 from execution_plane.ledger.runs import MOST_ATTEMPTS, Run, State
 from execution_plane.telemetry import Count, count, logger
 
-FAILURES_AFTER = 30.0  # seconds a run is claimed before the failure queue is worth reading
+# Seconds for which a run is here, and since the last time, before the failure queue is worth reading: a busy
+# plane polls each second, and most of its tasks are over before.
+FAILURES_EVERY = 5.0
 SETTLED_AFTER = 3.0  # seconds of an event's age by which a control plane without looks has noted its task
 LONGEST_VALUE = 64  # characters of a value that the log shows
 REMEMBERED = 10_000  # refused events that are not logged again
@@ -72,6 +74,7 @@ class Observer:
         self._pool = pool
         self._seen_before: frozenset[str] = frozenset()
         self._refused: set[str] = set()
+        self._failures_read_at: float | None = None
 
     def observe(self, active: Sequence[Run], subscriptions: Sequence[Subscription]) -> Observation:
         """List what is open, of the types that are subscribed to and of those that active runs have."""
@@ -145,8 +148,17 @@ class Observer:
                 return Seen.OPEN
             return Seen.ABSENT if any(query.covers(run.event) for query, _ in listed) else Seen.UNKNOWN
 
-        failures = self._failures.receive() if any(_is_awaited(run, now) for run in active) else {}
-        return Observed(seen, events, failures, self._waiting.observe(active))
+        failures = self._failed(active, now)
+        return Observed(seen, events, failures.latest, failures.known, self._waiting.observe(active))
+
+    def _failed(self, active: Sequence[Run], now: float) -> Failures:
+        """The worker's invocations that failed; the queue is read no more often than it is worth."""
+        read_at, at = self._failures_read_at, self._clock.monotonic()
+        is_due = read_at is None or at >= read_at + FAILURES_EVERY
+        if not is_due or not any(_is_awaited(run, now) for run in active):
+            return self._failures.known()
+        self._failures_read_at = at
+        return self._failures.receive()
 
     def _ours(
         self, raw: object, subscriptions: Sequence[Subscription], left: list[str]
@@ -182,7 +194,8 @@ class Observer:
 
 
 def _is_awaited(run: Run, now: float) -> bool:
-    """Whether a worker should have taken the run by now, so that AWS may have given up on invoking it."""
-    if run.state is State.CLAIMED:
-        return now >= run.claimed_at + FAILURES_AFTER
-    return run.state is State.WAITING and run.step is not None and run.step.wakes >= MOST_ATTEMPTS
+    """Whether a worker has the run, or should have, for so long that AWS may have given up on it."""
+    if run.state in {State.CLAIMED, State.RUNNING}:
+        return now >= run.claimed_at + FAILURES_EVERY
+    is_often_woken = run.step is not None and run.step.wakes >= MOST_ATTEMPTS
+    return run.state is State.WAITING and (bool(run.invocation) or is_often_woken)

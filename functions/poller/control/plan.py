@@ -63,6 +63,8 @@ class Failure:
     reason: str
     version: int | None = None
     """Of the run, when the invocation was made; None if its payload does not say."""
+    invocation: str = ""
+    """Its request id."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,15 @@ class Observed:
     """One cycle's observations: what Keptn lists, what AWS gave up on, and how steps fare.
 
     `events` are the listed events that have no run, and that this plane subscribes to and can handle, by id;
-    `failures` has the invocations for a run that failed, `steps` what is known of a waiting run's, and
-    `looks` what Keptn says of those events that it was asked about, by event id.
+    `failures` has the latest invocation for a run that failed, `steps` what is known of a waiting run's, and
+    `looks` what Keptn says of those events that it was asked about, by event id. `dead` has all invocations
+    that are known to have failed, by their request ids.
     """
 
     seen: Callable[[Run], Seen]
     events: Mapping[str, EventRef]
     failures: Mapping[str, Failure] = field(default_factory=dict)
+    dead: Mapping[str, Failure] = field(default_factory=dict)
     steps: Mapping[str, StepStatus] = field(default_factory=dict)
     looks: Mapping[str, Look | None] = field(default_factory=dict)
 
@@ -97,12 +101,14 @@ class _Facts:
     run: Run
     now: float
     failure: Failure | None
+    death: Failure | None
+    """How the worker ended that has the run, or had it last, if it is known to have failed."""
     status: StepStatus
 
     @property
     def can_not_be_taken(self) -> bool:
         """Whether AWS gave up on an invocation that never had the run; one that had it was an attempt."""
-        if self.failure is None:
+        if self.failure is None or self.failure == self.death:
             return False
         return self.run.attempt == 0 or self.failure.version == self.run.version
 
@@ -113,7 +119,12 @@ class _Facts:
 
     @property
     def lease_is_over(self) -> bool:
-        return self.now >= self.run.lease_until
+        return self.now >= self.run.lease_until or self.worker_is_dead
+
+    @property
+    def worker_is_dead(self) -> bool:
+        """Whether the lease is a worker's that is known to be dead, so that nobody acts on the run."""
+        return self.death is not None and self.run.state in {State.RUNNING, State.WAITING}
 
     @property
     def waits_too_long(self) -> bool:
@@ -181,12 +192,14 @@ def _given_up(facts: _Facts) -> str:
 
 
 def _crashed(facts: _Facts) -> str:
-    why = f": {facts.failure.reason}" if facts.failure else "; see its log group."
+    known = facts.death or facts.failure
+    why = f": {known.reason}" if known else "; see its log group."
     return f"The worker was lost {facts.run.attempt} times before the task began{why}"
 
 
-def _lost(_: _Facts) -> str:
-    return "The worker was lost while the task ran (out of memory, killed, or a crash); see its log group."
+def _lost(facts: _Facts) -> str:
+    why = f": {facts.death.reason}" if facts.death else "; see its log group."
+    return f"The worker was lost while the task ran (out of memory, killed, or a crash){why}"
 
 
 def _unhandled(facts: _Facts) -> str:
@@ -255,8 +268,13 @@ def plan(observed: Observed, active: Sequence[Run], now: float) -> list[Step]:
 
 def _step_for(run: Run, observed: Observed, now: float) -> Step | None:
     event_id = run.event.id
-    status = observed.steps.get(event_id, StepStatus.UNKNOWN)
-    facts = _Facts(run, now, observed.failures.get(event_id), status)
+    facts = _Facts(
+        run,
+        now,
+        failure=observed.failures.get(event_id),
+        death=observed.dead.get(run.invocation),
+        status=observed.steps.get(event_id, StepStatus.UNKNOWN),
+    )
     seen = observed.seen(run)
     if seen is Seen.ABSENT and run.silent and run.state in {State.RUNNING, State.WAITING}:
         seen = Seen.OPEN  # silent work goes on, whatever becomes of the event that it answers nothing to

@@ -82,6 +82,7 @@ class RunExecutor:
         event_id: str,
         deadline: Deadline,
         *,
+        invocation: str = "",
         version: int | None = None,
         integration_id: str = "",
         subscription_id: str = "",
@@ -89,15 +90,15 @@ class RunExecutor:
         """Serve a dispatched run; what happened, in a few words. Raises LedgerUnavailable.
 
         A waiting run is taken up only in the `version` in which it was dispatched. `deadline` is the
-        function's own; the two ids are of what the event came by.
+        function's own, `invocation` its request id; the two other ids are of what the event came by.
         """
         run = self._ledger.get(event_id)
         try:
             if run is not None and run.state is State.CLAIMED and run.attempt < MOST_ATTEMPTS:
-                run = self._ledger.move(run, run.acquired(self._clock.now()))
+                run = self._ledger.move(run, run.acquired(self._clock.now(), invocation))
                 return self._serve(run, deadline, Origin(integration_id, subscription_id))
             if run is not None and run.state is State.WAITING and run.version == version:
-                return self._take_up(run, deadline)
+                return self._take_up(run, deadline, invocation)
         except LostRace:
             return "somebody else has the run"
         return "nothing to do"
@@ -110,10 +111,10 @@ class RunExecutor:
         is_it = run and run.state is State.WAITING and run.step and run.step.token == token
         return run if is_it else None
 
-    def handle_end(self, run: Run, end: StepEnd, deadline: Deadline) -> str:
+    def handle_end(self, run: Run, end: StepEnd, deadline: Deadline, invocation: str = "") -> str:
         """Go on with a waiting run whose step has ended; what happened. Raises LedgerUnavailable."""
         try:
-            return self._resume(run, end, deadline)
+            return self._resume(run, end, deadline, invocation)
         except LostRace:
             return "somebody else has the run"
 
@@ -154,22 +155,22 @@ class RunExecutor:
         lease = RunLease(self._ledger, self._clock, run, deadline, origin, silent=is_silent)
         return self._go_on(_Errand(lease, event, work, deadline), None)
 
-    def _take_up(self, run: Run, deadline: Deadline) -> str:
+    def _take_up(self, run: Run, deadline: Deadline, invocation: str) -> str:
         """Take up a waiting run whose step has ended, or was never known to begin."""
         step = run.step
         assert step is not None
         if not step.handle:
-            return self._resume(run, None, deadline)
+            return self._resume(run, None, deadline, invocation)
         try:
             end = self._steps.end_of(step, self._clock.now())
         except StepsUnavailable as problem:
             return f"put off: {problem}"
-        return self._resume(run, end, deadline) if end else f"the {step.kind} has not ended"
+        return self._resume(run, end, deadline, invocation) if end else f"the {step.kind} has not ended"
 
-    def _resume(self, run: Run, end: StepEnd | None, deadline: Deadline) -> str:
+    def _resume(self, run: Run, end: StepEnd | None, deadline: Deadline, invocation: str) -> str:
         step = run.step
         assert step is not None
-        run = self._ledger.move(run, run.resumed(self._clock.now(), str(end or "")))
+        run = self._ledger.move(run, run.resumed(self._clock.now(), str(end or ""), invocation))
         if end:
             said: dict[str, Any] = {"kind": step.kind, step.kind: end.handle, "how": str(end), **end.codes}
             logger.info("step ended", event_id=run.event.id, **said)
@@ -286,7 +287,7 @@ class RunExecutor:
             handle = pending.submit()
         except SubmissionRefused as refusal:
             end = StepEnd(reason=str(refusal))
-            lease.move(lambda run: run.resumed(self._clock.now(), str(end)))
+            lease.move(lambda run: run.resumed(self._clock.now(), str(end), run.invocation))
             return end
         except NoCapacity as trouble:
             reason = str(trouble)

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from control.dispatch import Dispatcher, DispatchFailed, FailureQueue
+from control.dispatch import MOST_REMEMBERED, Dispatcher, DispatchFailed, FailureQueue, Failures
 from control.plan import Failure
 from execution_plane.keptn.events import EventRef
 from execution_plane.ledger.runs import Run
@@ -96,10 +96,11 @@ def test_a_record_gives_the_event_and_the_reason(sqs: Any, url: str) -> None:
     sqs.send_message(QueueUrl=url, MessageBody=record(responsePayload=error))
     sqs.send_message(QueueUrl=url, MessageBody=record("other", "EventAgeExceeded"))
 
-    failures = FailureQueue(lambda: sqs, url).receive()
+    failures = FailureQueue(lambda: sqs, url).receive().latest
 
     assert failures["event"] == Failure(
-        "AWS gave up on invoking the worker (RetriesExhausted): Unable to import module 'worker'"
+        "AWS gave up on invoking the worker (RetriesExhausted): Unable to import module 'worker'",
+        invocation="1",
     )
     assert "EventAgeExceeded" in failures["other"].reason
 
@@ -110,7 +111,28 @@ def test_of_several_failures_the_latest_counts(sqs: Any, url: str, versions: tup
         payload = {"schema": 1, "event_id": "event", "version": version}
         sqs.send_message(QueueUrl=url, MessageBody=record(requestPayload=payload))
 
-    assert FailureQueue(lambda: sqs, url).receive()["event"].version == 4
+    assert FailureQueue(lambda: sqs, url).receive().latest["event"].version == 4
+
+
+def test_an_invocation_that_failed_is_known_from_then_on_by_its_request_id(sqs: Any, url: str) -> None:
+    """Also one by a container's end, whose payload names no event."""
+    for number, payload in enumerate(({"event_id": "event"}, {"detail": {"taskArn": "arn"}})):
+        context = {"requestId": f"request-{number}", "condition": "RetriesExhausted"}
+        sqs.send_message(QueueUrl=url, MessageBody=record(requestContext=context, requestPayload=payload))
+    queue = FailureQueue(lambda: sqs, url)
+
+    assert queue.receive().latest.keys() == {"event"}
+    assert queue.receive().latest == {}
+    assert queue.receive().known.keys() == {"request-0", "request-1"}
+
+
+def test_no_more_than_the_latest_failures_are_remembered(sqs: Any, url: str) -> None:
+    queue = FailureQueue(lambda: sqs, url)
+    for number in range(MOST_REMEMBERED + 5):
+        queue._remember(Failure("it failed", invocation=str(number)))
+
+    assert len(queue.known().known) == MOST_REMEMBERED
+    assert str(MOST_REMEMBERED + 4) in queue.known().known
 
 
 def test_what_was_received_is_gone(sqs: Any, url: str) -> None:
@@ -118,8 +140,8 @@ def test_what_was_received_is_gone(sqs: Any, url: str) -> None:
     for number in range(25):
         sqs.send_message(QueueUrl=url, MessageBody=record(f"event-{number}"))
 
-    assert len(queue.receive()) == 25
-    assert queue.receive() == {}
+    assert len(queue.receive().latest) == 25
+    assert queue.receive().latest == {}
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert attributes["ApproximateNumberOfMessages"] == "0"
     assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
@@ -142,22 +164,22 @@ def test_what_is_no_record_is_taken_away_and_stops_nothing(sqs: Any, url: str, b
     sqs.send_message(QueueUrl=url, MessageBody=body)
     sqs.send_message(QueueUrl=url, MessageBody=record("good"))
 
-    assert list(FailureQueue(lambda: sqs, url).receive()) == ["good"]
+    assert list(FailureQueue(lambda: sqs, url).receive().latest) == ["good"]
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"errorMessage": None}, "killed", ["killed"], 7])
 def test_a_record_with_an_odd_answer_still_gives_the_event(sqs: Any, url: str, answer: object) -> None:
     sqs.send_message(QueueUrl=url, MessageBody=record(responsePayload=answer))
 
-    assert list(FailureQueue(lambda: sqs, url).receive()) == ["event"]
+    assert list(FailureQueue(lambda: sqs, url).receive().latest) == ["event"]
 
 
 def test_a_queue_that_is_not_there_is_an_empty_one(sqs: Any, url: str) -> None:
-    assert FailureQueue(lambda: sqs, f"{url}-gone").receive() == {}
+    assert FailureQueue(lambda: sqs, f"{url}-gone").receive() == Failures()
 
 
 def test_without_a_queue_nothing_is_asked() -> None:
     def no_client() -> Any:
         raise AssertionError("a client was made")
 
-    assert FailureQueue(no_client, None).receive() == {}
+    assert FailureQueue(no_client, None).receive() == Failures()

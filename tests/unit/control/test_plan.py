@@ -1,5 +1,6 @@
 """The plan's table, row by row, and what must hold of every plan."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -96,7 +97,9 @@ def waiting(step: RemoteStep = STEP, **changes: Any) -> Run:
 
 
 def observed(seen: Seen, *events: EventRef, **failures: Failure) -> Observed:
-    return Observed(lambda _: seen, {event.id: event for event in events}, failures)
+    """What is seen; failures are known by event, and by the request ids that they name."""
+    dead = {failure.invocation: failure for failure in failures.values() if failure.invocation}
+    return Observed(lambda _: seen, {event.id: event for event in events}, failures, dead)
 
 
 ROWS: list[tuple[str, Run, Action | None]] = [
@@ -353,6 +356,45 @@ def test_a_failed_invocation_that_had_the_run_is_an_attempt_and_no_reason_to_giv
     assert step.action is action
 
 
+DEATH = Failure("AWS gave up: killed", invocation="mine")
+
+
+@pytest.mark.parametrize(
+    ("held", "action"),
+    [
+        (running(), Action.TAKE_BACK),
+        (running(begun=True), Action.ABANDON),
+        (running(begun=True, step=STEP), Action.WAIT_AGAIN),
+        (waiting(UNKNOWN_TO_ECS), Action.FIND),
+        (run(), None),
+        (done(reported_at=None, finishes=0), None),
+    ],
+)
+def test_the_lease_of_a_worker_that_is_known_to_be_dead_is_over(held: Run, action: Action | None) -> None:
+    held = replace(held, invocation="mine", lease_until=NOW + 900)
+    another = replace(held, invocation="another")
+
+    steps = plan(observed(Seen.OPEN, event=DEATH), [held], NOW)
+
+    assert [step.action for step in steps] == ([action] if action else [])
+    assert all(DEATH.reason in step.outcome.message for step in steps if step.outcome)
+    if held.attempt or held.step:
+        assert plan(observed(Seen.OPEN, event=DEATH), [another], NOW) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda each: each.woken(NOW),
+        lambda each: each.stopping(NOW),
+        lambda each: each.submitted("arn", NOW),
+        lambda each: each.not_submitted("no place", NOW),
+    ],
+)
+def test_a_lease_that_came_after_a_workers_is_no_longer_its_own(change: Callable[[Run], Run]) -> None:
+    assert change(waiting(invocation="mine")).invocation == ""
+
+
 @pytest.mark.parametrize("row", [row[1] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_an_absent_event_is_proved_gone_and_an_unknown_one_is_left(row: Run) -> None:
     (step,) = plan(observed(Seen.ABSENT), [row], NOW)
@@ -413,6 +455,7 @@ ANY_RUNS = st.builds(
     lease_until=TIMES,
     dispatches=st.integers(0, 50),
     attempt=st.integers(0, MOST_ATTEMPTS),
+    invocation=st.sampled_from(["", "alive", "dead"]),
     started_at=MAYBE_TIME,
     start_uncertain=st.booleans(),
     begun=st.booleans(),
@@ -443,12 +486,16 @@ FAILURES = st.dictionaries(
 )
 
 
-@given(ACTIVE, LISTED, SEEN, FAILURES, CONTAINERS)
+DEAD = st.sampled_from([{}, {"dead": Failure("AWS gave up", invocation="dead")}])
+
+
+@given(ACTIVE, LISTED, SEEN, FAILURES, DEAD, CONTAINERS)
 def test_whatever_is_observed_the_plan_is_sound(
     active: list[Run],
     listed: set[str],
     seen: dict[str, Seen],
     failures: dict[str, Failure],
+    dead: dict[str, Failure],
     containers: dict[str, StepStatus],
 ) -> None:
     known = {each.event.id for each in active}
@@ -457,6 +504,7 @@ def test_whatever_is_observed_the_plan_is_sound(
         lambda each: seen.get(each.event.id, Seen.UNKNOWN),
         {each: ref(each) for each in new},
         failures,
+        dead,
         containers,
         dict.fromkeys(new, OPEN_LOOK),
     )
@@ -470,7 +518,7 @@ def test_whatever_is_observed_the_plan_is_sound(
     for step in for_runs:
         assert step.run is not None
         assert seen.get(step.run.event.id, Seen.UNKNOWN) is not Seen.UNKNOWN, "nothing is done on unknown"
-        assert_is_legal(step.action, step.run, seen[step.run.event.id], step.outcome)
+        assert_is_legal(step.action, step.run, seen[step.run.event.id], step.outcome, dead)
 
 
 WRITES = {
@@ -489,7 +537,9 @@ WRITES = {
 }
 
 
-def assert_is_legal(action: Action, acted: Run, seen: Seen, outcome: Outcome | None) -> None:
+def assert_is_legal(
+    action: Action, acted: Run, seen: Seen, outcome: Outcome | None, dead: Mapping[str, Failure]
+) -> None:
     """An action's write is a row of the ledger's table, and the worker's and reporters' leases are kept."""
     after = WRITES[action](acted)
     assert after.state in TRANSITIONS[acted.state]
@@ -500,7 +550,8 @@ def assert_is_legal(action: Action, acted: Run, seen: Seen, outcome: Outcome | N
     assert (outcome is not None) == (action is Action.ABANDON)
     of_a_lease = {Action.TAKE_BACK, Action.REPORT, Action.WAIT_AGAIN, Action.WAKE, Action.FIND, Action.STOP}
     if action in of_a_lease or (action is Action.ABANDON and acted.state in {State.RUNNING, State.WAITING}):
-        assert acted.lease_until <= NOW, "somebody is still trusted to act"
+        is_dead = acted.state is not State.DONE and acted.invocation in dead
+        assert acted.lease_until <= NOW or is_dead, "somebody is still trusted to act"
     if action is Action.SEND_STARTED:
         assert acted.started_at is None, "a started is sent once"
     if action is Action.TAKE_BACK:

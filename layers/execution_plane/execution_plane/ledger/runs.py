@@ -122,6 +122,8 @@ class Run:
     lease_until: float = 0.0
     dispatches: int = 0
     attempt: int = 0
+    invocation: str = ""
+    """The request id of the worker's invocation that has the run, or had it last."""
     started_at: float | None = None
     """When a started may have been sent; None if certainly none was."""
     start_uncertain: bool = False
@@ -204,10 +206,14 @@ class Run:
         lease = min(FIRST_DISPATCH_LEASE * 2**self.dispatches, LONGEST_DISPATCH_LEASE)
         return self._next(What.DISPATCHED, dispatches=self.dispatches + 1, lease_until=now + lease)
 
-    def acquired(self, now: float) -> "Run":
+    def acquired(self, now: float, invocation: str = "") -> "Run":
         """A worker takes the claimed run, for as long as it needs to send its started."""
         return self._next(
-            What.ACQUIRED, state=State.RUNNING, attempt=self.attempt + 1, lease_until=now + BEGIN_LEASE
+            What.ACQUIRED,
+            state=State.RUNNING,
+            attempt=self.attempt + 1,
+            invocation=invocation,
+            lease_until=now + BEGIN_LEASE,
         )
 
     def starting(self, now: float) -> "Run":
@@ -292,12 +298,12 @@ class Run:
         """Written before the step is stopped."""
         return self._at_step(What.STOPPING, lease_until=now + STOP_LEASE)
 
-    def resumed(self, now: float, how: str = "") -> "Run":
+    def resumed(self, now: float, how: str = "", invocation: str = "") -> "Run":
         """A worker takes up the step: it reads how that ended, or makes it ready again."""
         taken = self._at_step(
             Change(What.RESUMED, how), lease_until=now + PREPARE_LEASE, resumes=self._step.resumes + 1
         )
-        return replace(taken, state=State.RUNNING, attempt=self.attempt + 1)
+        return replace(taken, state=State.RUNNING, attempt=self.attempt + 1, invocation=invocation)
 
     def waiting_again(self, now: float) -> "Run":
         """Back to waiting by the poller: the worker that had taken up the step was lost."""
@@ -429,8 +435,9 @@ class Run:
         return self.step
 
     def _at_step(self, change: What | Change, *, lease_until: float, **changes: object) -> "Run":
+        """A change of the step, by which the lease is no longer that of the worker before."""
         step = replace(self._step, **changes)  # type: ignore[arg-type]
-        return self._next(change, lease_until=lease_until, step=step)
+        return self._next(change, lease_until=lease_until, step=step, invocation="")
 
     def _deadline_without_step(self, now: float, *, unless: str = "") -> float:
         """The run's deadline once it leaves its step: a step's time counts against its own alone."""
