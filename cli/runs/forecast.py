@@ -115,6 +115,8 @@ def stands(run: Run, view: View, now: float) -> str:
     """How a run stands, as a sentence's beginning: what is to come first if all goes well."""
     is_held = now < run.lease_until
     match run.state:
+        case State.CLAIMED | State.WAITING if run.refused:
+            return f"no worker can be invoked for it ({run.refused.rstrip('.')})"
         case State.CLAIMED:
             times = "once" if run.dispatches == 1 else f"{run.dispatches} times"
             return f"a worker was invoked {times}, and has yet to take the task"

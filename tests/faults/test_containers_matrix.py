@@ -130,6 +130,13 @@ def a_worker_that_can_not_be_imported_for_a_while_at_a_containers_end(
     simulation.cycles(3)
 
 
+def a_worker_function_that_is_not_there_at_a_containers_end(simulation: ContainerSimulation) -> None:
+    simulation.cycles(2)
+    simulation.end(times=0)
+    simulation.plane.queue.refusals = 1_000
+    simulation.cycles(8, seconds=60.0)
+
+
 class Deadly:
     """A work finder that kills its worker."""
 
@@ -154,6 +161,7 @@ SCENARIOS = (
     a_worker_that_dies_at_a_containers_end,
     a_worker_that_can_not_be_imported_at_a_containers_end,
     a_worker_that_can_not_be_imported_for_a_while_at_a_containers_end,
+    a_worker_function_that_is_not_there_at_a_containers_end,
     no_place_for_a_container,
 )
 test_the_invariants_hold_with_containers = matrix(ContainerSimulation, *SCENARIOS)

@@ -150,6 +150,19 @@ def a_worker_that_can_not_be_imported(simulation: MotoSimulation) -> None:
     simulation.wait(4, 10.0)
 
 
+def a_worker_function_that_is_not_there(simulation: MotoSimulation) -> None:
+    simulation.plane.queue.refusals = 1_000
+    simulation.trigger()
+    simulation.wait(8, 65.0)
+
+
+def a_worker_function_that_is_not_there_for_a_while(simulation: MotoSimulation) -> None:
+    simulation.plane.queue.refusals = 2
+    simulation.trigger()
+    simulation.wait(5, 65.0)
+    simulation.cycles(3)
+
+
 def five_minutes_in_lambdas_queue(simulation: MotoSimulation) -> None:
     simulation.trigger()
     simulation.wait(5, 75.0)
@@ -284,6 +297,8 @@ SCENARIOS = (
     a_worker_that_dies,
     a_worker_that_dies_before_its_task,
     a_worker_that_can_not_be_imported,
+    a_worker_function_that_is_not_there,
+    a_worker_function_that_is_not_there_for_a_while,
     five_minutes_in_lambdas_queue,
     five_minutes_in_lambdas_queue_and_then_nothing_handles_it,
     five_minutes_in_lambdas_queue_and_then_the_work_is_silent,

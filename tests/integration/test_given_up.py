@@ -9,11 +9,14 @@ from uuid import uuid4
 import boto3
 import pytest
 
+from cli.runs import forecast
 from control.observing import FAILURES_EVERY
 from control.plan import START_AFTER
 from execution_plane.clock import Deadline
 from execution_plane.keptn.events import Outcome, TriggeredEvent
+from execution_plane.keptn.uniform import Integration
 from execution_plane.ledger.runs import BEGIN_LEASE, MOST_ATTEMPTS, Run, State
+from local.keptn.uniform import LogQuery
 from runs.work import Find, Performance, Work
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Fault, Injector, Killed
@@ -359,6 +362,64 @@ def test_the_failure_queue_is_read_only_for_runs_that_a_worker_may_have(
     assert poll(60) <= 60 / FAILURES_EVERY, "a worker may have it"
     begin(plane)
     assert poll(60) == 0, "a container has it"
+
+
+def test_an_invocation_that_aws_refuses_for_good_is_said_at_once_and_errored_after_some_tries(
+    world: World, new_plane: PlaneMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The worker function was deleted."""
+    plane = new_plane(integration=Integration("plane", "1/eu/plane", "eu", "0.1.0"))
+    plane.queue.refusals = 1_000
+    task = world.trigger()
+
+    plane.cycle()
+
+    run = plane.run(task)
+    assert (run.state, run.refusals) == (State.CLAIMED, 1)
+    assert "Function not found" in run.refused
+    assert "Function not found" in forecast.stands(run, forecast.View(), world.clock.now())
+    (logged,) = world.keptn.uniform.logs(LogQuery())
+    assert (logged["triggeredid"], "Function not found" in logged["message"]) == (task, True)
+    assert "no worker can be invoked" in caplog.messages
+
+    began = world.clock.now()
+    while world.keptn.counts(task) != (1, 1):
+        world.clock.advance(1)
+        plane.cycle()
+        assert world.clock.now() - began < 300
+    assert plane.run(task).dispatches == MOST_ATTEMPTS
+    assert "Function not found" in world.finished(task)["message"]
+
+
+def test_a_worker_that_can_be_invoked_again_has_the_task(world: World, plane: Plane) -> None:
+    """As while the permissions of a new stack spread."""
+    plane.queue.refusals = 2
+    task = world.trigger()
+
+    bring_to_rest(world)
+
+    check_invariants(world, [task])
+    assert world.finished(task)["message"] == "done"
+    assert plane.run(task).refusals == 0
+
+
+def test_a_containers_end_for_which_no_worker_can_be_invoked_is_errored_after_some_tries(
+    world: World, plane: Plane
+) -> None:
+    use_job_config(plane, ONE)
+    task = world.trigger()
+    begin(plane)
+    plane.ecs.end()
+    plane.queue.refusals = 1_000
+
+    for _ in range(40):
+        plane.cycle()
+        world.clock.advance(10)
+
+    assert world.keptn.counts(task) == (1, 1)
+    message = world.finished(task)["message"]
+    assert "end could not be handled" in message
+    assert "Function not found" in message
 
 
 def test_a_poison_event_does_not_slow_the_others(world: World, plane: Plane, given: Given) -> None:

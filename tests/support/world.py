@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from botocore.exceptions import ClientError
+
 from control.controller import Controller, TickReport
 from control.dispatch import Dispatcher, FailureQueue
 from control.integration import RegisteredPlane
@@ -85,8 +87,14 @@ class LambdaQueue:
     """Lambda's queue of asynchronous invocations; has the one method of boto3's client that we use."""
 
     invocations: list[dict[str, Any]] = field(default_factory=list)
+    refusals: int = 0
+    """How many invocations are refused from here on, as if the function were not there."""
 
     def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, int]:  # noqa: N803
+        if self.refusals:
+            self.refusals -= 1
+            error = {"Code": "ResourceNotFoundException", "Message": f"Function not found: {FunctionName}"}
+            raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 404}}, "Invoke")  # type: ignore[typeddict-item]
         assert InvocationType == "Event"
         self.invocations.append(json.loads(Payload))
         return {"StatusCode": 202}

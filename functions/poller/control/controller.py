@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from control.acting import RESERVE, Actor
-from control.dispatch import Dispatcher, FailureQueue
+from control.dispatch import Dispatcher, DispatchRefused, FailureQueue
 from control.health import TickHealth
 from control.looks import Looks
 from control.observing import Observation, Observer
@@ -23,11 +23,13 @@ from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.subscriptions import EventMatch, SubscriptionSource
+from execution_plane.keptn.uniform import LogEntry
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run, State
 from execution_plane.ledger.table import Ledger
 from execution_plane.ledger.watch import Watch
 from execution_plane.steps import Steps
+from execution_plane.telemetry import logger
 
 if TYPE_CHECKING:
     from execution_plane.keptn.subscriptions import Subscription
@@ -208,4 +210,17 @@ class Controller:
 
     def _dispatch(self, run: Run) -> None:
         taken_by = next((each.id for each in self._current if each.takes(run.event)), "")
-        self._dispatcher.dispatch(run, self._subscriptions.integration_id, taken_by)
+        try:
+            self._dispatcher.dispatch(run, self._subscriptions.integration_id, taken_by)
+        except DispatchRefused as refusal:
+            self._note_refusal(run, str(refusal))
+            raise
+
+    def _note_refusal(self, run: Run, reason: str) -> None:
+        """Say at once, wherever somebody may look, that no worker can be invoked.
+
+        After some such refusals, the plan ends the run.
+        """
+        self._ledger.move(run, run.not_dispatched(reason))
+        logger.error("no worker can be invoked", event_id=run.event.id, reason=reason)
+        self._errors.note(LogEntry.of(run.event, reason))

@@ -19,11 +19,32 @@ if TYPE_CHECKING:
 
 PAYLOAD_SCHEMA = 1
 MESSAGES = 10  # SQS gives no more at once
+# Source: AWS Lambda API reference, Invoke, Errors.
+# A status of 4xx is a refusal for good, but for these: too much at once, or something that is not ready yet.
+# So is 502 for what the function was made with, and is not there, or not allowed.
+PASSING = frozenset({408, 409, 410, 429})
+BROKEN = frozenset(
+    {
+        "EC2AccessDeniedException",
+        "InvalidRuntimeException",
+        "InvalidSecurityGroupIDException",
+        "InvalidSubnetIDException",
+        "InvalidZipFileException",
+        "KMSAccessDeniedException",
+        "KMSDisabledException",
+        "KMSInvalidStateException",
+        "KMSNotFoundException",
+    }
+)
 MOST_REMEMBERED = 1_000  # invocations that failed
 
 
 class DispatchFailed(Exception):
     """Lambda did not take the invocation; the run is dispatched again later."""
+
+
+class DispatchRefused(DispatchFailed):
+    """AWS refuses the invocation, and will do so until somebody mends the function or its permissions."""
 
 
 class Dispatcher:
@@ -37,7 +58,7 @@ class Dispatcher:
         """Invoke the worker for a run that came by a subscription of an integration.
 
         An invocation for a waiting run is worth something only while the run is in the version that it names.
-        Raises DispatchFailed.
+        Raises DispatchRefused, and DispatchFailed.
         """
         payload = {
             "schema": PAYLOAD_SCHEMA,
@@ -52,8 +73,19 @@ class Dispatcher:
             self._client().invoke(
                 FunctionName=self._function, InvocationType="Event", Payload=json.dumps(payload).encode()
             )
-        except (ClientError, BotoCoreError) as problem:
+        except ClientError as problem:
+            if _is_for_good(problem):
+                raise DispatchRefused(f"AWS refuses to invoke the worker: {problem}") from problem
             raise DispatchFailed(f"Lambda did not take the invocation of the worker: {problem}") from problem
+        except BotoCoreError as problem:
+            raise DispatchFailed(f"Lambda did not take the invocation of the worker: {problem}") from problem
+
+
+def _is_for_good(problem: ClientError) -> bool:
+    """Whether the same invocation would be refused again."""
+    status = problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    is_refusal = 400 <= status < 500 and status not in PASSING
+    return is_refusal or problem.response["Error"]["Code"] in BROKEN
 
 
 @dataclass(frozen=True)

@@ -149,8 +149,8 @@ class _Facts:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether AWS gave up on the workers that were to submit the step or handle its end, they were
-        lost, or no worker handled its end in time.
+        """Whether AWS gave up on the workers that were to submit the step or handle its end, or refused to
+        invoke any, they were lost, or no worker handled its end in time.
         """
         step, failure = self.run.step, self.failure
         if step is None:
@@ -160,7 +160,12 @@ class _Facts:
         lost = step.resumes >= MOST_ATTEMPTS and (self.is_not_known or self.has_ended)
         first = step.woken_at
         late = often and self.has_ended and first is not None and self.now >= first + HANDLED_WITHIN
-        return aws_gave_up or lost or late
+        return aws_gave_up or lost or late or self.is_refused
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether AWS will not invoke a worker: its permissions may have been new at the first tries."""
+        return self.run.refusals >= MOST_ATTEMPTS
 
     @property
     def is_overdue(self) -> bool:
@@ -210,7 +215,9 @@ def _unhandled(facts: _Facts) -> str:
         if step.handle
         else f"The task's {step.kind} could not be started"
     )
-    if facts.failure:
+    if facts.is_refused:
+        why = facts.run.refused
+    elif facts.failure:
         why = facts.failure.reason
     elif step.resumes >= MOST_ATTEMPTS:
         why = f"the worker was lost {step.resumes} times; see its log group"
@@ -235,6 +242,7 @@ ACTIVE = (State.CLAIMED, State.RUNNING, State.WAITING, State.DONE)
 ROWS: tuple[_Row, ...] = (
     #    event        run            and                                               action
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.can_not_be_taken, Action.ABANDON, _given_up),
+    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.is_refused, Action.ABANDON, lambda f: f.run.refused),
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.run.attempt >= MOST_ATTEMPTS, Action.ABANDON, _crashed),
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.now >= f.run.deadline, Action.ABANDON, _overdue),
     _Row(Seen.OPEN, State.CLAIMED, lambda f: f.waits_too_long, Action.SEND_STARTED),

@@ -7,7 +7,14 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from control.dispatch import MOST_REMEMBERED, Dispatcher, DispatchFailed, FailureQueue, Failures
+from control.dispatch import (
+    MOST_REMEMBERED,
+    Dispatcher,
+    DispatchFailed,
+    DispatchRefused,
+    FailureQueue,
+    Failures,
+)
 from control.plan import Failure
 from execution_plane.keptn.events import EventRef
 from execution_plane.ledger.runs import Run
@@ -67,6 +74,38 @@ def test_the_worker_is_invoked_asynchronously_and_by_reference() -> None:
 def test_an_invocation_that_lambda_does_not_take_is_told(failure: Exception) -> None:
     with pytest.raises(DispatchFailed, match="did not take"):
         Dispatcher(lambda: Lambda(failure), "worker").dispatch(RUN)  # type: ignore[arg-type, return-value]
+
+
+def refusal(code: str, status: int) -> ClientError:
+    error: Any = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(error, "Invoke")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "is_for_good"),
+    [
+        ("ResourceNotFoundException", 404, True),
+        ("AccessDeniedException", 403, True),
+        ("InvalidParameterValueException", 400, True),
+        ("UnrecognizedClientException", 403, True),
+        ("KMSAccessDeniedException", 502, True),
+        ("KMSDisabledException", 502, True),
+        ("InvalidRuntimeException", 502, True),
+        ("InvalidSubnetIDException", 502, True),
+        ("TooManyRequestsException", 429, False),
+        ("ResourceConflictException", 409, False),
+        ("EFSMountTimeoutException", 408, False),
+        ("ENILimitReachedException", 502, False),
+        ("ServiceException", 500, False),
+    ],
+)
+def test_a_refusal_that_would_come_again_is_one_for_good(code: str, status: int, is_for_good: bool) -> None:
+    client = Lambda(refusal(code, status))
+
+    with pytest.raises(DispatchFailed) as failed:
+        Dispatcher(lambda: client, "worker").dispatch(RUN)  # type: ignore[arg-type, return-value]
+
+    assert isinstance(failed.value, DispatchRefused) is is_for_good
 
 
 @pytest.fixture

@@ -121,6 +121,12 @@ ROWS: list[tuple[str, Run, Action | None]] = [
         Action.REPAIR,
     ),
     ("a claimed run that crashed three workers is abandoned", run(attempt=MOST_ATTEMPTS), Action.ABANDON),
+    (
+        "a claimed run for which AWS refuses to invoke a worker is abandoned after some tries",
+        run(refusals=MOST_ATTEMPTS, refused="no function"),
+        Action.ABANDON,
+    ),
+    ("and not before", run(refusals=MOST_ATTEMPTS - 1, refused="no function"), None),
     ("a claimed run past its deadline is abandoned", run(deadline=NOW), Action.ABANDON),
     ("a running run is its worker's", running(), None),
     ("a running run past its deadline is its worker's", running(deadline=NOW - 1), None),
@@ -268,6 +274,12 @@ WAITING_ROWS: list[tuple[str, Run, StepStatus, Action | None]] = [
         Action.ABANDON,
     ),
     (
+        "an end for which AWS refuses to invoke a worker is given up after some tries",
+        waiting(replace(STEP, wakes=MOST_ATTEMPTS), refusals=MOST_ATTEMPTS, refused="no function"),
+        Container.ENDED,
+        Action.ABANDON,
+    ),
+    (
         "an end for which hardly any worker was invoked waits for one",
         waiting(replace(STEP, wakes=MOST_ATTEMPTS - 1, woken_at=NOW - HANDLED_WITHIN)),
         StepStatus.ENDED,
@@ -408,6 +420,7 @@ def test_an_absent_event_is_proved_gone_and_an_unknown_one_is_left(row: Run) -> 
     [
         (run(attempt=MOST_ATTEMPTS), "lost 3 times"),
         (run(deadline=NOW), "RunDeadlineSeconds"),
+        (run(refusals=MOST_ATTEMPTS, refused="AWS refuses: no function"), "AWS refuses: no function"),
         (running(lease_until=NOW, begun=True), "while the task ran"),
     ],
 )
@@ -456,6 +469,7 @@ ANY_RUNS = st.builds(
     dispatches=st.integers(0, 50),
     attempt=st.integers(0, MOST_ATTEMPTS),
     invocation=st.sampled_from(["", "alive", "dead"]),
+    refusals=st.integers(0, MOST_ATTEMPTS),
     started_at=MAYBE_TIME,
     start_uncertain=st.booleans(),
     begun=st.booleans(),

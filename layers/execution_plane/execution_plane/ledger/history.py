@@ -29,6 +29,7 @@ class What(StrEnum):
     CLAIMED = "claimed"
     ADOPTED = "adopted"
     DISPATCHED = "dispatched again"
+    NOT_DISPATCHED = "no worker can be invoked"
     ACQUIRED = "taken by a worker"
     STARTING = "started is sent"
     NOT_STARTED = "started did not arrive"

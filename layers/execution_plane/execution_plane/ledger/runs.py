@@ -23,6 +23,7 @@ REPORT_LEASE = 60.0  # for whoever sends a finished
 RESEND_PAUSE = 20.0  # after a reply that certainly did not arrive
 KEEP_CLOSED = 30 * 24 * 3600  # before DynamoDB may delete a closed run
 MOST_ATTEMPTS = 3
+LONGEST_REFUSAL = 500  # characters, in the index of active runs, which each poll reads
 START_WITHIN = 540.0  # from its claim, in which a task may be started: Keptn gives up after 600
 
 
@@ -124,6 +125,10 @@ class Run:
     attempt: int = 0
     invocation: str = ""
     """The request id of the worker's invocation that has the run, or had it last."""
+    refusals: int = 0
+    """How often AWS refused to invoke a worker, since the last one had the run."""
+    refused: str = ""
+    """Why it did so last."""
     started_at: float | None = None
     """When a started may have been sent; None if certainly none was."""
     start_uncertain: bool = False
@@ -206,6 +211,14 @@ class Run:
         lease = min(FIRST_DISPATCH_LEASE * 2**self.dispatches, LONGEST_DISPATCH_LEASE)
         return self._next(What.DISPATCHED, dispatches=self.dispatches + 1, lease_until=now + lease)
 
+    def not_dispatched(self, refused: str) -> "Run":
+        """AWS refuses to invoke a worker, and will do so again; the lease goes on, until another try."""
+        return self._next(
+            Change(What.NOT_DISPATCHED, refused),
+            refusals=self.refusals + 1,
+            refused=refused[:LONGEST_REFUSAL],
+        )
+
     def acquired(self, now: float, invocation: str = "") -> "Run":
         """A worker takes the claimed run, for as long as it needs to send its started."""
         return self._next(
@@ -213,6 +226,8 @@ class Run:
             state=State.RUNNING,
             attempt=self.attempt + 1,
             invocation=invocation,
+            refusals=0,
+            refused="",
             lease_until=now + BEGIN_LEASE,
         )
 
@@ -303,7 +318,14 @@ class Run:
         taken = self._at_step(
             Change(What.RESUMED, how), lease_until=now + PREPARE_LEASE, resumes=self._step.resumes + 1
         )
-        return replace(taken, state=State.RUNNING, attempt=self.attempt + 1, invocation=invocation)
+        return replace(
+            taken,
+            state=State.RUNNING,
+            attempt=self.attempt + 1,
+            invocation=invocation,
+            refusals=0,
+            refused="",
+        )
 
     def waiting_again(self, now: float) -> "Run":
         """Back to waiting by the poller: the worker that had taken up the step was lost."""
