@@ -101,7 +101,7 @@ class Replies:
         """Send a finished, with less content each time that Keptn refuses the content."""
         outcome = run.outcome or Outcome.errored("This plane has no record of the task's outcome.")
         refused: KeptnContentRefused | None = None
-        for smaller in _ever_smaller(outcome):
+        for smaller in _ever_smaller(outcome, run.event.task):
             try:
                 return self._send(finished(run.event, run.source, smaller), deadline)
             except KeptnContentRefused as problem:
@@ -129,9 +129,13 @@ def missing(look: Look) -> tuple[int, int]:
     return wanted - look.starts, wanted - look.finishes
 
 
-def _ever_smaller(outcome: Outcome) -> Iterator[Outcome]:
+def _ever_smaller(outcome: Outcome, task: str) -> Iterator[Outcome]:
+    """An outcome with ever less content, until nothing of it is left; the message says what is left out."""
     yield outcome
     short = replace(outcome, message=cut(outcome.message, SHORT_MESSAGE))
     yield short
-    yield replace(short, data={})
-    yield replace(short, data={}, message="")
+    if outcome.data:
+        message = f"{outcome.message}\n(Keptn refused data.{task}, and it is left out)".lstrip()
+        yield replace(short, message=cut(message, SHORT_MESSAGE), data={})
+    what = f"data.{task} and the message" if outcome.data else "the message"
+    yield replace(short, message=f"(Keptn refused {what}: left out)", data={})
