@@ -276,7 +276,7 @@ WAITING_ROWS: list[tuple[str, Run, StepStatus, Action | None]] = [
     (
         "an end for which AWS refuses to invoke a worker is given up after some tries",
         waiting(replace(STEP, wakes=MOST_ATTEMPTS), refusals=MOST_ATTEMPTS, refused="no function"),
-        Container.ENDED,
+        StepStatus.ENDED,
         Action.ABANDON,
     ),
     (
@@ -377,7 +377,7 @@ DEATH = Failure("AWS gave up: killed", invocation="mine")
         (running(), Action.TAKE_BACK),
         (running(begun=True), Action.ABANDON),
         (running(begun=True, step=STEP), Action.WAIT_AGAIN),
-        (waiting(UNKNOWN_TO_ECS), Action.FIND),
+        (waiting(NOT_KNOWN), Action.FIND),
         (run(), None),
         (done(reported_at=None, finishes=0), None),
     ],
