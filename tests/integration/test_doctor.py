@@ -1,6 +1,7 @@
 """What the doctor of `make runs` finds: each check in order and out of order, with what to do about it."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +15,7 @@ from botocore.exceptions import ClientError
 import cli.runs.plane
 from cli.runs.aws import Aws, Missing
 from cli.runs.doctor import CHECKS, Finding, examine, is_in_order
-from cli.runs.doctor.polls import FAILED, MINUTE, STALE, Beat
+from cli.runs.doctor.polls import MINUTE, STALE, Beat
 from cli.runs.plane import Plane, Stack
 from execution_plane.keptn.transport import Transport
 from execution_plane.settings import IntegrationSettings
@@ -111,9 +112,14 @@ class Patient:
 
     def logged(self, reason: str, minutes: float = 0.0) -> None:
         """Let the poller have logged a failure."""
-        line = json.dumps({"message": FAILED, "reason": reason})
+        line = json.dumps(
+            {"level": "ERROR", "message": "tick failed", "reason": reason, "kind": "EveryPollFailed"}
+        )
         at = int((self.world.clock.now() - MINUTE * minutes) * 1000)
-        self.answers["logs.filter_log_events"] = {"events": [{"timestamp": at, "message": line}]}
+        others = ['{"level": "ERROR", "message": "another kind of error"}', "ERROR kind", "[]"]
+        self.answers["logs.filter_log_events"] = {
+            "events": [{"timestamp": at, "message": each} for each in (line, *others)]
+        }
 
     def findings(self) -> list[str]:
         """Every line of the doctor's, with its mark."""
@@ -237,6 +243,7 @@ def test_a_function_that_somebody_deleted_is_told_once(patient: Patient, name: s
         ([(3, 1, 0)], ("Keptn is down", 0), "✗ polls: the poll at "),
         ([(1, 1, 1)], None, "✗ polls: the poller fails before it can say why: its log group"),
         ([(13, 1, 0)], None, "✗ polls: the poller was last started at "),
+        ([], ("there is no token yet", 1), "failed: there is no token yet; none has succeeded lately"),
         ([], None, "✗ polls: the poller was not started in the last quarter of an hour"),
     ],
 )  # fmt: skip
@@ -299,9 +306,11 @@ def test_a_plane_that_rests_was_seen_to_poll_before(patient: Patient) -> None:
 
 
 def test_the_poller_logs_what_the_doctor_looks_for() -> None:
-    poller = Path(__file__).parents[2] / "functions" / "poller" / "poller.py"
+    poller = Path(__file__).parents[2] / "functions" / "poller"
+    with_kind = re.compile(r"logger\.\w+\([^()]*(\([^()]*\)[^()]*)*kind=")
 
-    assert f'"{FAILED}"' in poller.read_text()
+    assert with_kind.search((poller / "poller.py").read_text())
+    assert not [path for path in (poller / "control").rglob("*.py") if with_kind.search(path.read_text())]
 
 
 def test_a_table_that_an_earlier_stack_has_left_may_lack_an_index(patient: Patient) -> None:

@@ -25,7 +25,7 @@ AHEAD = 3600.0  # seconds by which this machine's clock may be behind
 ALL_DAY = re.compile(r"cron\(\S+ (\* \* \* \? \*|\* \? \* \* \*)\)|rate\(.*")
 RATE = re.compile(r"rate\((\d+) minutes?\)")
 CAUSES = ": see schedule, functions and concurrency, and whether the schedule's role may invoke it"
-FAILED = "tick failed"  # what the poller logs of an invocation that did nothing
+FAILED = '"ERROR" "kind"'  # only an invocation that failed logs an error with its exception's kind
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,13 @@ def has_polled(plane: Plane) -> bool:
 
 def verdict(counted: Sequence[Counted], failure: Failure | None, beat: Beat, now: float) -> Finding:
     """What the invocations of late, oldest first, say of the plane."""
-    if not counted:
-        return _never(beat, now)
-    last = counted[-1]
+    last = counted[-1] if counted else None
     good = next((each for each in reversed(counted) if each.has_success), None)
-    if not last.has_success or (failure and failure.at >= last.at + last.seconds):
+    is_newest = failure is not None and (last is None or failure.at >= last.at + last.seconds)
+    if is_newest or (last and not last.has_success):
         return problem(SUBJECT, f"{_why(failure)}; {_since(good)}.")
+    if last is None:
+        return _never(beat, now)
     if last.at + last.seconds + STALE >= now:
         return fine(SUBJECT, f"the last that succeeded was {_at(last)}{_failed_lately(counted, failure)}.")
     if beat.rests:
@@ -172,20 +173,24 @@ def _last_failure(plane: Plane) -> Failure | None:
     asked: dict[str, Any] = {
         "logGroupName": plane.stack.output("PollerLogGroupName"),
         "startTime": int((plane.clock.now() - RECENT) * 1000),
-        "filterPattern": f'"{FAILED}"',
+        "filterPattern": FAILED,
     }
-    last: Mapping[str, Any] | None = None
+    last: Failure | None = None
     while True:
         page = ask(partial(plane.aws.client("logs").filter_log_events, **asked))
-        last = page["events"][-1] if page["events"] else last
+        for event in page["events"]:
+            reason = _reason(event["message"])
+            last = Failure(event["timestamp"] / 1000, reason) if reason else last
         if "nextToken" not in page:
-            return Failure(last["timestamp"] / 1000, _reason(last["message"])) if last else None
+            return last
         asked["nextToken"] = page["nextToken"]
 
 
 def _reason(line: str) -> str:
+    """Why an invocation failed, if that is what a line says."""
     try:
         said = json.loads(line)
     except ValueError:
-        return line.strip()
-    return str(said.get("reason") or line) if isinstance(said, dict) else line.strip()
+        return ""
+    is_failure = isinstance(said, dict) and "kind" in said and said.get("level") == "ERROR"
+    return str(said.get("reason") or said.get("message")) if is_failure else ""
