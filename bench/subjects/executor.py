@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from queue import SimpleQueue
 from typing import Any, cast
 
@@ -87,10 +88,10 @@ class Lambda:
         for _ in range(WORKERS):
             threading.Thread(target=self._serve, args=(ledger, job_configs), daemon=True).start()
 
-    def invoke(self, *, Payload: bytes, **_: str) -> dict[str, int]:  # noqa: N803
+    def invoke(self, *, Payload: bytes, **_: str) -> dict[str, Any]:  # noqa: N803
         """Put an invocation into the queue."""
         self._queue.put(json.loads(Payload)["event_id"])
-        return {"StatusCode": 202}
+        return {"StatusCode": 202, "Payload": BytesIO()}
 
     def _serve(self, ledger: Ledger, job_configs: JobConfigs) -> None:
         control_plane = client()

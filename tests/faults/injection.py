@@ -20,6 +20,7 @@ from urllib3 import HTTPResponse
 from execution_plane.keptn.connecting import Connection
 from execution_plane.ledger.table import LostRace
 from tests.support.clock import SimulatedClock
+from tests.support.world import accepted
 
 MINUTE = 60.0
 SLOWNESS = 10.0  # seconds, in which no request is given up
@@ -262,7 +263,7 @@ class Injector:
                 lambda: invoke(**arguments),
                 failure=ClientError(error, "Invoke"),  # type: ignore[arg-type]
                 timeout=ReadTimeoutError(endpoint_url="injected"),
-                shrug=lambda: {"StatusCode": 202},
+                shrug=accepted,
             )
 
         return invoke_or_not

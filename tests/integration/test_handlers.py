@@ -27,7 +27,7 @@ from tests.support.clock import SimulatedClock
 from tests.support.http_target import LedNetwork
 from tests.support.lambda_context import Context
 from tests.support.listener import Listener, read_request
-from tests.support.world import SAYHELLO, SHIPYARD
+from tests.support.world import SAYHELLO, SHIPYARD, accepted
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -45,10 +45,10 @@ class Queue:
     def __init__(self) -> None:
         self.payloads: list[dict[str, Any]] = []
 
-    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, int]:  # noqa: N803
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         assert (FunctionName, InvocationType) == ("worker", "Event")
         self.payloads.append(json.loads(Payload))
-        return {"StatusCode": 202}
+        return accepted()
 
 
 @pytest.fixture

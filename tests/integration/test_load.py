@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -25,7 +25,7 @@ from local.keptn.faults import Delay
 from local.keptn.server import KeptnServer
 from runs.executor import RunExecutor
 from tests.support.memory_ledger import MemoryLedger
-from tests.support.world import SAYHELLO, SHIPYARD, Tasks, Token
+from tests.support.world import SAYHELLO, SHIPYARD, Tasks, Token, accepted
 
 TASKS = 500
 SERVICES = tuple(f"service-{number}" for number in range(TASKS))
@@ -43,11 +43,11 @@ class LambdaThatDoubles:
         self._pool = ThreadPoolExecutor(SIDE_BY_SIDE)
         self.ends: list[Future[str]] = []
 
-    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, int]:  # noqa: N803
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         event_id = json.loads(Payload)["event_id"]
         for _ in range(2):
             self.ends.append(self._pool.submit(self._worker.handle, event_id, Deadline.after(CLOCK, 60)))
-        return {"StatusCode": 202}
+        return accepted()
 
     def close(self) -> None:
         self._pool.shutdown()

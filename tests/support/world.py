@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -82,6 +83,11 @@ class Token:
         pass
 
 
+def accepted() -> dict[str, Any]:
+    """Lambda's answer to an asynchronous invocation."""
+    return {"StatusCode": 202, "Payload": BytesIO()}
+
+
 @dataclass
 class LambdaQueue:
     """Lambda's queue of asynchronous invocations; has the one method of boto3's client that we use."""
@@ -90,14 +96,14 @@ class LambdaQueue:
     refusals: int = 0
     """How many invocations are refused from here on, as if the function were not there."""
 
-    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, int]:  # noqa: N803
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         if self.refusals:
             self.refusals -= 1
             error = {"Code": "ResourceNotFoundException", "Message": f"Function not found: {FunctionName}"}
             raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 404}}, "Invoke")  # type: ignore[typeddict-item]
         assert InvocationType == "Event"
         self.invocations.append(json.loads(Payload))
-        return {"StatusCode": 202}
+        return accepted()
 
 
 @dataclass

@@ -70,9 +70,10 @@ class Dispatcher:
             "subscription_id": subscription_id,
         }
         try:
-            self._client().invoke(
+            answer = self._client().invoke(
                 FunctionName=self._function, InvocationType="Event", Payload=json.dumps(payload).encode()
             )
+            answer["Payload"].read()  # or the connection is given up, and each invocation makes another
         except ClientError as problem:
             if _is_for_good(problem):
                 raise DispatchRefused(f"AWS refuses to invoke the worker: {problem}") from problem

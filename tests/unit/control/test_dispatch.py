@@ -1,6 +1,8 @@
 """Invoking the worker, and the records of invocations that AWS gave up on."""
 
+import contextlib
 import json
+import socket
 from typing import Any
 
 import boto3
@@ -18,6 +20,8 @@ from control.dispatch import (
 from control.plan import Failure
 from execution_plane.keptn.events import EventRef
 from execution_plane.ledger.runs import Run
+from tests.support.listener import Listener, read_request
+from tests.support.world import accepted
 
 REF = EventRef(
     "event",
@@ -38,11 +42,11 @@ class Lambda:
         self.invoked: list[dict[str, Any]] = []
         self._failure = failure
 
-    def invoke(self, **arguments: Any) -> dict[str, int]:
+    def invoke(self, **arguments: Any) -> dict[str, Any]:
         if self._failure:
             raise self._failure
         self.invoked.append(arguments)
-        return {"StatusCode": 202}
+        return accepted()
 
 
 def test_the_worker_is_invoked_asynchronously_and_by_reference() -> None:
@@ -106,6 +110,25 @@ def test_a_refusal_that_would_come_again_is_one_for_good(code: str, status: int,
         Dispatcher(lambda: client, "worker").dispatch(RUN)  # type: ignore[arg-type, return-value]
 
     assert isinstance(failed.value, DispatchRefused) is is_for_good
+
+
+def accepting(connection: socket.socket) -> None:
+    """Take invocations for as long as the connection lasts."""
+    with contextlib.suppress(ConnectionError):
+        while read_request(connection):
+            connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_many_invocations_share_a_connection(aws: None) -> None:
+    with Listener(accepting) as listener:
+        client = boto3.client("lambda", endpoint_url=f"http://127.0.0.1:{listener.port}")
+        dispatcher = Dispatcher(lambda: client, "worker")
+
+        for _ in range(5):
+            dispatcher.dispatch(RUN)
+        client.close()
+
+    assert listener.connections == 1
 
 
 @pytest.fixture
