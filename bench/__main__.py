@@ -19,12 +19,14 @@ from bench import (
     peak_memory,
     rush,
     sequence,
+    stale_events,
 )
 from bench.figures import HEAD, Figure, line, table
 
 BENCHMARKS: Final[dict[str, tuple[str, Callable[[], Iterator[Figure]]]]] = {
     "idle_cycle": (idle_cycle.TITLE, idle_cycle.measure),
     "new_events": (new_events.TITLE, new_events.measure),
+    "stale_events": (stale_events.TITLE, stale_events.measure),
     "first_request": (first_request.TITLE, first_request.measure),
     "peak_memory": (peak_memory.TITLE, peak_memory.measure),
     "closed_runs": (closed_runs.TITLE, closed_runs.measure),

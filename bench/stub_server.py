@@ -77,6 +77,7 @@ class _Answers:
     def __init__(self, behaviour: Behaviour) -> None:
         events = triggered_events(behaviour.events, behaviour.event_bytes)
         self._listing = _ok({"events": events, "nextPageKey": "0", "totalCount": len(events)})
+        self._ids = [event["id"] for event in events]
         self._no_events = _ok({"events": [], "nextPageKey": "0", "totalCount": 0})
         self._items: dict[str, Any] = {}
         self._subscriptions: list[Any] = []
@@ -102,7 +103,7 @@ class _Answers:
         if kind == "registered":
             return _ok([])
         if kind == "look":
-            return _ok(_look(path))
+            return _ok(self._look(path))
         if kind == "Query":
             return _ok(self._query(json.loads(body)))
         if kind == "PutItem":
@@ -113,6 +114,16 @@ class _Answers:
         if kind == "GetSecretValue":
             return _ok({"Name": "token", "SecretString": "token"})
         return _ok({}, "202 Accepted" if kind == "invoke" else "200 OK")
+
+    def _look(self, path: str) -> dict[str, Any]:
+        """The sequence of a context, which is its event's id, or a page of all that are under way."""
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+        if "keptnContext" in asked:
+            return {"sequenceExecutions": [_execution(asked["keptnContext"])]}
+        begin, size = int(asked["nextPageKey"]), int(asked["pageSize"])
+        page = [_execution(event_id) for event_id in self._ids[begin : begin + size]]
+        more = {"nextPageKey": begin + size} if begin + size < len(self._ids) else {}
+        return {"sequenceExecutions": page, "totalCount": len(self._ids), **more}
 
     def _query(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The next page of what was put, as if it were all active."""
@@ -136,11 +147,10 @@ def _kind(method: str, path: str) -> str:
     return next((kind for (verb, part), kind in kinds.items() if verb == method and part in path), path)
 
 
-def _look(path: str) -> dict[str, Any]:
-    """A sequence whose current task is the triggered event: the events' ids are their contexts."""
-    (context,) = parse_qs(urlsplit(path).query)["keptnContext"]
-    status = {"state": "started", "previousTasks": [], "currentTask": {"triggeredID": context, "events": []}}
-    return {"sequenceExecutions": [{"status": status}]}
+def _execution(event_id: str) -> dict[str, Any]:
+    """A sequence whose current task is the triggered event."""
+    current = {"triggeredID": event_id, "events": []}
+    return {"status": {"state": "started", "previousTasks": [], "currentTask": current}}
 
 
 def _ok(body: object, status: str = "200 OK") -> bytes:
