@@ -15,6 +15,7 @@ from cli.questions import Place
 from cli.runs.aws import Aws, ask
 from cli.runs.plane import Stack, look_for_stack
 from cli.template import read_template
+from execution_plane.settings import without_login
 
 STACK = "keptn-lambda-executor"
 NEVER_MADE = frozenset({"REVIEW_IN_PROGRESS"})
@@ -124,6 +125,7 @@ def has_python(runtime: str) -> bool:
 
 
 def _shown(value: str) -> str:
+    value = without_login(value)  # a proxy's, in a stack of before HttpsProxy took none
     return repr(value if len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}…")
 
 

@@ -275,16 +275,17 @@ def test_what_differs_between_file_and_stack_is_said_before_it_is_deployed(
     desk: Desk, keptn: KeptnServer
 ) -> None:
     stack = {"KeptnApiUrl": keptn.url, "OauthSecretArn": SECRET, "MatchValue": "APAC", "LogLevel": "INFO"}
-    desk.make_stack(stack)
+    desk.make_stack(stack | {"HttpsProxy": "http://user:secret@proxy:3128"})
     file = {"KeptnApiUrl": keptn.url, "OauthSecretArn": SECRET, "PollIntervalSeconds": "20"}
     desk.file.write_text(configuration(STACK, REGION, file))
 
     lines = desk.deploy().output.splitlines()
 
-    assert lines[1:4] == [
+    assert lines[1:5] == [
         "The parameters are those in samconfig-plane.toml.",
         "  PollIntervalSeconds: '' → '20'",
         "  MatchValue: stays 'APAC', which the file does not name",
+        "  HttpsProxy: stays 'http://***@proxy:3128', which the file does not name",
     ]
 
 
