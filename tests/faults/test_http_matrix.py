@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from runners.http.exchange import Answer, ExchangeFailed, Request
 from runners.http.reachable import AllowedHosts
-from runners.http.runner import PAUSES, HttpRunner
+from runners.http.runner import MOST_TRIES, HttpRunner
 from runners.python_function import no_secrets
 from runners.watch import Watch
 from tests.faults import test_containers_matrix
@@ -82,7 +82,7 @@ class IdempotentCallSimulation(CallSimulation):
     """A plane whose job config has a call that may be sent again."""
 
     config = IDEMPOTENT
-    most_sent = len(PAUSES) + 1
+    most_sent = MOST_TRIES
 
 
 def a_call_before_a_container_and_one_behind_it(simulation: CallSimulation) -> None:

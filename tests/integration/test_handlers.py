@@ -165,7 +165,7 @@ def test_a_task_that_is_a_call_is_finished_with_its_answer(
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nheard of s3cr3t!")
 
     with Listener(answer) as listener:
-        monkeypatch.setattr(exchange, "MachinesNetwork", lambda: LedNetwork(listener.port))
+        monkeypatch.setattr(exchange, "Network", lambda: LedNetwork(listener.port))
         message = call(server, queue, monkeypatch, listener)
 
     assert message == f"POST http://localhost:{listener.port}/APAC was answered with 200 OK:\nheard of ***"

@@ -3,8 +3,8 @@
 import contextlib
 import socket
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from runners.http.exchange import Network
 from tests.support.listener import Conversation, Listener, read_request
 
 PUBLIC = "198.51.100.7"
@@ -25,7 +25,7 @@ def answering(
     return converse
 
 
-class LedNetwork:
+class LedNetwork(Network):
     """A network where every address is the listener; `addresses` are the hosts'."""
 
     def __init__(self, port: int, **addresses: Sequence[str]) -> None:
@@ -38,9 +38,9 @@ class LedNetwork:
         self.resolved.append(host)
         return self.addresses.get(host, [PUBLIC])
 
-    def open(self, address: str, port: int) -> tuple[socket.socket, Any]:
+    def connect(self, address: str, port: int) -> socket.socket:
         self.opened.append((address, port))
-        return socket.socket(), ("127.0.0.1", self._port)
+        return socket.create_connection(("127.0.0.1", self._port))
 
 
 @contextlib.contextmanager

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
+from execution_plane.keptn.connecting import retry_after
 from execution_plane.keptn.events import Outcome, Result
 from execution_plane.telemetry import logger
 from jobs.model import Task
+from runners.backoff import backoff
 from runners.fields import log_meaningless
+from runners.watch import DeadlineOver, Watch
 from runs.work import Performance
 
 if TYPE_CHECKING:
@@ -21,6 +24,25 @@ MEANINGFUL: Final = frozenset({"name", "lambda", "maxPollDuration", "onError"})
 CONNECT_SECONDS: Final = 3.0
 SHORTEST_SECONDS: Final = 1.0
 LONGEST_SHOWN: Final = 200
+# By these Lambda says that the function was not begun, and may be later (its API reference, Invoke).
+NOT_BEGUN: Final = frozenset(
+    {
+        "EC2ThrottledException",
+        "ResourceConflictException",
+        "ResourceNotReadyException",
+        "SnapStartNotReadyException",
+        "TooManyRequestsException",
+    }
+)
+
+
+class NotBegun(Exception):
+    """Lambda has no place for an invocation now; `seconds` are those that it wants to be left alone for."""
+
+    def __init__(self, outcome: Outcome, seconds: float) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
+        self.seconds = seconds
 
 
 class LambdaFunctionRunner:
@@ -35,14 +57,34 @@ class LambdaFunctionRunner:
         self._client = client
 
     def run(self, task: Task, performance: Performance) -> Outcome:
-        """Invoke the function with the whole event, and wait for its answer until the deadline."""
+        """Invoke the function with the whole event, and wait for its answer until the deadline.
+
+        Where Lambda has no place for it, it is invoked again later. Raises TaskCancelled.
+        """
         log_meaningless(task, MEANINGFUL, performance)
-        name, seconds = task.lambda_name, performance.deadline.remaining()
+        name, watch = task.lambda_name, Watch(performance.deadline, performance.still_wanted)
         if name not in self._allowed:
             return Outcome.errored(
                 f"The Lambda function {name} is not among those that this plane may invoke "
                 f"(AllowedLambdas: {', '.join(sorted(self._allowed)) or 'there is none'})."
             )
+        pauses = backoff()
+        while True:
+            try:
+                return self._invoke(name, performance)
+            except NotBegun as put_off:
+                outcome, pause = put_off.outcome, put_off.seconds + next(pauses)
+            if performance.deadline.remaining() - SHORTEST_SECONDS <= pause:
+                return outcome
+            logger.warning("function put off", function=name, reason=outcome.message, seconds=pause)
+            try:
+                watch.pause(pause)
+            except DeadlineOver:
+                return outcome
+
+    def _invoke(self, name: str, performance: Performance) -> Outcome:
+        """Invoke the function once. Raises NotBegun."""
+        seconds = performance.deadline.remaining()
         if seconds < SHORTEST_SECONDS:
             return Outcome.errored(f"There was no time left to invoke the Lambda function {name}.")
         # Never again by itself: the function may have begun.
@@ -65,7 +107,12 @@ class LambdaFunctionRunner:
                 f"The Lambda function {name} had not answered at the task's deadline; it may still run."
             )
         except (ClientError, BotoCoreError) as problem:
-            return Outcome.errored(f"The Lambda function {name} could not be invoked: {problem}")
+            outcome = Outcome.errored(f"The Lambda function {name} could not be invoked: {problem}")
+            if isinstance(problem, ClientError) and problem.response["Error"]["Code"] in NOT_BEGUN:
+                headers = problem.response["ResponseMetadata"].get("HTTPHeaders", {})
+                now = performance.deadline.clock.now()
+                raise NotBegun(outcome, retry_after(headers.get("retry-after"), now)) from problem
+            return outcome
         finally:
             client.close()
         return read_answer(name, payload, is_error="FunctionError" in answer)

@@ -5,8 +5,10 @@ import socket
 import ssl
 import struct
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +69,12 @@ class Target:
         still_wanted: Callable[[], bool] = lambda: True,
         ca: Path | None = None,
         given: Sequence[str] = (),
+        proxy_resolves: bool = False,
         **data: Any,
     ) -> Outcome:
-        exchange = HttpExchange(self.network, ca_bundle_path=str(ca) if ca else None)
+        exchange = HttpExchange(
+            self.network, ca_bundle_path=str(ca) if ca else None, proxy_resolves=proxy_resolves
+        )
         runner = HttpRunner(AllowedHosts(tuple(allowed)), exchange, SECRETS.__getitem__)
         given_fields = frozenset({"name", "http", "env", *given})
         task = Task(0, name="Notify", http=call, env=env, given=given_fields)
@@ -375,17 +380,20 @@ def drip(connection: socket.socket) -> None:
 def drip_headers(connection: socket.socket) -> None:
     """Never come to the end of the headers."""
     read_request(connection)
-    while True:
-        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    while connection.recv(1):
+        pass
 
 
-@pytest.mark.parametrize("slowness", [drip, drip_headers])
+@pytest.mark.parametrize(
+    ("slowness", "clock", "seconds"), [(drip, TickingClock(0.5), 20.0), (drip_headers, SystemClock(), 0.3)]
+)
 def test_an_answer_that_never_ends_is_given_up_at_the_deadline(
-    target: Target, slowness: Conversation
+    target: Target, slowness: Conversation, clock: Clock, seconds: float
 ) -> None:
     target.answers(slowness)
 
-    outcome = target.run(HttpCall(URL), clock=TickingClock(0.5))
+    outcome = target.run(HttpCall(URL), clock=clock, seconds=seconds)
 
     assert outcome.status == "errored"
     assert f"GET {URL}: the answer had not come by the task's deadline." in outcome.message
@@ -453,14 +461,188 @@ def send_endless_headers(connection: socket.socket) -> None:
         connection.sendall(b"X: " + b"y" * 60_000 + b"\r\n")
 
 
-@pytest.mark.parametrize("flood", [send_100_megabytes, send_for_ever_in_a_chunk, send_endless_headers])
-def test_an_answer_over_the_limit_is_not_read_to_its_end(target: Target, flood: Conversation) -> None:
+def send_endless_interim_answers(connection: socket.socket) -> None:
+    read_request(connection)
+    while True:
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
+
+
+TOO_LARGE = f"is over {LARGEST_ANSWER} bytes"
+
+
+@pytest.mark.parametrize(
+    ("flood", "reason"),
+    [
+        *((send_100_megabytes, TOO_LARGE), (send_for_ever_in_a_chunk, TOO_LARGE)),
+        (send_endless_headers, "got more than 100 headers"),
+        (send_endless_interim_answers, "more than 100 interim answers"),
+    ],
+)
+def test_an_answer_over_the_limit_is_not_read_to_its_end(
+    target: Target, flood: Conversation, reason: str
+) -> None:
     target.answers(flood)
 
-    outcome = target.run(HttpCall(URL))
+    message = target.run(HttpCall(URL)).message
 
-    assert outcome.status == "errored"
-    assert f"is over {LARGEST_ANSWER} bytes. Whether it had an effect is not known." in outcome.message
+    assert reason in message
+    assert message.endswith("Whether it had an effect is not known.")
+
+
+@pytest.mark.parametrize("interim", [b"103 Early Hints\r\nLink: </x>", b"102 Processing", b"100 Continue"])
+def test_an_interim_answer_is_not_the_hosts_answer(target: Target, interim: bytes) -> None:
+    def converse(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 " + interim + b"\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ntaken")
+
+    target.answers(converse)
+
+    outcome = target.run(HttpCall(URL, body="{}"))
+
+    assert (outcome.result, target.connections) == ("pass", 1)
+    assert outcome.message.endswith("200 OK:\ntaken")
+
+
+def compressed(text: bytes, form: int) -> bytes:
+    made = zlib.compressobj(wbits=form)
+    return made.compress(text) + made.flush()
+
+
+REASON = "Die Anfrage ist ungültig: 'stage' fehlt, 10 € fällig"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (compressed(REASON.encode(), 31), ["Content-Encoding: gzip"]),
+        (compressed(REASON.encode(), 15), ["Content-Encoding: deflate"]),
+        (compressed(REASON.encode(), -15), ["Content-Encoding: deflate"]),
+        (compressed(REASON.encode("cp1252"), 31), ["Content-Encoding: gzip", "Content-Type: text/plain"]),
+        (REASON.encode("cp1252"), ["Content-Type: text/plain; charset=windows-1252"]),
+        (REASON.encode("cp1252"), ["Content-Type: text/plain"]),
+        (REASON.encode("cp1252"), ["Content-Type: application/json; charset=utf-8"]),
+        (REASON.encode("utf-16"), ['Content-Type: text/plain; charset="UTF-16"']),
+        (REASON.encode(), ["Content-Type: text/plain; charset=nonsense"]),
+        (REASON.encode(), ["Content-Encoding: gzip"]),
+    ],
+)
+def test_a_hosts_reason_is_shown_however_it_is_encoded(
+    target: Target, body: bytes, headers: list[str]
+) -> None:
+    target.answers(answering("422 Unprocessable", body, headers))
+
+    assert target.run(HttpCall(URL)).message.endswith(f":\n{REASON}")
+
+
+def test_a_secret_in_a_compressed_answer_is_masked(target: Target) -> None:
+    target.answers(answering("400 Bad", compressed(b"not s3cr3t/t0ken", 31), ["Content-Encoding: gzip"]))
+
+    message = target.run(HttpCall(f"{URL}?token=$(TOKEN)"), TOKEN).message
+
+    assert message.endswith(":\nnot ***")
+
+
+def test_an_answer_that_would_be_huge_is_not_decompressed_whole(target: Target) -> None:
+    target.answers(
+        answering(body=compressed(bytes(b"x" * 500_000_000), 31), headers=["Content-Encoding: gzip"])
+    )
+
+    assert len(target.run(HttpCall(URL)).message) < 5000
+
+
+DATE = formatdate(SimulatedClock().now() + 31, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "least", "most"),
+    [
+        ([None], 0.5, 1.0),
+        ([None, None, None], 3.5, 7.0),
+        (["5"], 5.5, 6.0),
+        ([DATE], 31.5, 32.0),
+        (["5", "1", "2"], 11.5, 15.0),
+        (["nonsense"], 0.5, 1.0),
+    ],
+)
+def test_a_call_that_is_put_off_is_made_again_as_late_as_the_host_wants(
+    target: Target, wishes: list[str | None], least: float, most: float
+) -> None:
+    put_off = [
+        answering("429 Slow down", headers=[f"Retry-After: {wish}"] if wish else []) for wish in wishes
+    ]
+    target.answers(*put_off, answering(body=b"done"))
+    clock = SimulatedClock()
+    begun = clock.now()
+
+    outcome = target.run(HttpCall(URL, body="{}"), clock=clock, seconds=60)
+
+    assert outcome.message.endswith("200 OK:\ndone")
+    assert least <= clock.now() - begun <= most
+    assert target.connections == len(wishes) + 1
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+@pytest.mark.parametrize("wish", ["100", formatdate(4_000_000_000, usegmt=True)])
+def test_a_call_is_not_put_off_beyond_its_deadline(target: Target, wish: str, *, idempotent: bool) -> None:
+    target.answers(answering("429 Slow down", headers=[f"Retry-After: {wish}"]))
+    clock = SimulatedClock()
+    begun = clock.now()
+
+    outcome = target.run(HttpCall(URL, idempotent=idempotent), clock=clock, seconds=60)
+
+    assert "was answered with 429 Slow down" in outcome.message
+    assert (clock.now() - begun, target.connections) == (0, 1)
+
+
+def test_a_host_that_puts_a_call_off_for_ever_is_named_at_the_deadline(target: Target) -> None:
+    target.answers(answering("429 Slow down"))
+    clock = SimulatedClock()
+
+    outcome = target.run(HttpCall(URL), clock=clock, seconds=60)
+
+    assert "was answered with 429 Slow down" in outcome.message
+    assert 5 <= target.connections <= 10
+
+
+def test_an_unavailable_host_that_names_a_time_is_asked_then_if_the_call_is_idempotent(
+    target: Target,
+) -> None:
+    target.answers(answering("503 Down", headers=["Retry-After: 30"]), answering())
+    clock = SimulatedClock()
+    begun = clock.now()
+
+    assert target.run(HttpCall(URL, idempotent=True), clock=clock, seconds=60).result == "pass"
+    assert clock.now() - begun >= 30
+    assert target.connections == 2
+
+
+def test_a_call_that_is_put_off_ends_when_its_run_is_no_longer_wanted(target: Target) -> None:
+    target.answers(answering("429 Slow down", headers=["Retry-After: 50"]))
+
+    with pytest.raises(TaskCancelled):
+        target.run(
+            HttpCall(URL),
+            clock=SimulatedClock(),
+            seconds=60.0,
+            still_wanted=lambda: target.connections == 0,
+        )
+    assert target.connections == 1
+
+
+def test_a_cancelled_call_hangs_up_in_the_middle_of_its_waiting(target: Target) -> None:
+    hung_up = threading.Event()
+
+    def be_silent(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.recv(1)  # returns once the other side is gone
+        hung_up.set()
+
+    target.answers(be_silent)
+
+    with pytest.raises(TaskCancelled):
+        target.run(HttpCall(URL), clock=TickingClock(4.0), seconds=60.0, still_wanted=lambda: False)
+    assert hung_up.wait(5)
 
 
 def reset(connection: socket.socket) -> None:
@@ -486,7 +668,7 @@ def talk_nonsense(connection: socket.socket) -> None:
     ("trouble", "reason"),
     [
         (reset, "the connection broke (Connection reset by peer)"),
-        (break_off, "the answer 200 OK broke off (4 bytes are missing)"),
+        (break_off, "the answer 200 OK broke off (IncompleteRead(4 bytes read, 4 more expected))"),
         (break_off_a_chunk, "the answer 200 OK broke off (IncompleteRead"),
         (talk_nonsense, "the connection broke (SSH-2.0-OpenSSH_9.6"),
         (read_request, "the connection broke (Remote end closed connection without response)"),
@@ -557,8 +739,9 @@ def test_an_idempotent_call_is_not_sent_again_when_its_run_is_no_longer_wanted(t
     with pytest.raises(TaskCancelled):
         target.run(
             HttpCall(URL, idempotent=True),
-            clock=TickingClock(1.0),
-            seconds=60.0,
+            clock=TickingClock(4.0),
+            seconds=600.0,
+            given=["maxPollDuration"],
             still_wanted=lambda: target.connections == 0,
         )
     assert target.connections == 1
@@ -605,7 +788,7 @@ def test_a_certificate_that_is_not_trusted_or_not_the_hosts_is_sent_nothing(
         HttpCall(f"https://{host}/"), ca=authority[0] if is_trusted else None, allowed=["*.example.com"]
     ).message
 
-    assert "there is no trusted TLS connection" in message
+    assert "no trusted TLS connection (" in message
     assert "see CaBundlePath" in message
     assert message.endswith("Nothing was sent.")
     assert heard in ([], [b""])
@@ -628,7 +811,7 @@ def test_a_proxy_is_asked_for_the_address_that_was_checked(
     outcome = target.run(HttpCall(f"https://{HOST}/"), ca=ca)
 
     assert outcome.message.endswith("through")
-    assert asked[0].startswith(f"CONNECT {PUBLIC}:443 HTTP/1.1\r\n".encode())
+    assert asked[0].startswith(f"CONNECT {PUBLIC}:443 HTTP/1.".encode())
     assert b"\r\nProxy-Authorization: Basic bWU6cEBzcw==\r\n" in asked[0]
     assert target.network.resolved == [HOST, "proxy.example.com"]
 
@@ -639,7 +822,52 @@ def test_a_proxy_that_lets_nothing_through_is_said(target: Target, monkeypatch: 
 
     message = target.run(HttpCall(f"https://{HOST}/")).message
 
-    assert f"HttpsProxy answered 403 Forbidden for {PUBLIC}:443. Nothing was sent." in message
+    assert "the proxy makes no connection (403 Forbidden); check HttpsProxy. Nothing was sent." in message
+
+
+def test_a_proxy_that_resolves_names_is_asked_for_the_host_by_name_and_nobody_else_is(
+    target: Target, authority: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca, certificate = authority
+    asked: list[bytes] = []
+
+    def proxy(connection: Any) -> None:
+        asked.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 Connection established\r\n\r\n")
+        securely(certificate, answering(body=b"through"))(connection)
+
+    target.answers(proxy)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+
+    outcome = target.run(HttpCall(f"https://{HOST}/"), ca=ca, proxy_resolves=True)
+
+    assert outcome.message.endswith("through")
+    assert asked[0].startswith(f"CONNECT {HOST}:443 HTTP/1.".encode())
+    assert target.network.resolved == ["proxy.example.com"]
+
+
+@pytest.mark.parametrize("url", ["https://169.254.169.254/", "https://127.0.0.1/"])
+def test_a_forbidden_address_itself_is_not_asked_of_a_proxy_that_resolves_names(
+    target: Target, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+
+    message = target.run(HttpCall(url), allowed=["169.254.169.254", "127.0.0.1"], proxy_resolves=True).message
+
+    assert "which no task may call" in message
+    assert target.connections == 0
+
+
+@pytest.mark.parametrize("url", [f"http://{HOST}/", f"https://{HOST}/"])
+def test_without_a_proxy_on_the_way_an_address_is_checked_whoever_may_resolve_names(
+    target: Target, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+    monkeypatch.setenv("NO_PROXY", HOST)
+    target.network.addresses[HOST] = ["169.254.169.254"]
+
+    assert "which no task may call" in target.run(HttpCall(url), proxy_resolves=True).message
+    assert target.connections == 0
 
 
 def test_a_forbidden_address_is_not_asked_of_a_proxy_either(

@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -11,9 +12,12 @@ from botocore.config import Config
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.events import Outcome
 from jobs.model import Task
 from runners.lambda_function import LambdaFunctionRunner, read_answer
+from runs.work import TaskCancelled
+from tests.support.clock import SimulatedClock
 from tests.unit.runners.performances import SAYHELLO, performance
 
 TASK = Task(0, name="Load", lambda_name="load-test", given=frozenset({"name", "lambda"}))
@@ -27,6 +31,7 @@ class Endpoint:
         self.answer: Any = None
         self.headers: dict[str, str] = {}
         self.status = 200
+        self.refusals: list[Response] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
         self._server = make_server("127.0.0.1", 0, Request.application(self._serve), threaded=True)
@@ -38,6 +43,8 @@ class Endpoint:
         kind = request.headers["X-Amz-Invocation-Type"]
         self.invocations.append((request.path, kind, json.loads(request.get_data())))
         self.may_answer.wait()
+        if self.refusals:
+            return self.refusals.pop(0)
         return Response(json.dumps(self.answer), self.status, self.headers)
 
     def close(self) -> None:
@@ -47,9 +54,17 @@ class Endpoint:
         self._server.server_close()
 
     def run(
-        self, task: Task = TASK, seconds: float = 20.0, allowed: tuple[str, ...] = ("load-test",)
+        self,
+        task: Task = TASK,
+        seconds: float = 20.0,
+        allowed: tuple[str, ...] = ("load-test",),
+        clock: Clock | None = None,
+        still_wanted: Callable[[], bool] = lambda: True,
     ) -> Outcome:
-        return LambdaFunctionRunner(allowed, self._client).run(task, performance(seconds, users=3))
+        what = replace(performance(seconds, users=3), still_wanted=still_wanted)
+        if clock:
+            what = replace(what, deadline=Deadline.after(clock, seconds))
+        return LambdaFunctionRunner(allowed, self._client).run(task, what)
 
     def _client(self, config: Config) -> Any:
         return boto3.client("lambda", endpoint_url=self.url, config=config)
@@ -120,6 +135,57 @@ def test_a_function_that_lambda_refuses_to_invoke_is_errored(endpoint: Endpoint)
 
     assert outcome.status == "errored"
     assert "ResourceNotFoundException" in outcome.message
+
+
+def refusal(status: int, code: str, **headers: str) -> Response:
+    return Response('{"Message": "not now"}', status, {"x-amzn-ErrorType": code, **headers})
+
+
+@pytest.mark.parametrize(
+    ("refusals", "least", "most"),
+    [
+        ([refusal(429, "TooManyRequestsException")], 0.5, 1.0),
+        ([refusal(429, "TooManyRequestsException", **{"Retry-After": "9"})], 9.5, 10.0),
+        ([refusal(502, "EC2ThrottledException"), refusal(409, "ResourceConflictException")], 1.5, 3.0),
+        ([refusal(409, "SnapStartNotReadyException")] * 4, 7.5, 15.0),
+    ],
+)
+def test_a_function_that_is_put_off_is_invoked_later(
+    endpoint: Endpoint, refusals: list[Response], least: float, most: float
+) -> None:
+    endpoint.refusals = list(refusals)
+    endpoint.answer = {"result": "pass"}
+    clock = SimulatedClock()
+    begun = clock.now()
+
+    assert endpoint.run(clock=clock, seconds=60).result == "pass"
+    assert least <= clock.now() - begun <= most
+    assert len(endpoint.invocations) == len(refusals) + 1
+
+
+def test_a_function_that_is_throttled_until_the_deadline_is_errored_with_that_reason(
+    endpoint: Endpoint,
+) -> None:
+    endpoint.refusals = [refusal(429, "TooManyRequestsException") for _ in range(100)]
+    clock = SimulatedClock()
+    end = clock.now() + 60
+
+    outcome = endpoint.run(clock=clock, seconds=60)
+
+    assert "could not be invoked: An error occurred (TooManyRequestsException)" in outcome.message
+    assert clock.now() < end
+    assert 5 <= len(endpoint.invocations) <= 10
+
+
+def test_a_function_that_is_put_off_is_not_invoked_when_its_run_is_no_longer_wanted(
+    endpoint: Endpoint,
+) -> None:
+    endpoint.refusals = [refusal(429, "TooManyRequestsException", **{"Retry-After": "50"})]
+
+    with pytest.raises(TaskCancelled):
+        endpoint.run(clock=SimulatedClock(), seconds=600, still_wanted=lambda: False)
+
+    assert len(endpoint.invocations) == 1
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,12 @@ def _covers(item: str, host: str, port: int) -> bool:
 
 
 def forbidden(address: str) -> str | None:
-    """Why no task may call an address, whoever's name it has; None if one may."""
-    for meant in _meant(ip_address(address.partition("%")[0])):
+    """Why no task may call an address, whoever's name it has; None if one may, or for a name."""
+    try:
+        known = ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    for meant in _meant(known):
         for network, kind in _FORBIDDEN:
             if meant in network:
                 return kind

@@ -4,14 +4,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from execution_plane.keptn.connecting import retry_after
 from execution_plane.keptn.events import Outcome
 from execution_plane.telemetry import logger
 from jobs.environment import InvalidEnvironment, Secrets, environment
 from jobs.model import HttpCall, Task
+from runners.backoff import backoff
 from runners.fields import log_meaningless
 from runners.http.exchange import Answer, ExchangeFailed, Request
 from runners.http.reachable import AllowedHosts
 from runners.http.request import UnusableCall, request_of, secret_forms
+from runners.http.shown import text_of
 from runners.task_secrets import SecretUnusable, masked
 from runners.watch import DeadlineOver, Watch
 from runs.work import Performance
@@ -21,8 +24,9 @@ DEFAULT_SECONDS: Final = 60  # for a call whose task has no maxPollDuration
 SHOWN: Final = 4096  # bytes of an answer
 LONGEST_PART: Final = 300  # characters of a URL or a reason in a message
 PASSING: Final = ("2xx",)
-PAUSES: Final = (1.0, 2.0, 4.0)  # seconds between the tries of an idempotent call
+MOST_TRIES: Final = 4  # of an idempotent call
 BUSY: Final = 429
+UNAVAILABLE: Final = 503
 
 Exchange = Callable[[Request, Watch], Answer]
 """Sends a request once. Raises ExchangeFailed, TaskCancelled."""
@@ -85,19 +89,29 @@ class HttpRunner:
         return outcome
 
     def _call(self, call: HttpCall, request: Request, watch: Watch, mask: Callable[[str], str]) -> Outcome:
-        pauses = PAUSES if call.idempotent else ()
-        what = _shortened(mask(str(request)))
-        for pause in (*pauses, None):
+        """Make the call until it is answered: again after 429, by which the host says that nothing began, and
+        if it is idempotent, a few times after what else another try may help.
+        """
+        what, tries_left = _shortened(mask(str(request))), MOST_TRIES - 1 if call.idempotent else 0
+        for pause in backoff():
+            wish = 0.0
             try:
                 answer = self._exchange(request, watch)
             except ExchangeFailed as problem:
-                outcome, may_help = _failed(what, problem, mask), True
+                outcome, may_help, is_refused = _failed(what, problem, mask), True, False
             else:
                 outcome, may_help = _answered(what, call, answer, mask)
-            if pause is None or not may_help:
+                is_refused = may_help and answer.status == BUSY
+                if answer.status in (BUSY, UNAVAILABLE):
+                    wish = retry_after(answer.headers.get("Retry-After"), watch.deadline.clock.now())
+            if not is_refused:
+                if not may_help or not tries_left:
+                    break
+                tries_left -= 1
+            if watch.deadline.remaining() <= pause + wish:
                 break
             try:
-                watch.pause(pause)
+                watch.pause(pause + wish)
             except DeadlineOver:
                 break
         return outcome
@@ -114,23 +128,21 @@ def _answered(what: str, call: HttpCall, answer: Answer, mask: Callable[[str], s
     message = f"{what} was answered with {status}"
     passes = call.statuses or PASSING
     if {str(answer.status), f"{answer.status // 100}xx"} & set(passes):
-        return Outcome("pass", "succeeded", f"{message}{_beginning(answer.body, mask)}"), False
+        return Outcome("pass", "succeeded", f"{message}{_beginning(answer, mask)}"), False
     message += f", and what passes is {', '.join(passes)}"
-    if answer.location:
-        message += f"; redirects are not followed, and it leads to {_shortened(mask(answer.location))}"
+    if location := answer.headers.get("Location"):
+        message += f"; redirects are not followed, and it leads to {_shortened(mask(location))}"
     may_help = answer.status >= 500 or answer.status == BUSY
-    return Outcome.errored(f"{message}{_beginning(answer.body, mask)}"), may_help
+    return Outcome.errored(f"{message}{_beginning(answer, mask)}"), may_help
 
 
-def _beginning(body: bytes, mask: Callable[[str], str]) -> str:
+def _beginning(answer: Answer, mask: Callable[[str], str]) -> str:
     """How an answer begins, as the end of a message."""
+    body = answer.body
     if not body:
         return "."
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text = ""
-    if not text or "\0" in text:
+    text = text_of(body, answer.headers)
+    if not text:
         return f", with {len(body)} bytes that are no text."
     shown = mask(text).encode()
     if len(shown) <= SHOWN:

@@ -266,6 +266,8 @@ def _use_own_connections(manager: PoolManager) -> None:
 
 def _reason(problem: Exception) -> tuple[Exception, bool]:
     """What requests, urllib3's retries and its proxies have wrapped, and whether the proxy is to blame."""
+    if isinstance(problem, _NotSecured):
+        return problem, False
     inner = problem.args[0] if problem.args and isinstance(problem.args[0], Exception) else problem
     if isinstance(inner, MaxRetryError) and inner.reason:
         inner = inner.reason
