@@ -110,7 +110,10 @@ def build() -> tuple[Parts, RunExecutor, ErrorLog]:
         "lambda": LambdaFunctionRunner(tasks.allowed_lambdas, _lambda_client),
         "http": HttpRunner(
             AllowedHosts(tasks.allowed_hosts),
-            HttpExchange(ca_bundle_path=Settings.from_environment().ca_bundle_path),
+            HttpExchange(
+                ca_bundle_path=Settings.from_environment().ca_bundle_path,
+                proxy_resolves=tasks.proxy_resolves_hosts,
+            ),
             secrets,
             allow_secret_references=settings.allow_secret_references,
         ),

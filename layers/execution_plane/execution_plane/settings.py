@@ -206,6 +206,8 @@ class TaskSettings:
 
     allowed_lambdas: frozenset[str]
     allowed_hosts: tuple[str, ...]
+    proxy_resolves_hosts: bool
+    """Whether a proxy is asked for them by their names, unchecked."""
     answer_unhandled_events: bool
     is_job_config_bundled: bool
     """Whether Keptn is not asked for any."""
@@ -218,6 +220,7 @@ class TaskSettings:
         return cls(
             allowed_lambdas=frozenset(_names(environ.get("ALLOWED_LAMBDAS", ""))),
             allowed_hosts=_read(environ, "AllowedHosts", _hosts, default=""),
+            proxy_resolves_hosts=_read(environ, "ProxyResolvesHosts", _switch, default="false"),
             answer_unhandled_events=_read(environ, "AnswerUnhandledEvents", _switch, default="false"),
             is_job_config_bundled=_read(environ, "JobConfig", _one_of("keptn", "bundled"), default="keptn")
             == "bundled",
