@@ -14,6 +14,7 @@ from bench import (
     closed_runs,
     first_request,
     idle_cycle,
+    idle_minute,
     large_job_config,
     new_events,
     peak_memory,
@@ -25,6 +26,7 @@ from bench.figures import HEAD, Figure, line, table
 
 BENCHMARKS: Final[dict[str, tuple[str, Callable[[], Iterator[Figure]]]]] = {
     "idle_cycle": (idle_cycle.TITLE, idle_cycle.measure),
+    "idle_minute": (idle_minute.TITLE, idle_minute.measure),
     "new_events": (new_events.TITLE, new_events.measure),
     "stale_events": (stale_events.TITLE, stale_events.measure),
     "first_request": (first_request.TITLE, first_request.measure),

@@ -34,12 +34,13 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Notes:
-    """The requests since the last notes: how many of each kind, and when the first arrived (monotonic
-    seconds, the same scale in all processes of a machine).
+    """The requests since the last notes: how many of each kind, when the first arrived (monotonic seconds,
+    the same scale in all processes of a machine), and how many bytes those to Keptn had.
     """
 
     counts: dict[str, int]
     first: dict[str, float]
+    received: int
 
     @property
     def first_of_all(self) -> float:
@@ -83,12 +84,13 @@ class _Answers:
         self._subscriptions: list[Any] = []
         self._counts: Counter[str] = Counter()
         self._first: dict[str, float] = {}
+        self.received = 0
 
     def to(self, method: str, path: str, operation: str, body: bytes) -> bytes:
         """The answer to a request; `operation` is the one that AWS's JSON protocols name in a header."""
         if path == NOTES:
-            notes = _ok({"counts": self._counts, "first": self._first})
-            self._counts, self._first = Counter(), {}
+            notes = _ok({"counts": self._counts, "first": self._first, "received": self.received})
+            self._counts, self._first, self.received = Counter(), {}, 0
             return notes
         kind = operation or _kind(method, path)
         self._counts[kind] += 1
@@ -183,6 +185,8 @@ class _Connection(asyncio.Protocol):
         self._received = b""
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         method, path, _ = first_line.split()
+        if not operation:
+            self._answers.received += len(head) + len(body)
         answer = self._answers.to(method, path, operation, body)
         asyncio.get_running_loop().call_later(self._delay, self._transport.write, answer)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 TABLE = "LedgerTable"
 SECRET = "ApiTokenSecret"
 QUEUE = "FailureQueue"
+TIMERS = "TimerQueue"
 POLLER = "PollerFunction"
 WORKER = "WorkerFunction"
 
@@ -33,5 +34,5 @@ def create_secret(client: "SecretsManagerClient", token: str, name: str = SECRET
 
 
 def create_queue(client: "SQSClient", name: str = QUEUE) -> str:
-    """Create the queue for invocations that AWS gave up on; gives its URL."""
+    """Create a queue, by default the one for invocations that AWS gave up on; gives its URL."""
     return client.create_queue(QueueName=name)["QueueUrl"]

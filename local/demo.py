@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from local.screen import Screen, wants_colour
 from local.verdict import Served, problems
 
 REGIONS = {"APAC": "ap-southeast-1", "EU": "eu-west-1"}
-TICK_SECONDS = 1.0
+TICK_SECONDS = 60.0
 TIMING = Timing(reply_delay=0.075)
 STORY = "make demo DEMO=--stay keeps it up, and says how `make runs` then tells a run's story."
 GLANCE = 0.05  # seconds between two looks at what is new
@@ -49,7 +49,7 @@ class Options:
     keptn_port: int = 0
     aws_port: int = 0
     lambda_port: int = 0
-    timeout: float = 60.0
+    timeout: float = 120.0
 
 
 class Demo:
@@ -101,8 +101,8 @@ class Demo:
             stack.callback(plane.close)
             self._flow.add(plane)
             self.planes[location] = plane
-        pollers = [plane.poller.name for plane in self.planes.values()]
-        stack.enter_context(Schedule(functions.url, pollers, TICK_SECONDS))
+        timers = [plane.timers for plane in self.planes.values()]
+        stack.enter_context(Schedule(functions.url, timers, TICK_SECONDS))
 
     def run(self) -> None:
         """Trigger the sequence for each region and see it served. Raises DemoFailed."""
@@ -112,11 +112,11 @@ class Demo:
         say(f"  Keptn's bridge  {self.bridge}")
         for location, region in REGIONS.items():
             say(f"  plane {location:<8}  in {region}, takes events with {LOCATION} = {location}")
-        self._report([self._serve(location) for location in REGIONS])
+        self._report({location: self._serve(location) for location in REGIONS})
         say("\nNow the project has a job executor's job/config.yaml in Keptn, unchanged.", "bold")
         say(f"  Its tasks run {self._engine.description}.")
         job_demo.upload(self.keptn)
-        self._report([self._serve(location, job_demo.GREETINGS[location]) for location in REGIONS])
+        self._report({location: self._serve(location) for location in REGIONS}, job_demo.GREETINGS)
         say(
             "\nEach plane's match kept the regions apart, and each task has exactly one started and one\n"
             "finished, although Lambda delivered every invocation of a worker twice."
@@ -146,12 +146,16 @@ class Demo:
         arguments = f"--stack {plane.name} --profile {plane.name} show {task[:SHORT_ID]}"
         return f'AWS_CONFIG_FILE={configuration} make runs ARGS="{arguments}"'
 
-    def _serve(self, location: str, greeting: str = "") -> Served:
-        """Trigger the sequence for a region, and wait until it is over and its run is closed."""
+    def _serve(self, location: str) -> str:
+        """Trigger the sequence for a region, and wait until it is over; gives its Keptn context."""
         self._screen.say(f"\nA user triggers the sequence for {location}:", "bold")
-        keptn = self.keptn.keptn
         context = self._trigger(location)
         self._wait(lambda: self._state(context) == "finished", f"the {location} sequence to finish")
+        return context
+
+    def _served(self, location: str, context: str, greeting: str) -> Served:
+        """What became of a sequence, once its run is closed."""
+        keptn = self.keptn.keptn
         events = keptn.events(context)
         task = next(str(event["id"]) for event in events if event["type"] == EVENT_TYPE)
         self._last = (location, task)
@@ -219,9 +223,13 @@ class Demo:
         said = [f"\n  {function.log}: {error}" for function, error in errors if error]
         return "".join(said) or f"\n  the functions' logs are in {self._logs}"
 
-    def _report(self, served: Sequence[Served]) -> None:
+    def _report(self, contexts: Mapping[str, str], greetings: Mapping[str, str] = {}) -> None:
         """Say what became of the sequences. Raises DemoFailed if one was not served as it ought to be."""
         say = self._screen.say
+        served = [
+            self._served(location, context, greetings.get(location, ""))
+            for location, context in contexts.items()
+        ]
         say("\nKeptn's own count of the replies to each task:", "bold")
         say(f"  {'location':<9} {'sequence':<9} {'started':>7} {'finished':>9}   answered by", "dim")
         for each in served:
@@ -252,7 +260,9 @@ def read_options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--stay", action="store_true", help="stay up until Ctrl-C, to trigger more by hand")
     for name in ("keptn", "aws", "lambda"):
         parser.add_argument(f"--{name}-port", type=_port, default=0, metavar="N", help="default: a free one")
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="default: %(default)g")
+    parser.add_argument(
+        "--timeout", type=float, default=120.0, metavar="SECONDS", help="default: %(default)g"
+    )
     return Options(**vars(parser.parse_args(arguments)))
 
 

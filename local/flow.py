@@ -28,7 +28,7 @@ class Flow:
         self._planes: dict[str, Plane] = {}
         self._seen: dict[str, int] = {}
         self._ended: deque[tuple[float, Invocation, Answer]] = deque()
-        self._last_tick: dict[str, str] = {}
+        self._last_said: dict[str, str] = {}
         self.failures: list[tuple[Invocation, Answer]] = []
         """The invocations that failed."""
 
@@ -79,10 +79,10 @@ class Flow:
             self.failures.append((invocation, answer))
             said, style = f"failed: {_error(answer)}", "red"
         elif invocation.function == plane.poller.name:
-            said, style = _tick(answer.content), "dim"
-            if said == self._last_tick.get(plane.location):
+            said, style = _slot(answer.content), "dim"
+            if said == self._last_said.get(plane.location):
                 return
-            self._last_tick[plane.location] = said
+            self._last_said[plane.location] = said
         else:
             said, style = f"delivered again: {answer.content['what']}", "dim"
             if invocation.delivery == 1:
@@ -106,15 +106,12 @@ def _message(moment: Moment, event: Event) -> str:
     return ": ".join(part for part in (outcome, said) if part)[:_LONGEST]
 
 
-def _tick(report: Mapping[str, int]) -> str:
-    """What a poll came to, "" for nothing worth a line."""
-    listed, active, steps = report["events_listed"], report["runs_active"], report["steps"]
-    open_tasks = f"{listed} task{'s' if listed != 1 else ''} open in Keptn"
-    if listed and not active:
-        return f"{open_tasks}, {f'takes {steps}' if steps else 'none for this plane'}"
-    if active and not listed and steps:
-        return "the task is no longer open in Keptn, so its run is closed"
-    return ""
+def _slot(report: Mapping[str, int]) -> str:
+    """What a slot came to, "" for nothing worth a line."""
+    listed = report.get("events_listed", 0)
+    if not listed or report["events_left"] < listed:
+        return ""
+    return f"{listed} task{'s' if listed != 1 else ''} open in Keptn, none for this plane"
 
 
 def _error(answer: Answer) -> str:

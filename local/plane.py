@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from local.aws import POLLER, QUEUE, SECRET, TABLE, WORKER, create_queue, create_secret, create_table
+from local.aws import POLLER, QUEUE, SECRET, TABLE, TIMERS, WORKER, create_queue, create_secret, create_table
 from local.aws_server import ACCOUNT, AwsServer
 from local.containers import LocalContainers
 from local.example import LOCATION
@@ -12,6 +12,7 @@ from local.function_process import FunctionProcess
 from local.keptn.server import KeptnServer
 from local.lambda_endpoint import LambdaEndpoint
 from local.operating import LogShipper, profile, publish
+from local.schedule import Timers
 from local.stack import Stack
 
 ROLES = ("Poller", "Worker", "Lifecycle")
@@ -55,6 +56,9 @@ class Plane:
         self._table = f"{name}-{TABLE}"
         create_table(self._dynamodb, self._table)
         groups = {f"{role}LogGroup": f"/aws/lambda/{name}/{role.lower()}" for role in ROLES}
+        sqs = aws.client("sqs", region)
+        timers = create_queue(sqs, f"{name}-{TIMERS}")
+        self.timers = Timers(sqs, timers, f"{name}-{POLLER}")
         stack = Stack(
             name,
             region,
@@ -63,13 +67,13 @@ class Plane:
                 "KeptnApiUrl": keptn.url,
                 "MatchProperty": LOCATION,
                 "MatchValue": location,
-                "PollIntervalSeconds": "0",
-                "PollWindowSeconds": "0",
+                "PollIntervalSeconds": "2",
             },
             resources={
                 TABLE: self._table,
                 SECRET: create_secret(aws.client("secretsmanager", region), keptn.token, f"{name}-{SECRET}"),
-                QUEUE: create_queue(aws.client("sqs", region), f"{name}-{QUEUE}"),
+                QUEUE: create_queue(sqs, f"{name}-{QUEUE}"),
+                TIMERS: timers,
                 POLLER: f"{name}-{POLLER}",
                 WORKER: worker_name(location),
                 "WorkerRole": f"{name}-WorkerRole",

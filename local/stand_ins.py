@@ -12,7 +12,7 @@ from typing import Any, Self
 import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
-from local.aws import POLLER, WORKER, create_queue, create_secret, create_table
+from local.aws import POLLER, TIMERS, WORKER, create_queue, create_secret, create_table
 from local.aws_server import AwsServer
 from local.example import EVENT_TYPE, PROJECT, SEQUENCE, SERVICE, SHIPYARD, STAGE
 from local.keptn.server import KeptnServer
@@ -36,7 +36,7 @@ def gateway() -> str:
 
 
 class StandIns:
-    """A context manager: a control plane with one project, and AWS with a plane's table, secret and queue."""
+    """A context manager: a control plane with one project, and AWS with a plane's table, secret, queues."""
 
     def __init__(self, keptn_port: int = 0, aws_port: int = 0) -> None:
         """Port 0 takes a free one."""
@@ -53,6 +53,7 @@ class StandIns:
         create_table(self.client("dynamodb"))
         create_secret(self.client("secretsmanager"), self.keptn.token)
         create_queue(self.client("sqs"))
+        create_queue(self.client("sqs"), TIMERS)
         self.keptn.keptn.create_project(PROJECT, SHIPYARD, (SERVICE,))
         return self
 

@@ -23,7 +23,6 @@ import boto3  # noqa: E402
 
 from cli.template import read_template  # noqa: E402
 from execution_plane.ledger.table import Ledger  # noqa: E402
-from execution_plane.ledger.watch import Watch  # noqa: E402
 from execution_plane.settings import Match  # noqa: E402
 from execution_plane.telemetry import invocation  # noqa: E402
 from local.aws import create_table  # noqa: E402
@@ -81,7 +80,7 @@ def new_plane(world: World, dynamodb: Any) -> PlaneMaker:
             Ledger(dynamodb, table, world.aws_clock),
             source=f"keptn-lambda-executor/1/{location}/x",
             match=match,
-            **{"watch": Watch(dynamodb, table), **settings},
+            **settings,
         )
         world.planes.append(plane)
         return plane

@@ -32,7 +32,7 @@ def main() -> None:
     client = aws_client("dynamodb")
     create_table(client, TABLE)
     create_secret(aws_client("secretsmanager"), "token", "token")
-    _, clock, controller = build()
+    _, clock, _, controller = build()
     ledger = Ledger(client, TABLE)
     *refs, gone = [read_triggered(raw).ref for raw in triggered_events(active + 1, 1024)]
     now = float(int(clock.now()))  # as many digits in every process, so that bytes can be compared

@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from itertools import count
 from queue import SimpleQueue
 from typing import Any, cast
 
 from control.controller import Controller
 from control.dispatch import Dispatcher, FailureQueue
-from control.pace import Pace
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
@@ -125,7 +125,7 @@ def client() -> ControlPlane:
 
 
 def serve_as_plane() -> None:
-    """One poller, in one endless tick."""
+    """One poller, slot after slot."""
     ledger = cast("Ledger", OneAtATime(MemoryLedger()))
     job_configs = cast("JobConfigs", OneAtATime(MemoryJobConfigs()))
     queue: Any = Lambda(ledger, job_configs)
@@ -145,7 +145,11 @@ def serve_as_plane() -> None:
         draining=False,
         clock=CLOCK,
     )
-    poller.cycle_until(HOUR, Pace(IDLE, BUSY, CLOCK), HOUR)
+    begun = CLOCK.monotonic()
+    for slot in count(1):
+        ends = Deadline(CLOCK, begun + slot * IDLE)
+        poller.cycle_until(ends, BUSY, HOUR)
+        CLOCK.sleep(max(0.0, ends.remaining()))
 
 
 def serve_as_the_least() -> None:

@@ -11,7 +11,7 @@ from poller import build
 
 def main() -> None:
     """The first cycle is not counted: it reads the API token as well."""
-    _, clock, controller = build()
+    _, clock, _, controller = build()
     stub = Stub(os.environ["AWS_ENDPOINT_URL"])
     controller.cycle(Deadline.after(clock, 60), TickReport())
     stub.notes()

@@ -16,7 +16,7 @@ MIB = 1024 * (1024 if sys.platform == "darwin" else 1)  # Linux counts in KiB
 
 def main() -> None:
     """Before the first cycle, memory is what the imports and clients take."""
-    _, clock, controller = build()
+    _, clock, _, controller = build()
     answer = [{"peak": _peak(), "events": 0, "runs": 0}]
     for _ in range(2):
         report = TickReport()

@@ -23,7 +23,7 @@ HOUR = 3600.0
 
 def main() -> None:
     """Once each: a thousand events are an average already."""
-    settings, clock, controller = build()
+    settings, clock, _, controller = build()
     report, stub = TickReport(), Stub(os.environ["AWS_ENDPOINT_URL"])
     stub.notes()
     begin, begin_cpu = perf_counter(), process_time()

@@ -1,15 +1,16 @@
-"""A tick of the schedule: cycle until the poll window ends, then say what was done."""
+"""One poll, on a busy plane as many as its slot has time for; then say what was done."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import execution_plane.cold_start  # noqa: F401 - what it sets
-from control.controller import Controller
+from control.controller import Controller, TickReport
 from control.dispatch import Dispatcher, FailureQueue
 from control.integration import RegisteredPlane, describe
 from control.kept_subscriptions import KeptSubscriptions
-from control.pace import Pace
+from control.pulse import Pulse
 from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.subscriptions import (
@@ -29,30 +30,52 @@ if TYPE_CHECKING:
 
 @logger.inject_lambda_context
 @metrics.log_metrics(raise_on_empty_metrics=False)
-def handler(_tick: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """Serve one tick.
+def handler(request: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    """Serve one tick or timer.
 
     Raises InvalidSetting, SecretUnreadable, LedgerUnavailable and EveryPollFailed: the invocation fails, and
-    AWS's own error metric and alarm see it. Nothing is lost by that; the next tick finds everything again.
+    AWS's own error metric and alarm see it. Nothing is lost by that; the next slot finds everything again.
     """
     invocation.begin("poller", context)
     try:
-        settings, clock, controller = build()
+        settings, clock, pulse, controller = build()
         end = Deadline.from_context(clock, context)
-        pace = Pace(settings.poll_interval, settings.poll_interval_busy, clock)
-        report = asdict(controller.cycle_until(Deadline.after(clock, settings.poll_window), pace, end))
+        report = serve(request, pulse, controller, settings.poll_interval_busy, end)
     except Exception as problem:
-        logger.error("tick failed", reason=str(problem), kind=type(problem).__name__)
+        logger.error("slot failed", reason=str(problem), kind=type(problem).__name__)
         raise
-    logger.info("tick done", **report)
-    return report
+    if report is None:
+        logger.info("too late: the slot has ended, and nothing is polled")
+        return {}
+    say = logger.debug if report.is_idle else logger.info  # idle polls would cost less than their lines
+    say("slot done", **asdict(report))
+    return asdict(report)
+
+
+def serve(
+    request: Mapping[str, Any], pulse: Pulse, controller: Controller, busy: float, end: Deadline
+) -> TickReport | None:
+    """Poll for the slot of a tick or timer; None if that has ended. Raises EveryPollFailed, and
+    LedgerUnavailable.
+    """
+    slot, clock = pulse.slot(request), end.clock
+    if slot is None:
+        return None
+    return controller.cycle_until(Deadline.after(clock, slot.ends - clock.now()), busy, end)
 
 
 @cache
-def build() -> tuple[PollerSettings, Clock, Controller]:
-    """Build the controller, once per execution environment. Raises InvalidSetting."""
+def build() -> tuple[PollerSettings, Clock, Pulse, Controller]:
+    """Build what serves slots, once per execution environment. Raises InvalidSetting."""
     settings, parts = PollerSettings.from_environment(), Parts.from_environment()
     errors = ErrorLog(parts.control_plane)
+    pulse = Pulse(
+        partial(aws_client, "sqs"),
+        settings.timer_queue_url,
+        interval=settings.poll_interval,
+        period=settings.schedule_period,
+        clock=parts.clock,
+    )
     controller = Controller(
         control_plane=parts.control_plane,
         ledger=parts.ledger,
@@ -67,9 +90,8 @@ def build() -> tuple[PollerSettings, Clock, Controller]:
         run_deadline=settings.run_deadline,
         draining=settings.drain,
         clock=parts.clock,
-        watch=parts.watch,
     )
-    return settings, parts.clock, controller
+    return settings, parts.clock, pulse, controller
 
 
 def _subscriptions(settings: PollerSettings, parts: Parts, errors: ErrorLog) -> SubscriptionSource:

@@ -64,11 +64,11 @@ READS = frozenset(
 KEPTN = "keptn"
 HTTP_CALL = "Call"
 """The operation of a task's own call, to whomever."""
-LOSABLE = frozenset({"DeleteMessageBatch", "Invoke", "ReceiveMessage", HTTP_CALL})
+LOSABLE = frozenset({"DeleteMessageBatch", "Invoke", "ReceiveMessage", "SendMessageBatch", HTTP_CALL})
 """Calls that may be answered and come to nothing, besides the events that Keptn is sent.
 
-Lambda loses an invocation, SQS finds none of its messages or deletes none, and whom a task calls may do as it
-likes. All else that is answered is done: by DynamoDB, by ECS, and by Keptn where it is sent no event.
+Lambda loses an invocation, SQS finds, keeps or deletes none of its messages, and whom a task calls may do as
+it likes. All else that is answered is done: by DynamoDB, by ECS, and by Keptn where it is sent no event.
 """
 
 

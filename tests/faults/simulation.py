@@ -63,18 +63,18 @@ class Simulation:
         """One cycle of a poller, which may die and is then replaced."""
         self.survive(self.plane.cycle)
 
-    def tick(self) -> None:
-        """A tick of a busy plane's poller, which may die, beyond its window."""
-        self.survive(lambda: self.plane.tick(window=0.5, timeout=8.5))
+    def work_all(self) -> None:
+        """Each invocation that is in Lambda's queue."""
+        invocations, self.plane.queue.invocations[:] = list(self.plane.queue.invocations), []
+        for payload in invocations:
+            self.invoke(payload)
 
     def cycles(self, cycles: int = 1, pollers: int = 1, seconds: float = 10.0) -> None:
         """Cycles so many seconds apart, each with the invocations that it makes."""
         for _ in range(cycles):
             for _ in range(pollers):
                 self.poll()
-            invocations, self.plane.queue.invocations[:] = list(self.plane.queue.invocations), []
-            for payload in invocations:
-                self.invoke(payload)
+            self.work_all()
             self.world.clock.advance(seconds)
 
     def invoke(self, payload: dict[str, Any]) -> None:

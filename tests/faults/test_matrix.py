@@ -13,7 +13,6 @@ from execution_plane.keptn.events import Outcome
 from execution_plane.keptn.uniform import Integration
 from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.table import Ledger
-from execution_plane.ledger.watch import Watch
 from execution_plane.settings import Match
 from local.aws import create_table
 from local.keptn.faults import Answer, LoseEvent
@@ -67,7 +66,6 @@ class MotoSimulation(Simulation):
             match=Match("$.data.sayhello.location", "APAC"),
             sqs=sqs,
             failure_queue_url=self.queue_url,
-            watch=Watch(dynamodb, TABLE),
             **more,
         )
 
@@ -257,16 +255,6 @@ def a_job_config_of_keptns(simulation: MotoSimulation) -> None:
     simulation.cycles(6)
 
 
-def ticks_at_busy_speed_that_take_over(simulation: MotoSimulation) -> None:
-    """Each polls every second for a while, since there are tasks, and the next one begins before it ends."""
-    simulation.trigger()
-    simulation.tick()
-    simulation.cycles(1, seconds=1.0)
-    simulation.trigger()
-    simulation.tick()
-    simulation.cycles(4)
-
-
 def a_ledger_lost_while_the_task_runs(simulation: MotoSimulation) -> None:
     def be_forgotten(_: Performance) -> Outcome:
         simulation.lose_the_ledger()
@@ -310,7 +298,6 @@ SCENARIOS = (
     keptn_loses_the_finished,
     paused_before_it_begins_and_resumed,
     a_job_config_of_keptns,
-    ticks_at_busy_speed_that_take_over,
     a_ledger_lost_while_the_task_runs,
     forgotten_by_keptn_for_a_moment_and_for_some_minutes,
 )

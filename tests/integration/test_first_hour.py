@@ -295,7 +295,7 @@ def test_the_first_error_says_what_to_mend_in_the_pages_words(
         poller.handler({}, Context())
 
     line = next(vars(each) for each in caplog.records if each.levelname == "ERROR")
-    assert line["message"] == "tick failed"
+    assert line["message"] == "slot failed"
     (row,) = [row for row in documented() if is_in(words, row)]
     assert is_in(row, line["reason"]), line["reason"]
     assert TOKEN not in "".join(str(vars(each)) for each in caplog.records)

@@ -1,9 +1,13 @@
 """The real handlers, over real HTTP, with moto's AWS: the main job, and what a bad parameter says."""
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -23,12 +27,14 @@ from local.keptn.server import KeptnServer
 from local.keptn.uniform import LogQuery
 from runners.http import exchange
 from tests.conftest import TEMPLATE
-from tests.support.clock import SimulatedClock
+from tests.support.clock import START, SimulatedClock
 from tests.support.http_target import LedNetwork
 from tests.support.lambda_context import Context
 from tests.support.listener import Listener, read_request
 from tests.support.world import SAYHELLO, SHIPYARD, accepted
 
+EVENTS = Path(__file__).parents[2] / "events"
+TICK, TIMER = ((EVENTS / f"{name}.json").read_text() for name in ("tick", "timer"))
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
@@ -198,6 +204,7 @@ def test_an_idle_cycle_costs_one_list_one_heartbeat_and_one_query(
     server: KeptnServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However much was done before, and whatever else the plane could ask."""
+    monkeypatch.setattr("control.plan.CLOSED_AFTER", 0.0)
     failures = boto3.client("sqs").create_queue(QueueName="failures")["QueueUrl"]
     monkeypatch.setenv("FAILURE_QUEUE_URL", failures)
     monkeypatch.setenv("REGISTRATION", "enabled")
@@ -225,15 +232,65 @@ def test_an_idle_cycle_costs_one_list_one_heartbeat_and_one_query(
     assert (listing.seen, heartbeat.seen, anything_else.seen) == (1, 1, 0)
 
 
-@pytest.mark.parametrize(("window", "cycles"), [("20", 3), ("40", 5)])
-def test_a_tick_polls_at_its_interval_until_its_window_is_over(
-    queue: Queue, monkeypatch: pytest.MonkeyPatch, window: str, cycles: int
-) -> None:
+@pytest.fixture
+def timers(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a tick puts into the timers' queue: the function gives the batches that SQS was sent."""
+    url = boto3.client("sqs").create_queue(QueueName="timers")["QueueUrl"]
+    monkeypatch.setenv("TIMER_QUEUE_URL", url)
+    monkeypatch.setenv("POLL_INTERVAL_SECONDS", "5")
     monkeypatch.setattr(parts, "SystemClock", SimulatedClock)
-    monkeypatch.setenv("POLL_WINDOW_SECONDS", window)
-    monkeypatch.setenv("POLL_INTERVAL_SECONDS", "10")
+    batches: list[Any] = []
+    make_call = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    assert tick()["cycles"] == cycles
+    def note(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        if operation == "SendMessageBatch":
+            batches.append(parameters["Entries"])
+        return make_call(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", note)
+    return batches
+
+
+def test_a_tick_polls_once_and_sets_the_minutes_timers_by_two_calls(timers: list[Any]) -> None:
+    report = poller.handler(json.loads(TICK), Context())
+
+    assert report["cycles"] == 1
+    assert [len(batch) for batch in timers] == [10, 1]
+    entries = [entry for batch in timers for entry in batch]
+    assert [entry["DelaySeconds"] for entry in entries] == [*range(5, 60, 5)]
+    slots = [json.loads(entry["MessageBody"]) for entry in entries]
+    assert [slot["due"] - START for slot in slots] == [*range(5, 60, 5)]
+    assert [slot["ends"] - START for slot in slots] == [*range(10, 65, 5)]
+
+
+def test_the_timers_of_the_sample_event_poll_once_and_set_none(timers: list[Any]) -> None:
+    event = json.loads(TIMER)
+    assert poller.handler(event, Context())["cycles"] == 1
+
+    (record,) = event["Records"]
+    record["body"] = json.dumps({"due": START - 10, "ends": START - 5})
+    assert poller.handler(event, Context()) == {}, "it comes too late"
+    assert timers == []
+
+
+def test_an_idle_slot_logs_nothing(timers: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    poller.handler(json.loads(TICK), Context())
+    capsys.readouterr()
+
+    poller.handler(json.loads(TIMER), Context())
+
+    assert capsys.readouterr().out == ""
+
+
+def test_lambdas_level_of_lines_is_not_the_planes() -> None:
+    """Lambda has one where its own lines are off, and Powertools would go by it."""
+    code = "import execution_plane.telemetry as t; print(t.logger.log_level)"
+    environment = {**os.environ, "AWS_LAMBDA_LOG_LEVEL": "INFO", "POWERTOOLS_LOG_LEVEL": "DEBUG"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+
+    assert (said.stdout, said.stderr) == ("10\n", "")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +299,7 @@ def test_a_tick_polls_at_its_interval_until_its_window_is_over(
         ("KeptnApiUrl", ""),
         ("KeptnApiUrl", "keptn.example.com/api"),
         ("EventTypes", ","),
-        ("PollIntervalSeconds", "60"),
+        ("PollIntervalSeconds", "301"),
         ("MatchProperty", "$.data["),
         ("CaBundlePath", "/no/such/file"),
     ],
@@ -260,7 +317,7 @@ def test_a_wrong_parameter_fails_the_first_tick_with_one_sentence_that_names_it(
         tick()
 
     (line,) = caplog.records
-    assert (line.levelname, line.message, vars(line)["kind"]) == ("ERROR", "tick failed", "InvalidSetting")
+    assert (line.levelname, line.message, vars(line)["kind"]) == ("ERROR", "slot failed", "InvalidSetting")
     assert vars(line)["reason"].startswith(parameter)
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from control.controller import EveryPollFailed
 from control.health import LONG_OVERDUE
-from control.pace import Pace
 from execution_plane.clock import Deadline
 from execution_plane.keptn.events import Outcome
 from execution_plane.telemetry import Count, Measure, metrics
@@ -40,7 +39,7 @@ def emitted() -> Emitted:
 def tick(plane: Plane) -> None:
     """One cycle, with what a tick tells at its end."""
     end = Deadline.after(plane.clock, 120)
-    plane.poller.cycle_until(end, Pace(0, 0, plane.clock), end)
+    plane.poller.cycle_until(end, 0, end)
 
 
 def break_list(world: World, event_type: str) -> None:
@@ -217,36 +216,36 @@ def test_a_run_that_passes_is_no_errored_one(world: World, plane: Plane, emitted
     assert Count.RUNS_ERRORED not in emitted()
 
 
-def test_a_list_that_never_comes_while_others_do_is_counted_once_a_tick(
+def test_a_list_that_never_comes_while_others_do_is_counted_once_a_slot(
     world: World, new_plane: PlaneMaker, emitted: Emitted
 ) -> None:
     plane = new_plane(event_types=(SAYHELLO, OTHER))
     break_list(world, OTHER)
 
-    end = Deadline.after(plane.clock, 120)
-    plane.poller.cycle_until(Deadline.after(plane.clock, 50), Pace(10, 0, plane.clock), end)
+    world.trigger()
+    plane.poller.cycle_until(Deadline.after(plane.clock, 5), 1, Deadline.after(plane.clock, 120))
 
     found = emitted()
     assert found[Count.LISTS_FAILING] == [1]
     assert len(found[Count.POLLS_FAILED]) > 1
 
 
-def test_a_list_that_comes_later_in_the_tick_is_no_failing_one(
+def test_a_list_that_comes_later_in_the_slot_is_no_failing_one(
     world: World, new_plane: PlaneMaker, emitted: Emitted
 ) -> None:
     plane = new_plane(event_types=(SAYHELLO, OTHER))
     break_list(world, OTHER)
     world.clock.on_advance.append(world.keptn.faults.clear)
 
-    end = Deadline.after(plane.clock, 120)
-    plane.poller.cycle_until(Deadline.after(plane.clock, 50), Pace(10, 0, plane.clock), end)
+    world.trigger()
+    plane.poller.cycle_until(Deadline.after(plane.clock, 5), 1, Deadline.after(plane.clock, 120))
 
     found = emitted()
     assert Count.POLLS_FAILED in found
     assert Count.LISTS_FAILING not in found
 
 
-def test_where_no_list_comes_the_tick_fails_instead(world: World, plane: Plane, emitted: Emitted) -> None:
+def test_where_no_list_comes_the_slot_fails_instead(world: World, plane: Plane, emitted: Emitted) -> None:
     break_list(world, SAYHELLO)
 
     with pytest.raises(EveryPollFailed):

@@ -10,7 +10,6 @@ import requests
 
 from control.controller import EveryPollFailed
 from control.integration import leave
-from control.pace import Pace
 from execution_plane.clock import Deadline
 from execution_plane.keptn.events import Outcome
 from execution_plane.keptn.subscriptions import Subscription
@@ -412,7 +411,7 @@ def test_a_tick_without_subscriptions_says_what_keptn_answered_and_what_would_do
     now, end = Deadline.after(world.clock, 0), Deadline.after(world.clock, 60)
 
     with pytest.raises(EveryPollFailed) as failed:
-        registered.poller.cycle_until(now, Pace(0.0, 0.0, world.clock), end)
+        registered.poller.cycle_until(now, 0, end)
 
     assert str(failed.value) == (
         "no request for open events succeeded: no task is taken until Keptn says which subscriptions this "
@@ -666,6 +665,47 @@ def test_a_plane_that_leaves_is_gone_and_no_other_is(world: World, new_plane: Pl
 
     (left,) = integrations(world)
     assert left["metadata"]["location"] == "eu-west-1"
+
+
+def test_a_poller_that_registers_the_plane_anew_while_it_leaves_leaves_nothing_behind(
+    world: World, registered: Plane
+) -> None:
+    """The last one, whose first requests to Keptn went out as its function was deleted."""
+    registered.cycle()
+
+    def register() -> None:
+        if not integrations(world):
+            world.clock.on_advance.remove(register)
+            registered.cycle(registered.new_poller())
+            assert len(integrations(world)) == 1
+
+    world.clock.on_advance.append(register)
+
+    leave(world.client(), APAC, Deadline.after(world.clock, 60))
+
+    assert register not in world.clock.on_advance
+    assert integrations(world) == []
+
+
+def test_a_busy_poller_registers_nothing_beyond_its_slots_first_cycle(
+    world: World, registered: Plane
+) -> None:
+    world.trigger("APAC")
+    clock = world.clock
+    after_a_while = [*range(3)]
+
+    def unregister() -> None:
+        if after_a_while:
+            after_a_while.pop()
+        else:
+            for each in integrations(world):
+                world.client().unregister(each["id"])
+
+    clock.on_advance.append(unregister)
+
+    registered.poller.cycle_until(Deadline.after(clock, 30), 1.0, Deadline.after(clock, 60))
+
+    assert integrations(world) == []
 
 
 def test_a_plane_without_time_does_not_begin_to_leave(world: World, registered: Plane) -> None:

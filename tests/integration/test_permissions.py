@@ -24,7 +24,7 @@ from runners.lambda_function import LambdaFunctionRunner
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer
 from runs.work_finder import JobConfigWorkFinder
-from tests.faults import test_containers_matrix, test_matrix
+from tests.faults import test_containers_matrix, test_matrix, test_pulse_matrix
 from tests.faults.injection import Fault
 from tests.faults.simulation import Simulation
 from tests.faults.test_matrix import TABLE, client
@@ -57,6 +57,7 @@ RESOURCES = {
     "ApiTokenSecret.Id": secret_arn("token"),
     "LedgerTable.Arn": f"arn:aws:dynamodb:{HERE}:table/{TABLE}",
     "FailureQueue.Arn": f"arn:aws:sqs:{HERE}:failures",
+    "TimerQueue.Arn": f"arn:aws:sqs:{HERE}:timers",
     "WorkerFunction.Arn": f"arn:aws:lambda:{HERE}:function:worker",
     "FinalizerFunction.Arn": f"arn:aws:lambda:{HERE}:function:finalizer",
     "ContainerCluster": CLUSTER.rpartition("/")[2],
@@ -73,12 +74,18 @@ RESOURCES = {
 
 
 def by_lambda_itself(function: str) -> set[Permission]:
-    """What AWS Lambda does with a function's role: its logs, and the worker's destination on failure."""
+    """What AWS Lambda does with a function's role: its logs, the worker's destination on failure, and
+    the mapping from the timers' queue to the poller.
+    """
     group = (LIFECYCLE if function == FINALIZER else function).removesuffix("Function")
     stream = f"arn:aws:logs:{HERE}:log-group:{group}:log-stream:new"
     logs = {Permission(f"logs:{operation}", stream) for operation in ("CreateLogStream", "PutLogEvents")}
-    failures = {Permission("sqs:SendMessage", RESOURCES["FailureQueue.Arn"])}
-    return logs | failures if function == WORKER else logs
+    queue = {
+        WORKER: ("FailureQueue.Arn", ("SendMessage",)),
+        POLLER: ("TimerQueue.Arn", ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")),
+    }
+    arn, operations = queue.get(function, ("FailureQueue.Arn", ()))
+    return logs | {Permission(f"sqs:{operation}", RESOURCES[arn]) for operation in operations}
 
 
 def roles(**parameters: str) -> Roles:
@@ -219,6 +226,7 @@ MORE: tuple[tuple[type[Simulation], Callable[[Any], None]], ...] = (
     (LedgeredContainers, deleted_while_a_container_is_submitted),
     (LedgeredContainers, aborted_while_a_container_is_submitted),
     (BothCredentials, a_container_with_everything),
+    (test_pulse_matrix.PolledSimulation, test_pulse_matrix.tasks_at_the_edges_of_slots_and_ticks),
 )
 
 

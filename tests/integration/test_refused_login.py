@@ -37,7 +37,7 @@ def recording(world: World) -> Recording:
 
 def poll(plane: Plane, report: TickReport) -> str:
     """One cycle; why its last list failed, or nothing."""
-    return plane.poller.cycle(Deadline.after(plane.clock, 120), report)
+    return plane.poller.cycle(Deadline.after(plane.clock, 120), report).failure
 
 
 @pytest.mark.parametrize("settings", [{}, {"integration": INTEGRATION}], ids=["unregistered", "registered"])

@@ -66,6 +66,7 @@ def outputs(plane: Plane) -> Mapping[str, str]:
             "LedgerTable": "ledger-APAC",
             "ApiTokenSecret": secret["ARN"],
             "FailureQueue": queue,
+            "TimerQueue": "timers",
             "PollerFunction": "poller",
             "WorkerFunction": "worker",
             "WorkerRole": "role",

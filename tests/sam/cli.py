@@ -92,7 +92,7 @@ class Sam:
             "Architecture": self.architecture,
             "KeptnApiUrl": f"http://{HOST}:{self.stand_ins.keptn.port}/api",
             "PollIntervalSeconds": "0",
-            "PollWindowSeconds": "0",
+            "PollIntervalBusySeconds": "0",
             **self.parameters,
         }
         return [

@@ -12,6 +12,7 @@ from deletion.finalizer import Finalizer
 from tests.support.ecs import CLUSTER, FakeEcs, FakeLogs
 from tests.support.job_configs import Functions
 from tests.support.roles import Permission
+from tests.support.schedule import Schedule, TimerQueue
 from tests.support.world import LambdaQueue, Plane, Tasks
 
 POLLER, WORKER = "PollerFunction", "WorkerFunction"
@@ -20,6 +21,13 @@ HERE = "eu-west-1:123456789012"
 ACCOUNT = frozenset({("aws:ResourceAccount", "123456789012"), ("aws:RequestedRegion", "eu-west-1")})
 IN_CLUSTER = frozenset({("ecs:cluster", CLUSTER)})
 TO_ECS = frozenset({("iam:PassedToService", "ecs-tasks.amazonaws.com")})
+STANDING_FOR: tuple[tuple[str, type], ...] = (
+    ("ecs", FakeEcs),
+    ("logs", FakeLogs),
+    ("lambda", LambdaQueue),
+    ("sqs", TimerQueue),
+)
+NOT_ASKED = {"send", "due"}  # what others do with the timers' queue
 UNKNOWN = "a resource that tests/support/asking.py does not know"
 
 
@@ -42,7 +50,7 @@ def permissions(service: str, operation: str, asked: dict[str, Any]) -> Iterator
             yield Permission(action, f"arn:aws:s3:::{asked['Bucket']}/{asked['Key']}")
         case "secretsmanager", "GetSecretValue":
             yield Permission(action, secret_arn(asked["SecretId"]))
-        case "sqs", "ReceiveMessage" | "DeleteMessageBatch":
+        case "sqs", "ReceiveMessage" | "DeleteMessageBatch" | "SendMessageBatch":
             queue = asked["QueueUrl"].rpartition("/")[2]
             yield Permission(action.removesuffix("Batch"), f"arn:aws:sqs:{HERE}:{queue}")
         case "ssm", "GetParametersByPath":
@@ -124,15 +132,15 @@ def noted() -> Iterator[Asking]:
             patch.setattr(owner, name, acting)
 
         acts(Plane, "cycle", POLLER)
-        acts(Plane, "tick", POLLER)
+        acts(Schedule, "invoke", POLLER)
         acts(Plane, "work", WORKER)
         acts(Finalizer, "finish", FINALIZER)
         acts(Tasks, "_perform", "")  # what a task does is its own, and a test's
         acts(Functions, "run", "")
         patch.setattr(BaseClient, "_make_api_call", _noting(asking))
-        for service, fake in (("ecs", FakeEcs), ("logs", FakeLogs), ("lambda", LambdaQueue)):
+        for service, fake in STANDING_FOR:
             for name, method in list(vars(fake).items()):
-                if callable(method) and not name.startswith("_"):
+                if callable(method) and not name.startswith("_") and name not in NOT_ASKED:
                     patch.setattr(fake, name, _noting_fake(asking, service, name, method))
         yield asking
 

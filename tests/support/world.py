@@ -18,7 +18,6 @@ from control.controller import Controller, TickReport
 from control.dispatch import Dispatcher, FailureQueue
 from control.integration import RegisteredPlane
 from control.kept_subscriptions import KeptSubscriptions
-from control.pace import Pace
 from execution_plane.clock import Deadline
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
@@ -35,7 +34,6 @@ from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger
-from execution_plane.ledger.watch import Watch
 from execution_plane.parts import all_steps
 from execution_plane.settings import Match
 from execution_plane.steps import Steps
@@ -46,6 +44,7 @@ from runs.executor import RunExecutor
 from runs.work import Find, Performance, Resumption, Work, WorkFinder
 from tests.support.clock import Inline, SimulatedClock, SkewedClock
 from tests.support.ecs import FakeEcs, FakeLogs
+from tests.support.schedule import Schedule
 from worker import serve
 
 if TYPE_CHECKING:
@@ -154,7 +153,6 @@ class Plane:
         pool: Executor | None = None,
         patient: bool = True,
         ecs: Any = None,
-        watch: Watch | None = None,
     ) -> None:
         self.world = world
         self.clock = world.clock
@@ -168,7 +166,6 @@ class Plane:
             "source": source,
             "run_deadline": run_deadline,
             "draining": draining,
-            "watch": watch,
         }
         self.ecs: Any = ecs or FakeEcs(world.aws_clock)
         self.logs: Any = FakeLogs()
@@ -227,15 +224,12 @@ class Plane:
         (poller or self.poller).cycle(Deadline.after(self.clock, 120), report)
         return report
 
-    def tick(
-        self, *, idle: float = 10.0, busy: float = 1.0, window: float = 50.0, timeout: float = 120.0
-    ) -> TickReport:
-        """A whole tick of a poller in a new execution environment; time passes in it."""
-        return self.new_poller().cycle_until(
-            Deadline.after(self.clock, window),
-            Pace(idle, busy, self.world.aws_clock),
-            Deadline.after(self.clock, timeout),
-        )
+    def minutes(self, minutes: float = 1, **schedule: Any) -> Schedule:
+        """Have the schedule tick, and the timers come, for so long; time passes."""
+        running = Schedule(self, **schedule)
+        running.run(60.0 * minutes)
+        running.stop()
+        return running
 
     def work(
         self, payload: Mapping[str, Any], seconds: float = FUNCTION_SECONDS, *, invocation: str = ""

@@ -13,6 +13,7 @@ from execution_plane.settings import (
     TaskSettings,
     variable,
 )
+from tests.support.parameter_values import SCHEDULES_TAKEN
 
 BOTH = {
     "KEPTN_API_URL": "https://keptn.example.com/api",
@@ -37,7 +38,7 @@ def test_what_is_needed_is_enough() -> None:
         ca_bundle_path=None,
         ledger_table="ledger",
     )
-    assert (poller.poll_interval, poller.poll_window, poller.run_deadline) == (10, 50, 3600)
+    assert (poller.poll_interval, poller.schedule_period, poller.run_deadline) == (5, 60, 3600)
     assert poller.poll_interval_busy == 1
     assert (poller.projects, poller.stages, poller.services, poller.match) == ((), (), (), None)
     assert not poller.drain
@@ -115,10 +116,11 @@ def test_a_wrong_parameter_of_both_functions_is_named(parameter: str, value: str
         ("PollIntervalSeconds", "1.5"),
         ("PollIntervalSeconds", "301"),
         ("PollIntervalSeconds", "9" * 5000),
-        ("PollIntervalSeconds", "51"),
+        ("PollIntervalSeconds", "1"),
+        ("ScheduleExpression", "rate(6 minutes)"),
+        ("ScheduleExpression", "at(2026-01-01T00:00:00)"),
         ("PollIntervalBusySeconds", "-1"),
         ("PollIntervalBusySeconds", "61"),
-        ("PollWindowSeconds", "841"),
         ("RunDeadlineSeconds", "59"),
         ("RunDeadlineSeconds", "an hour"),
         ("Drain", "yes"),
@@ -169,17 +171,29 @@ def test_hosts_that_could_never_be_called_are_named(value: str) -> None:
     assert_is_one_sentence_naming("AllowedHosts", str(refused.value))
 
 
-def test_a_window_that_is_too_short_for_a_second_poll_has_none() -> None:
-    environ = {**POLLER, "POLL_INTERVAL_SECONDS": "0", "POLL_WINDOW_SECONDS": "0"}
+@pytest.mark.parametrize(
+    ("schedule", "period"),
+    [
+        ("rate(1 minute)", 60),
+        ("rate(5 minutes)", 300),
+        ("cron(* * * * ? *)", 60),
+        ("cron(*/5 8-18 ? * MON-FRI *)", 300),
+        ("cron(0-59/2 * * * ? *)", 120),
+        ("cron(3/4 * LW * ? *)", 240),
+        ("cron(* 0,6,12-18/2 ? JAN-MAR,12 SUN#1 2026-2030)", 60),
+    ],
+)
+def test_the_period_of_a_schedule_is_that_of_its_minutes(schedule: str, period: int) -> None:
+    settings = PollerSettings.from_environment({**POLLER, "SCHEDULE_EXPRESSION": schedule})
 
-    assert PollerSettings.from_environment(environ).poll_interval_busy == 0
+    assert settings.schedule_period == period
 
 
-def test_an_interval_above_the_window_names_both() -> None:
-    with pytest.raises(InvalidSetting, match=r"PollIntervalSeconds.*PollWindowSeconds"):
-        PollerSettings.from_environment(
-            {**POLLER, "POLL_INTERVAL_SECONDS": "60", "POLL_WINDOW_SECONDS": "50"}
-        )
+@pytest.mark.parametrize("schedule", SCHEDULES_TAKEN)
+def test_every_schedule_that_the_template_takes_has_a_period(schedule: str) -> None:
+    settings = PollerSettings.from_environment({**POLLER, "SCHEDULE_EXPRESSION": schedule})
+
+    assert settings.schedule_period in {60, 120, 180, 240, 300}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 import lifecycle
 from cli.template import read_template
+from control.pulse import slots
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.ledger.runs import RemoteStep, Run, State, TaskDone
 from execution_plane.ledger.table import ACTIVE_INDEX, CLOSED_INDEX, Ledger
@@ -189,17 +190,21 @@ def test_the_ledger_outlives_the_stack() -> None:
 
 def test_nothing_late_is_tried_again() -> None:
     schedule = RESOURCES["Schedule"]["Properties"]["Target"]["RetryPolicy"]
+    timers = RESOURCES["TimerQueue"]["Properties"]
     poller = RESOURCES["PollerFunction"]["Properties"]["EventInvokeConfig"]
     worker = RESOURCES["WorkerFunction"]["Properties"]["EventInvokeConfig"]
 
     assert schedule["MaximumRetryAttempts"] == poller["MaximumRetryAttempts"] == 0
     assert worker["MaximumRetryAttempts"] == 0
+    # A message is gone before a failed invocation would see it again.
+    assert timers["VisibilityTimeout"] > timers["MessageRetentionPeriod"]
     assert worker["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": "FailureQueue.Arn"}
 
 
 def test_a_deleted_stack_takes_no_new_runs_while_it_reports_the_old() -> None:
-    """What depends on something is deleted before it: schedule, poller, its role, active runs."""
-    assert "PollerFunction" in references(RESOURCES["Schedule"])
+    """What depends on something is deleted before it: the mapping, the poller, its role, active runs."""
+    assert "PollerFunction" in references(RESOURCES["TimerMapping"])
+    assert "TimerQueue" in references(RESOURCES["PollerRole"]) & references(RESOURCES["Schedule"])
     assert "PollerRole" in references(RESOURCES["PollerFunction"])
     assert RESOURCES["PollerRole"]["DependsOn"] == "ActiveRuns"
     assert "LifecycleFunction" in references(RESOURCES["ActiveRuns"])
@@ -241,6 +246,35 @@ def test_each_that_waits_for_another_at_a_stacks_end_has_more_time_than_that() -
     assert waiting > lifecycle.FINALIZER_SECONDS + lifecycle.ANSWER_SECONDS
     # Lambda's first retry of an asynchronous invocation is a minute after it.
     assert RESOURCES["ActiveRuns"]["Properties"]["ServiceTimeout"] >= waiting + 60 + waiting
+
+
+def test_a_timer_may_wait_for_its_slot_and_its_poller_may_take_its_time() -> None:
+    """Lambda refuses a mapping whose queue hides messages for less than the function's timeout; SQS delays no
+    message by more than a quarter of an hour.
+    """
+    timers, parameters = RESOURCES["TimerQueue"]["Properties"], TEMPLATE["Parameters"]
+
+    assert timers["VisibilityTimeout"] >= parameters["PollerTimeoutSeconds"]["MaxValue"]
+    for period in (60, 120, 180, 240, 300):
+        for interval in (0, 2, 5, 7, 300):
+            last = slots(0.0, interval, period)[-1]
+            assert last.due <= 900
+            assert last.due < last.ends == period <= timers["MessageRetentionPeriod"]
+
+
+def test_no_more_than_two_pollers_poll_at_once_and_ticks_are_served_like_timers() -> None:
+    mapping = RESOURCES["TimerMapping"]["Properties"]
+
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert mapping["BatchSize"] == 1
+    target = RESOURCES["Schedule"]["Properties"]["Target"]["Arn"]
+    assert target == mapping["EventSourceArn"] == {"Fn::GetAtt": "TimerQueue.Arn"}
+
+
+def test_lambdas_own_lines_of_a_poll_that_went_well_are_off() -> None:
+    logging = RESOURCES["PollerFunction"]["Properties"]["LoggingConfig"]
+
+    assert (logging["LogFormat"], logging["SystemLogLevel"]) == ("JSON", "WARN")
 
 
 @pytest.mark.parametrize(
@@ -431,7 +465,13 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name, each in RESOURCES.items() if each["Type"] in KEYS])
+SAYS_NOTHING = "TimerQueue"
+"""A tick or a timer is no more than two moments."""
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, each in RESOURCES.items() if each["Type"] in KEYS and name != SAYS_NOTHING]
+)
 def test_what_is_kept_is_encrypted_by_ones_own_key_if_there_is_one(name: str) -> None:
     key = {"Ref": "KmsKeyArn"}
 

@@ -14,10 +14,8 @@ from control.dispatch import Dispatcher, DispatchRefused, FailureQueue
 from control.health import TickHealth
 from control.looks import Looks
 from control.observing import Observation, Observer
-from control.pace import Pace
 from control.plan import plan
 from control.probes import TaskProbes
-from control.shift import Shift
 from control.waiting import WaitingRuns
 from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.control_plane import ControlPlane
@@ -25,9 +23,8 @@ from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.subscriptions import EventMatch, SubscriptionSource
 from execution_plane.keptn.uniform import LogEntry
 from execution_plane.ledger.replies import Replies
-from execution_plane.ledger.runs import Run, State
+from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger
-from execution_plane.ledger.watch import Watch
 from execution_plane.steps import Steps
 from execution_plane.telemetry import logger
 
@@ -36,16 +33,18 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE = 32  # requests at a time
 MOST_VALUES = 10  # of events left to others that a tick's report shows
-SLACK = 0.5  # seconds after its window's end at which a poller's last cycle may begin
+BUSY_FOR = 30.0  # seconds for which a plane on which something moved is asked for more as often as it may be
+SLOWEST = 10.0  # seconds between two cycles of a busy plane while Keptn is in trouble
 
 
 class EveryPollFailed(Exception):
-    """No request for open events succeeded in a whole tick; the text is the last one's failure."""
+    """No request for open events succeeded in a whole slot; the text is the last one's failure."""
 
 
 @dataclass
 class TickReport:
-    """What a tick did; how many events are open or left to others, and runs active, is as of its last cycle.
+    """What was done in a slot; how many events are open or left to others, and runs active, is as of its last
+    cycle.
 
     `values_left` are those that the match found in the events that are left to others.
     """
@@ -58,6 +57,20 @@ class TickReport:
     values_left: Sequence[str] = ()
     runs_active: int = 0
     steps: int = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to see or to do."""
+        return not (self.events_listed or self.runs_active or self.steps or self.polls_failed)
+
+
+@dataclass(frozen=True)
+class _Cycle:
+    """What a cycle came to; `seconds` for which Keptn was waited for, and why its last list failed, if so."""
+
+    seconds: float
+    failure: str
+    is_busy: bool
 
 
 class Controller:
@@ -82,10 +95,8 @@ class Controller:
         run_deadline: float,
         draining: bool,
         clock: Clock,
-        watch: Watch | None = None,
         pool: Executor | None = None,
     ) -> None:
-        """By `watch`, pollers of different ticks hear of each other; without it, this one hears of none."""
         pool = pool or ThreadPoolExecutor(SIDE_BY_SIDE)
         looks = Looks(control_plane)
         probes = TaskProbes(control_plane=control_plane, looks=looks, source=source, clock=clock, pool=pool)
@@ -118,59 +129,47 @@ class Controller:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._subscriptions = subscriptions
-        self._current: Sequence[Subscription] = ()
-        self._heard_at = 0.0
-        self._without_run: frozenset[str] = frozenset()
+        self._current: Sequence[Subscription] | None = None
         self._draining = draining
-        self._watch = watch
         self._errors = errors
         self._clock = clock
         self._health = TickHealth()
 
-    def cycle_until(self, window: Deadline, pace: Pace, end: Deadline) -> TickReport:
-        """Cycle at a pace until the window is over, or, on a busy plane, until the next tick's poller has
-        begun; nothing is begun close to `end`.
+    def cycle_until(self, slot: Deadline, busy: float, end: Deadline) -> TickReport:
+        """Cycle once, and on a busy plane each `busy` seconds until the slot ends; nothing is begun close to
+        `end`. What takes Keptn long is asked for less often: it has at least as long for others.
 
         Raises EveryPollFailed, and LedgerUnavailable.
         """
         report, self._health = TickReport(), TickHealth()
-        failure = ""
-        shift = Shift(self._watch, pace, self._clock)
-        shift.begin()
-        due = self._clock.monotonic()
+        failure, between = "", busy
         while True:
-            failure = self.cycle(end, report, pace) or failure
-            now = self._clock.monotonic()
-            due = max(due + pace.seconds, now)
-            pause = due - now
-            if not pace.seconds or end.remaining() <= RESERVE + pause:
-                break
-            beyond_window = due > window.at + SLACK
-            if beyond_window and not pace.is_busy:
+            begun = self._clock.monotonic()
+            done = self.cycle(end, report, is_first=not report.cycles)
+            failure = done.failure or failure
+            between = min(2 * between, SLOWEST) if done.failure else busy
+            pause = begun + max(between, 2 * done.seconds) - self._clock.monotonic()
+            is_over = slot.remaining() <= pause or end.remaining() <= RESERVE + pause
+            if not busy or not done.is_busy or is_over:
                 break
             self._clock.sleep(pause)
-            if not shift.goes_on(beyond_window=beyond_window):
-                break
         self._health.tell()
         if report.polls and report.polls == report.polls_failed:
             raise EveryPollFailed(f"no request for open events succeeded: {failure}")
         return report
 
-    def cycle(self, end: Deadline, report: TickReport, pace: Pace | None = None) -> str:
-        """Observe, plan and act once; returns the last poll's failure, or nothing.
-
-        Raises LedgerUnavailable.
-        """
+    def cycle(self, end: Deadline, report: TickReport, *, is_first: bool = True) -> _Cycle:
+        """Observe, plan and act once; a slot's first cycle has the heartbeat. Raises LedgerUnavailable."""
         active = self._ledger.active()
-        is_known = self._subscribe(pace.between_heartbeats if pace else 0.0)
-        seen = self._observer.observe(active, self._current)
+        if is_first:
+            self._current = self._subscriptions.current()
+        seen = self._observer.observe(active, self._current or ())
         self._health.note(seen, active)
         steps = plan(seen.observed, active, seen.at)
-        if pace:
-            self._set_pace(pace, active, seen)
         self._actor.act(steps, end)
         self._errors.send(self._subscriptions.integration_id, end.earlier_by(RESERVE))
         failures = list(seen.failures)
+        is_known = self._current is not None
         if not is_known:
             failures.append(
                 "no task is taken until Keptn says which subscriptions this plane has, as "
@@ -184,32 +183,20 @@ class Controller:
         report.values_left = sorted(set(seen.left))[:MOST_VALUES]
         report.runs_active = len(active)
         report.steps += len(steps)
-        return failures[-1] if failures else ""
+        return _Cycle(seen.seconds, failures[-1] if failures else "", self._is_busy(active, seen))
 
-    def _subscribe(self, new_enough: float) -> bool:
-        """Learn what is subscribed to, if that is older than so many seconds; whether it is known."""
-        now = self._clock.monotonic()
-        if not self._current or now - self._heard_at >= new_enough:
-            self._heard_at = now
-            subscriptions = self._subscriptions.current()
-            self._current = subscriptions or ()
-            return subscriptions is not None
-        return True
+    def _is_busy(self, active: Sequence[Run], seen: Observation) -> bool:
+        """Whether something moved just now: a run, by the ledger, or a task that Keptn has triggered.
 
-    def _set_pace(self, pace: Pace, active: "Sequence[Run]", seen: Observation) -> None:
-        """A task that is under way, or was never seen before, is work; one whose replies were sent is not.
-
-        Others may keep that one open for days.
+        Such a task may be one that Keptn has yet to note: it is not claimed until then.
         """
-        pace.answered(seen.seconds, failed=bool(seen.failures))
-        without_run = frozenset(seen.observed.events)
-        is_new = not self._draining and not without_run <= self._without_run
-        self._without_run = without_run
-        if is_new or any(run.state is not State.DONE for run in active):
-            pace.work()
+        moments = [run.moved_at for run in active]
+        if not self._draining:
+            moments += [event.triggered_at or 0.0 for event in seen.observed.events.values()]
+        return any(seen.at < moment + BUSY_FOR for moment in moments)
 
     def _dispatch(self, run: Run) -> None:
-        taken_by = next((each.id for each in self._current if each.takes(run.event)), "")
+        taken_by = next((each.id for each in self._current or () if each.takes(run.event)), "")
         try:
             self._dispatcher.dispatch(run, self._subscriptions.integration_id, taken_by)
         except DispatchRefused as refusal:

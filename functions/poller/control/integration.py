@@ -23,6 +23,7 @@ from execution_plane.settings import IntegrationSettings
 from execution_plane.telemetry import logger
 
 LEAST_SECONDS = 6.0  # before the deadline, below which leaving is not begun
+SETTLED_AFTER = 10.0  # seconds in which a poller that was under way has registered the plane, or never will
 IGNORED = "only a task's triggered event, without wildcards, can be polled for"
 
 
@@ -163,14 +164,25 @@ class RegisteredPlane:
 
 
 def leave(control_plane: ControlPlane, integration: Integration, deadline: Deadline) -> None:
-    """Unregister; nothing is asked of Keptn that could not end in time. Raises KeptnError."""
-    if deadline.remaining() >= LEAST_SECONDS:
-        for registered in found_in(control_plane, integration):
+    """Unregister, and look again later: the last poller may have been about to register the plane.
+
+    It does so in its slot's first cycle only, which began before its function was deleted. Nothing is asked
+    of Keptn that could not end in time. Raises KeptnError.
+    """
+    is_settled = False
+    while deadline.remaining() >= LEAST_SECONDS:
+        found = found_in(control_plane, integration)
+        if is_settled and not found:
+            return
+        for registered in found:
             if deadline.remaining() < LEAST_SECONDS:
                 break
             control_plane.unregister(str(registered.get("id")))
         else:
-            return
+            if deadline.remaining() < SETTLED_AFTER + LEAST_SECONDS:
+                return
+            deadline.clock.sleep(SETTLED_AFTER)
+            is_settled = True
     logger.error("no time left to unregister")
 
 

@@ -20,6 +20,7 @@ BETWEEN_LOOKS = 60.0  # between two looks that must agree
 QUIET = (90.0, 120.0, 240.0, 480.0)  # after our last reply, before the first, second … repair
 QUIET_LATER = 900.0  # and before all further ones
 PATIENCE = 3  # repairs that may come to nothing before somebody should look into it
+CLOSED_AFTER = 10.0  # seconds for which a run stays active once its finished was sent: the next task is near
 ABSENT = 30.0  # between two empty listings that prove an event gone
 ABSENT_FORGOTTEN = 900.0  # after which the first of the two no longer counts
 # Seconds for which submitting a step a second time surely starts no second one: a service may forget a token,
@@ -179,6 +180,10 @@ class _Facts:
         return self.step is not None and is_under_way and self.now >= self.step.deadline
 
     @property
+    def was_just_reported(self) -> bool:
+        return self.run.reported_at is not None and self.now < self.run.reported_at + CLOSED_AFTER
+
+    @property
     def look_is_due(self) -> bool:
         return look_is_due(self.run, self.now)
 
@@ -261,7 +266,7 @@ ROWS: tuple[_Row, ...] = (
     _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.run.finishes == 0, Action.REPORT),
     _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.look_is_due, Action.REPAIR),
     *(_Row(Seen.OPEN, state, lambda f: f.was_absent, Action.FORGET_ABSENCE) for state in ACTIVE),
-    *(_Row(Seen.ABSENT, state, lambda _: True, Action.PROVE) for state in ACTIVE),
+    *(_Row(Seen.ABSENT, state, lambda f: not f.was_just_reported, Action.PROVE) for state in ACTIVE),
 )
 
 

@@ -17,7 +17,6 @@ from execution_plane.keptn.credentials import ApiToken, Together
 from execution_plane.keptn.transport import Credentials, Transport
 from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.table import Ledger
-from execution_plane.ledger.watch import Watch
 from execution_plane.settings import Settings
 from execution_plane.steps import StepChange, Steps
 
@@ -41,7 +40,6 @@ class Parts:
     control_plane: ControlPlane
     ledger: Ledger
     notes: Notes
-    watch: Watch
 
     @classmethod
     def from_environment(cls) -> "Parts":
@@ -60,7 +58,6 @@ class Parts:
             ControlPlane(transport),
             Ledger(dynamodb, table, clock),
             Notes(dynamodb, table),
-            Watch(dynamodb, table),
         )
 
 

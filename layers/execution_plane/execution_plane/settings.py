@@ -87,7 +87,8 @@ class PollerSettings:
     match: Match | None
     poll_interval: int
     poll_interval_busy: int
-    poll_window: int
+    schedule_period: int
+    timer_queue_url: str | None
     run_deadline: int
     drain: bool
     worker_function: str
@@ -97,23 +98,16 @@ class PollerSettings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "PollerSettings":
         """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
-        interval = _read(environ, "PollIntervalSeconds", _whole_number(0, 300), default="10")
-        busy = _read(environ, "PollIntervalBusySeconds", _whole_number(0, 60), default="1")
-        window = _read(environ, "PollWindowSeconds", _whole_number(0, 840), default="50")
-        if interval > window:
-            raise InvalidSetting(
-                f"PollIntervalSeconds is {interval}, above PollWindowSeconds, which is {window}: "
-                "make it at most the window, or 0 to poll once a tick."
-            )
         return cls(
             event_types=_read(environ, "EventTypes", _event_types),
             projects=_names(environ.get("PROJECTS", "")),
             stages=_names(environ.get("STAGES", "")),
             services=_names(environ.get("SERVICES", "")),
             match=_match(environ.get("MATCH_PROPERTY", ""), environ.get("MATCH_VALUE", "")),
-            poll_interval=interval,
-            poll_interval_busy=busy if busy <= window else 0,
-            poll_window=window,
+            poll_interval=_read(environ, "PollIntervalSeconds", _interval, default="5"),
+            poll_interval_busy=_read(environ, "PollIntervalBusySeconds", _whole_number(0, 60), default="1"),
+            schedule_period=_read(environ, "ScheduleExpression", _period, default="rate(1 minute)"),
+            timer_queue_url=environ.get("TIMER_QUEUE_URL") or None,
             run_deadline=_read(environ, "RunDeadlineSeconds", _whole_number(60, 1_209_600), default="3600"),
             drain=_read(environ, "Drain", _switch, default="false"),
             worker_function=_read(environ, "WorkerFunctionName", _text),
@@ -323,6 +317,20 @@ def _whole_number(low: int, high: int) -> Callable[[str], int]:
         return int(value)
 
     return convert
+
+
+def _interval(value: str) -> int:
+    if value == "1":
+        raise ValueError("it must be 0, or a whole number from 2 to 300")
+    return _whole_number(0, 300)(value)
+
+
+def _period(value: str) -> int:
+    """Seconds from one tick of a schedule to the next, within its hours."""
+    found = re.match(r"rate\(([1-5]) minutes?\)$|cron\([0-9*-]+(?:/([1-5]))? ", value)
+    if not found:
+        raise ValueError("it must be rate(1 minute) up to rate(5 minutes), or a cron expression")
+    return 60 * int(found[1] or found[2] or 1)
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:

@@ -1,5 +1,6 @@
 """The one logger and the one set of metrics. Their names are an interface; docs/operations.md lists them."""
 
+import os
 import threading
 import warnings
 from enum import StrEnum
@@ -11,6 +12,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+# Lambda sets it where its own lines are off, and it would rule instead of LogLevel (Powertools' documentation
+# of its logger: "AWS Lambda Advanced Logging Controls").
+os.environ.pop("AWS_LAMBDA_LOG_LEVEL", None)
 logger = Logger()
 metrics = Metrics()
 # An invocation with nothing to count is nothing to warn about, least of all in a log of JSON lines.

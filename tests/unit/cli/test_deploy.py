@@ -97,7 +97,7 @@ def test_names_that_are_no_parameters_are_refused_with_the_nearest_and_values_wi
 
     assert url.startswith("KeptnApiUrl must be a plain URL")
     assert name == "PolIntervalSeconds is no parameter: is PollIntervalSeconds meant?"
-    assert number == "PollIntervalSeconds must be a whole number from 0 to 300."
+    assert number == "PollIntervalSeconds must be 0, or a whole number from 2 to 300."
     assert choice == "Drain must be true or false."
     assert list(PlaneFile(Path("x")).problems()) == ["KeptnApiUrl is missing."]
 

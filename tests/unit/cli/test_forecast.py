@@ -155,7 +155,7 @@ def test_what_keptn_has_said_decides_what_is_foretold_of_a_task_that_it_does_not
             " its finished.",
         ),
         (
-            done(),
+            done(reported_at=NOW - 10),
             View(Seen.ABSENT, look=Look(Standing.OVER), is_looked=True),
             "Now its finished was sent, and Keptn has yet to close the task. At its next poll, the poller"
             " closes the run: Keptn says that the task is over.",

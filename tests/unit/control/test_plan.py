@@ -12,6 +12,7 @@ from control.plan import (
     ABSENT,
     ABSENT_FORGOTTEN,
     BETWEEN_LOOKS,
+    CLOSED_AFTER,
     HANDLED_WITHIN,
     OVERDUE,
     QUIET,
@@ -409,10 +410,18 @@ def test_a_lease_that_came_after_a_workers_is_no_longer_its_own(change: Callable
 
 @pytest.mark.parametrize("row", [row[1] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_an_absent_event_is_proved_gone_and_an_unknown_one_is_left(row: Run) -> None:
-    (step,) = plan(observed(Seen.ABSENT), [row], NOW)
+    (step,) = plan(observed(Seen.ABSENT), [row], max(NOW, (row.reported_at or 0) + CLOSED_AFTER))
 
     assert step.action is Action.PROVE
     assert plan(observed(Seen.UNKNOWN, event=Failure("AWS gave up")), [row], NOW) == []
+
+
+def test_a_run_whose_finished_was_just_sent_stays_active_so_that_every_poller_sees_that_it_moved() -> None:
+    reported = done(reported_at=NOW)
+
+    assert plan(observed(Seen.ABSENT), [reported], NOW + CLOSED_AFTER - 1) == []
+    (step,) = plan(observed(Seen.ABSENT), [reported], NOW + CLOSED_AFTER)
+    assert step.action is Action.PROVE
 
 
 @pytest.mark.parametrize(

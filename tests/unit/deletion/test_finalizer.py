@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 import finalizer
+from control import integration
 from control.integration import describe
 from control.plan import BETWEEN_LOOKS
 from deletion.finalizer import LONGEST_PAUSE
@@ -503,6 +504,7 @@ def test_a_run_that_can_not_be_reported_does_not_stop_the_others(
 def test_the_function_reports_what_is_open_and_leaves_the_bridge_and_may_be_invoked_again(
     dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(integration, "SETTLED_AFTER", 0.0)
     with KeptnServer() as server:
         task = a_claimed_run(server, dynamodb, monkeypatch)
         shown = describe(IntegrationSettings.from_environment())

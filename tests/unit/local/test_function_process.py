@@ -25,7 +25,7 @@ def handler(event, context):
         case "environment":
             return dict(os.environ)
         case "log":
-            print(json.dumps({"level": "ERROR", "message": "tick failed", "reason": "no Keptn"}))
+            print(json.dumps({"level": "ERROR", "message": "slot failed", "reason": "no Keptn"}))
             print(json.dumps({"_aws": {}}))
         case "raise":
             raise ValueError("what a pity")
@@ -152,7 +152,7 @@ def test_the_last_error_is_found_in_the_log(start: Maker) -> None:
 
     function.invoke("log", "r")
 
-    assert function.last_error() == "tick failed: no Keptn"
+    assert function.last_error() == "slot failed: no Keptn"
 
 
 def test_what_a_function_has_begun_ends_with_it(start: Maker, tmp_path: Path) -> None:

@@ -3,12 +3,19 @@
 import pytest
 
 from cli.template import read_template
-from local.aws import POLLER, QUEUE, SECRET, TABLE, WORKER
+from local.aws import POLLER, QUEUE, SECRET, TABLE, TIMERS, WORKER
 from local.stack import Stack
 
 PARAMETERS = {"KeptnApiUrl": "http://keptn.test/api", "MatchValue": "EU"}
 FOR_SAM_LOCAL = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_ECS"}
-RESOURCES = {TABLE: "table", SECRET: "arn:secret", QUEUE: "http://queue", POLLER: "p", WORKER: "w"}
+RESOURCES = {
+    TABLE: "table",
+    SECRET: "arn:secret",
+    QUEUE: "http://queue",
+    TIMERS: "http://timers",
+    POLLER: "p",
+    WORKER: "w",
+}
 
 
 def stack(**parameters: str) -> Stack:
@@ -30,10 +37,11 @@ def test_every_variable_that_the_template_declares_has_its_value() -> None:
             "KEPTN_API_URL": "http://keptn.test/api",
             "KEPTN_API_TOKEN_SECRET_ARN": "arn:secret",
             "MATCH_VALUE": "EU",
-            "POLL_INTERVAL_SECONDS": "10",
+            "POLL_INTERVAL_SECONDS": "5",
             "PLANE_SOURCE": "keptn-lambda-executor/123456789012/eu-west-1/plane",
             "WORKER_FUNCTION_NAME": "w",
             "FAILURE_QUEUE_URL": "http://queue",
+            "TIMER_QUEUE_URL": "http://timers",
         }.items()
     )
 

@@ -206,6 +206,15 @@ class Run:
             self.started_at or 0.0, self.reported_at or 0.0, self.lease_until if self.finishes else 0.0
         )
 
+    @property
+    def moved_at(self) -> float:
+        """When its task last went on; what is done about replies that Keptn may lack moves nothing."""
+        if self.repairs:
+            return self.claimed_at
+        step = self.step
+        moments = (self.started_at, self.reported_at, step and step.submitted_at, step and step.woken_at)
+        return max(self.claimed_at, *(moment or 0.0 for moment in moments))
+
     def dispatched_again(self, now: float) -> "Run":
         """Another invocation is on its way; the earlier ones may still come."""
         lease = min(FIRST_DISPATCH_LEASE * 2**self.dispatches, LONGEST_DISPATCH_LEASE)
