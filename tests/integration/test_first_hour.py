@@ -210,6 +210,10 @@ def a_keptn_that_is_down(plane: Plane) -> None:
     plane.keptn_answers(Answer(503))
 
 
+def a_keptn_that_asks_for_a_pause(plane: Plane) -> None:
+    plane.keptn_answers(Answer(429, headers=(("Retry-After", "30"),)))
+
+
 def no_such_secret(plane: Plane) -> None:
     plane.set("KeptnApiTokenSecretArn", "nowhere")
 
@@ -285,6 +289,13 @@ MISTAKES: list[tuple[Callable[[Plane], None], str]] = [
 ]
 
 
+PAUSES: list[tuple[Callable[[Plane], None], str]] = [
+    (another_keptns_token, "not sent, after GET …: 401 …"),
+    (a_keptn_that_asks_for_a_pause, "not sent, after GET …: 429 …"),
+]
+"""What lets a poll fail without a request, once the poll before it was answered so."""
+
+
 @pytest.mark.parametrize(("make", "words"), MISTAKES, ids=[make.__name__ for make, _ in MISTAKES])
 def test_the_first_error_says_what_to_mend_in_the_pages_words(
     plane: Plane, caplog: pytest.LogCaptureFixture, make: Callable[[Plane], None], words: str
@@ -301,8 +312,22 @@ def test_the_first_error_says_what_to_mend_in_the_pages_words(
     assert TOKEN not in "".join(str(vars(each)) for each in caplog.records)
 
 
+@pytest.mark.parametrize(("make", "words"), PAUSES, ids=[make.__name__ for make, _ in PAUSES])
+def test_while_nothing_is_sent_the_error_says_after_which_answer(
+    plane: Plane, caplog: pytest.LogCaptureFixture, make: Callable[[Plane], None], words: str
+) -> None:
+    make(plane)
+    for _ in range(2):
+        caplog.clear()
+        with pytest.raises(Exception, match=r"\w"):
+            poller.handler({}, Context())
+
+    line = next(vars(each) for each in caplog.records if each.levelname == "ERROR")
+    assert is_in(words, line["reason"]), line["reason"]
+
+
 def test_every_row_of_the_page_is_a_mistake_that_is_made_here() -> None:
-    made = {row for row in documented() for _, words in MISTAKES if is_in(words, row)}
+    made = {row for row in documented() for _, words in (*MISTAKES, *PAUSES) if is_in(words, row)}
 
     assert len(documented()) > 20
     assert set(documented()) - made == set()

@@ -42,3 +42,9 @@ def test_no_code_cites_a_page_that_is_not_in_the_repository() -> None:
     assert {
         (path, page) for path, page in named if page.startswith("docs/") and not (ROOT / page).exists()
     } == set()
+
+
+def test_no_code_cites_facts_by_a_number_alone() -> None:
+    texts = {str(path): path.read_text() for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+
+    assert [path for path, text in texts.items() if re.search(r"\breference:? [0-9]", text)] == []

@@ -137,7 +137,7 @@ class RegisteredPlane:
         Raises KeptnError, and LedgerUnavailable if Keptn has forgotten it and nobody knows what it had.
 
         An integration all of whose subscriptions were deleted in the Bridge must not get the template's
-        again. Keptn would take them (reference 5.1), so it is offered those that it has.
+        again. Keptn would take them (docs/keptn-api.md, 5.1), so it is offered those that it has.
         """
         found = found_in(self._control_plane, self._integration)
         if len(found) == 1 and self._integration.is_current_in(found[0]):

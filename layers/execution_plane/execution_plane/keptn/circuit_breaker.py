@@ -2,7 +2,7 @@
 
 It wants none of a login that it has refused: its gateway lets each address log in twice at once and once a
 second, and counts before it looks at the token, so that a wrong token keeps out whoever else is at the same
-address (reference: 1.3). And it, or what stands before it, may ask for a pause by `Retry-After`.
+address (docs/keptn-api.md, 1.3). And it, or what stands before it, may ask for a pause by `Retry-After`.
 
 This is known to one execution environment, and kept nowhere else: another one asks once to find out.
 """

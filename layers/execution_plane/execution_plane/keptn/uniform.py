@@ -1,6 +1,6 @@
 """Keptn's uniform: what an integration says of itself, its subscriptions, and its error log.
 
-Source of the shapes: reference 5; the keys of `metadata` are all lowercase.
+Source of the shapes: docs/keptn-api.md, 5; the keys of `metadata` are all lowercase.
 """
 
 from collections.abc import Mapping, Sequence
