@@ -28,6 +28,9 @@ def _triggered(event_id: str, size: int) -> dict[str, Any]:
         "data": {"project": "podtato", "stage": "dev", "service": "head", "values": values},
     }
     # Many small values: they take more memory than one long text of as many bytes.
-    while len(json.dumps(event)) < size:
-        values[f"value{len(values)}"] = f"{event_id[-4:]}-{len(values)}"
+    length = len(json.dumps(event))
+    while length < size:
+        name = f"value{len(values)}"
+        values[name] = f"{event_id[-4:]}-{len(values)}"
+        length += len(json.dumps({name: values[name]}))
     return event

@@ -7,11 +7,11 @@ from bench.fresh import answer_of, poller_environment
 from bench.stub_server import Behaviour, stub_server
 
 EVENTS = 10_000
-EVENT_BYTES = 1024
+EVENT_BYTES = 5 * 1024
 LIMIT = 150  # MiB
-TITLE = (
-    f"(d) Peak memory of a cycle with {EVENTS:,} open events of {EVENT_BYTES} bytes, beside an idle poller"
-)
+MIB = 1024 * 1024
+LARGE = 50  # events of a mebibyte, the most that the NATS behind Keptn takes
+TITLE = "(d) Peak memory of a cycle with 50 MiB of open events, beside an idle poller"
 
 
 def measure() -> Iterator[Figure]:
@@ -19,7 +19,17 @@ def measure() -> Iterator[Figure]:
     with stub_server(Behaviour(events=EVENTS, event_bytes=EVENT_BYTES)) as stub:
         idle, new, known = answer_of("bench.subjects.many_open_events", poller_environment(stub.url))
         claimed = stub.notes().counts["PutItem"]
-    yield Figure("all are new, and claimed", new["peak"], idle["peak"], "MiB", at_most=LIMIT)
+    yield Figure(
+        f"{EVENTS:,} events of 5 KiB: all are new, and claimed",
+        new["peak"],
+        idle["peak"],
+        "MiB",
+        at_most=LIMIT,
+    )
     yield Figure("the next cycle, all have a run", known["peak"], idle["peak"], "MiB", at_most=LIMIT)
     yield Figure("events claimed in the first", claimed, EVENTS, exactly=EVENTS)
     yield Figure("runs read from the ledger in the second", known["runs"], EVENTS, exactly=EVENTS)
+    with stub_server(Behaviour(events=LARGE, event_bytes=MIB)) as stub:
+        idle, large, _ = answer_of("bench.subjects.many_open_events", poller_environment(stub.url))
+    yield Figure(f"{LARGE} events of 1 MiB", large["peak"], idle["peak"], "MiB", at_most=LIMIT)
+    yield Figure("events listed of these", large["events"], LARGE, exactly=LARGE)

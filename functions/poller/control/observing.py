@@ -1,6 +1,6 @@
 """One cycle's observations: what Keptn lists, what AWS gave up on, and how steps fare."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from control.waiting import WaitingRuns
 from execution_plane.clock import Clock
 from execution_plane.keptn.control_plane import ControlPlane, Listing
 from execution_plane.keptn.error_log import ErrorLog
-from execution_plane.keptn.events import EventRef, RefusedEvent, TriggeredEvent, read_triggered
+from execution_plane.keptn.events import EventRef, RefusedEvent, read_triggered
 from execution_plane.keptn.subscriptions import EventMatch, Query, Subscription, queries
 from execution_plane.keptn.transport import KeptnError
 from execution_plane.keptn.uniform import LogEntry
@@ -47,6 +47,20 @@ class Observation:
     lists: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What is kept of a listed event: its id, where it has one, and more where it is new.
+
+    An open list may come to tens of megabytes.
+    """
+
+    id: str = ""
+    ref: EventRef | None = None
+    """If it can be handled, and this plane is meant."""
+    left: str | None = None
+    """What the match found in it, if only that leaves it to others."""
+
+
 class Observer:
     """Observes Keptn, the failure queue and steps; it changes nothing but the failure queue."""
 
@@ -79,18 +93,24 @@ class Observer:
     def observe(self, active: Sequence[Run], subscriptions: Sequence[Subscription]) -> Observation:
         """List what is open, of the types that are subscribed to and of those that active runs have."""
         asked = queries(subscriptions, (run.event for run in active))
+        known = {run.event.id for run in active}
+
+        def keep(raw: object) -> _Listed:
+            return self._kept(raw, known, subscriptions)
+
         begun = self._clock.monotonic()
         # The first goes ahead of the others: Keptn lets an address log in but twice at once.
-        answers = [*map(self._list, asked[:1]), *self._pool.map(self._list, asked[1:])]
+        answers = [self._list(query, keep) for query in asked[:1]]
+        answers += self._pool.map(lambda query: self._list(query, keep), asked[1:])
         now, seconds = self._clock.now(), self._clock.monotonic() - begun
         listed = [
             (query, answer)
             for query, answer in zip(asked, answers, strict=True)
             if isinstance(answer, Listing)
         ]
-        left: list[str] = []
+        left = [each.left for _, listing in listed for each in listing.events if each.left is not None]
         failures = [answer for answer in answers if isinstance(answer, str)]
-        observed = self._observed(listed, active, subscriptions, now, left)
+        observed = self._observed(listed, active, now)
         if left:
             logger.debug("events are left to other planes", events=len(left), values=sorted(set(left)))
         keptn_time = max((answer.keptn_time or now for _, answer in listed), default=now)
@@ -109,10 +129,10 @@ class Observer:
             },
         )
 
-    def _list(self, query: Query) -> Listing | str:
+    def _list(self, query: Query, keep: Callable[[object], _Listed]) -> Listing | str:
         """The open events of one type, or why there is no telling."""
         try:
-            return self._control_plane.open_events(query.event_type, query.filters)
+            return self._control_plane.open_events(query.event_type, query.filters, keep)
         except KeptnError as problem:
             count(Count.POLLS_FAILED)
             logger.warning("open events can't be listed", reason=str(problem))
@@ -122,24 +142,15 @@ class Observer:
         self,
         listed: Sequence[tuple[Query, Listing]],
         active: Sequence[Run],
-        subscriptions: Sequence[Subscription],
         now: float,
-        left: list[str],
     ) -> Observed:
-        known = {run.event.id for run in active}
-        found: set[str] = set()
-        events: dict[str, EventRef] = {}
-        for _, listing in listed:
-            for raw in listing.events:
-                event_id = raw.get("id") if isinstance(raw, dict) else None
-                if isinstance(event_id, str):
-                    found.add(event_id)
-                if (
-                    event_id not in known
-                    and (event := self._ours(raw, subscriptions, left))
-                    and self._has_settled(event, listing)
-                ):
-                    events[event.ref.id] = event.ref
+        found = {each.id for _, listing in listed for each in listing.events}
+        events = {
+            each.id: each.ref
+            for _, listing in listed
+            for each in listing.events
+            if each.ref and self._has_settled(each.ref, listing)
+        }
         # Kept only where no look answers: ids that outlive a listing keep the memory between them in use.
         self._seen_before = frozenset() if self._looks.are_supported else frozenset(found)
 
@@ -160,13 +171,12 @@ class Observer:
         self._failures_read_at = at
         return self._failures.receive()
 
-    def _ours(
-        self, raw: object, subscriptions: Sequence[Subscription], left: list[str]
-    ) -> TriggeredEvent | None:
-        """The event, if it can be handled and this plane is meant; a refusal is logged once.
-
-        Where only the match says otherwise, what it found is added to `left`.
-        """
+    def _kept(self, raw: object, known: Container[str], subscriptions: Sequence[Subscription]) -> _Listed:
+        """What is kept of a listed event; one that has no run and can't be handled is logged once."""
+        event_id = raw.get("id") if isinstance(raw, dict) else None
+        listed = _Listed(event_id if isinstance(event_id, str) else "")
+        if listed.id in known:
+            return listed
         try:
             event = read_triggered(raw)
         except RefusedEvent as refused:
@@ -176,20 +186,20 @@ class Observer:
                 count(Count.EVENTS_REFUSED)
                 logger.error("an open event can't be handled", event_id=refused.event_id, reason=str(refused))
                 self._errors.note(LogEntry.of_unreadable(raw, f"The event can't be handled: {refused}."))
-            return None
+            return listed
         if not any(subscription.takes(event.ref) for subscription in subscriptions):
-            return None
+            return listed
         if self._match.takes(event):
-            return event
+            return _Listed(listed.id, event.ref)
         value = self._match.value(event)
-        left.append("(no text, number or truth value)" if value is None else value[:LONGEST_VALUE])
-        return None
+        left = "(no text, number or truth value)" if value is None else value[:LONGEST_VALUE]
+        return _Listed(listed.id, left=left)
 
-    def _has_settled(self, event: TriggeredEvent, listing: Listing) -> bool:
+    def _has_settled(self, ref: EventRef, listing: Listing) -> bool:
         """Whether the control plane has surely noted the task; one that answers looks says so itself."""
-        if self._looks.are_supported or event.ref.id in self._seen_before:
+        if self._looks.are_supported or ref.id in self._seen_before:
             return True
-        triggered_at, now = event.ref.triggered_at, listing.keptn_time
+        triggered_at, now = ref.triggered_at, listing.keptn_time
         return triggered_at is not None and now is not None and now - triggered_at >= SETTLED_AFTER
 
 

@@ -130,7 +130,12 @@ def test_an_answer_is_its_json_and_keptns_own_time(http: Transport) -> None:
         (Answer(200, "<html>Sign in</html>"), KeptnIncomprehensible, "is not JSON", False),
         (Answer(200, "", "application/json"), KeptnIncomprehensible, "no list of events", False),
         (Answer(200, '{"events": 7}', "application/json"), KeptnIncomprehensible, "no list of events", False),
-        (Answer(200, "[" * 100_000, "application/json"), KeptnIncomprehensible, "is not JSON", False),
+        (
+            Answer(200, '{"events": ' + "[" * 100_000, "application/json"),
+            KeptnIncomprehensible,
+            "is not JSON",
+            False,
+        ),
         (Answer(200, "\xff\xfe", "application/json"), KeptnIncomprehensible, "is not JSON", False),
         (Answer(301), KeptnRedirected, "redirected to nowhere", True),
         (Answer(304), KeptnRedirected, "304", True),

@@ -59,7 +59,7 @@ class LookUnsupported(Exception):
 
 @dataclass(frozen=True)
 class Listing:
-    """The open triggered events of one type, as Keptn sent them, and Keptn's own time in epoch seconds."""
+    """The open triggered events of one type, or what was kept of each, and Keptn's time in epoch seconds."""
 
     events: Sequence[Any]
     keptn_time: float | None
@@ -83,22 +83,28 @@ class ControlPlane:
             self._version = str(body.get("keptnversion", "unknown")) if isinstance(body, dict) else "unknown"
         return self._version
 
-    def open_events(self, event_type: str, filters: Mapping[str, str]) -> Listing:
-        """List the open events of one type.
+    def open_events(
+        self,
+        event_type: str,
+        filters: Mapping[str, str],
+        keep: Callable[[Any], Any] = lambda event: event,
+    ) -> Listing:
+        """List the open events of one type; they may come to tens of megabytes, and what `keep` makes of each
+        is all that is kept.
 
         `filters` may have project, stage, service (one value each) and eventID. An unknown project is an
-        empty list:
-        it may come yet. Raises KeptnError.
+        empty list: it may come yet. Raises KeptnError.
         """
         path = f"/controlPlane/v1/event/triggered/{_segment(event_type)}"
         try:
-            answer = self._transport.get(path, {**filters, "pageSize": str(ONE_PAGE)})
+            answer = self._transport.get_list(path, {**filters, "pageSize": str(ONE_PAGE)}, "events", keep)
         except KeptnNotFound:
             if "project" in filters:
                 return Listing((), None)
             raise
-        events = _member(answer, "events", path)
-        return Listing(events, _epoch_seconds(answer.date))
+        if answer.body is None:
+            raise _lacking("events", path)
+        return Listing(answer.body, _epoch_seconds(answer.date))
 
     def fetch_event(self, ref: EventRef) -> Any | None:
         """The open event with this id as Keptn sends it, or None if it is not open. Raises KeptnError."""
@@ -348,7 +354,13 @@ def _member(answer: Answer, name: str, path: str) -> list[Any]:
             return []
         if isinstance(members, list):
             return members
-    raise KeptnIncomprehensible("GET", path, f"the answer has no list of {name}; is KeptnApiUrl Keptn's API?")
+    raise _lacking(name, path)
+
+
+def _lacking(name: str, path: str) -> KeptnIncomprehensible:
+    return KeptnIncomprehensible(
+        "GET", path, f"the answer has no list of {name}; is KeptnApiUrl Keptn's API?"
+    )
 
 
 def _with_id(events: Sequence[Any], event_id: str) -> Any | None:

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import responses
 from typing import Any, ClassVar, Protocol
@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.circuit_breaker import CircuitBreaker
 from execution_plane.keptn.connecting import PARAMETERS, SettingNames, new_session, retry_after, trouble_of
+from execution_plane.keptn.long_list import LongList
 
 CONNECT_SECONDS = 4.0
 READ_SECONDS = 20.0  # between two bytes of an answer
@@ -158,6 +159,13 @@ class Transport:
         """GET a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
         return self._request("GET", path, params=params, seconds=seconds)
 
+    def get_list(self, path: str, params: Mapping[str, str], name: str, keep: Callable[[Any], Any]) -> Answer:
+        """GET a JSON document for a list in it, which may be long: of each element, as it arrives, no more is
+        kept than what `keep` makes of it. The answer's body is None if there is no such list. Raises
+        KeptnError.
+        """
+        return self._request("GET", path, params=params, reader=lambda: LongList(name, keep))
+
     def post(self, path: str, body: object, *, seconds: float = READ_SECONDS) -> Answer:
         """POST a JSON document, waiting at most `seconds` for the answer. Raises KeptnError."""
         return self._request("POST", path, body=body, seconds=seconds)
@@ -184,6 +192,7 @@ class Transport:
         params: Mapping[str, str] | None = None,
         body: object = None,
         seconds: float = READ_SECONDS,
+        reader: Callable[[], LongList] | None = None,
     ) -> Answer:
         """Send once, and once more where the login was refused and is another by now: it may be rotated.
 
@@ -195,7 +204,7 @@ class Transport:
             self._credentials.renew()
         until, login = Deadline.after(self._clock, seconds), self._login(method, path)
         try:
-            return self._once(method, path, params, body, login, seconds)
+            return self._once(method, path, params, body, login, seconds, reader)
         except KeptnUnauthorized as refused:
             if refused.status != requests.codes.unauthorized:
                 raise
@@ -206,7 +215,7 @@ class Transport:
             if until.remaining() < LEAST_SECONDS:
                 raise
         try:
-            return self._once(method, path, params, body, other, until.remaining())
+            return self._once(method, path, params, body, other, until.remaining(), reader)
         except KeptnUnauthorized as refused:
             self._breaker.refuse_login(str(refused))
             raise
@@ -235,6 +244,7 @@ class Transport:
         body: object,
         login: Mapping[str, str],
         seconds: float,
+        reader: Callable[[], LongList] | None,
     ) -> Answer:
         headers = {"Accept": "application/json", **login}
         if body is not None:
@@ -252,7 +262,8 @@ class Transport:
                 stream=True,
             )
             with response:
-                content = self._read(response, method, path, seconds)
+                listed = reader() if reader and 200 <= response.status_code < 300 else None
+                content = self._read(response, method, path, seconds, listed)
         except (requests.RequestException, HTTPError) as problem:
             trouble = trouble_of(problem, self._base_url, self._names)
             kind = KeptnSilent if trouble.may_have_arrived else KeptnUnreachable
@@ -260,7 +271,8 @@ class Transport:
         if not 200 <= response.status_code < 300:
             raise self._heeded(self._problem(method, path, response, content), response)
         self._breaker.close()
-        return Answer(self._parse(method, path, response, content), response.headers.get("Date", ""))
+        parse = listed.close if listed else lambda: _parsed(content)
+        return Answer(self._parse(method, path, response, parse), response.headers.get("Date", ""))
 
     def _heeded(self, problem: KeptnError, response: requests.Response) -> KeptnError:
         """An answer's problem, once it is noted what the answer says of further requests."""
@@ -288,13 +300,20 @@ class Transport:
             raise KeptnNotAsked(method, path, f"not sent: {UNFIT}", advice=f"check {self._names.login}")
         return headers
 
-    def _read(self, response: requests.Response, method: str, path: str, seconds: float) -> bytearray:
-        content = bytearray()
+    def _read(
+        self, response: requests.Response, method: str, path: str, seconds: float, listed: LongList | None
+    ) -> bytearray:
+        """An answer's content, as far as it does not go into a list."""
+        content, size = bytearray(), 0
         give_up = self._clock.monotonic() + min(ANSWER_SECONDS, 3 * seconds)
         # read1 gives what there is; requests' own iteration waits for whole chunks, however slowly they come.
         while chunk := response.raw.read1(65_536, decode_content=True):
-            content += chunk
-            if len(content) > LARGEST_ANSWER:
+            size += len(chunk)
+            if listed:
+                listed.feed(chunk)
+            else:
+                content += chunk
+            if size > LARGEST_ANSWER:
                 raise KeptnIncomprehensible(
                     method, path, f"the answer is over {LARGEST_ANSWER} bytes", response.status_code
                 )
@@ -346,13 +365,9 @@ class Transport:
     def _is_api(self) -> bool:
         return urlsplit(self._base_url).path.endswith("/api")
 
-    def _parse(self, method: str, path: str, response: requests.Response, content: bytearray) -> Any:
-        if not content:
-            return None
+    def _parse(self, method: str, path: str, response: requests.Response, parse: Callable[[], Any]) -> Any:
         try:
-            text = content.decode()
-            content.clear()  # it may be megabytes, and is not needed while as many are parsed
-            return json.loads(text)
+            return parse()
         except (ValueError, RecursionError):
             kind = response.headers.get("Content-Type", "of no type")
             said = f"the answer ({kind}) is not JSON"
@@ -371,6 +386,14 @@ class Transport:
 def fits_a_header(value: str) -> bool:
     """Whether a token can be sent; what can't stands in no error either."""
     return value.isascii() and value.isprintable()
+
+
+def _parsed(content: bytearray) -> Any:
+    if not content:
+        return None
+    text = content.decode()
+    content.clear()  # it may be megabytes, and is not needed while as many are parsed
+    return json.loads(text)
 
 
 def _message(content: bytearray, reason: str) -> tuple[bool, str]:
