@@ -157,11 +157,11 @@ class _Facts:
         if step is None:
             return False
         often = step.wakes >= MOST_ATTEMPTS
-        aws_gave_up = often and failure is not None and failure.version in {None, self.run.version}
+        failed = failure is not None and failure.version in {None, self.run.version}
         lost = step.resumes >= MOST_ATTEMPTS and (self.is_not_known or self.has_ended)
         first = step.woken_at
         late = often and self.has_ended and first is not None and self.now >= first + HANDLED_WITHIN
-        return aws_gave_up or lost or late or self.is_refused
+        return (often and (failed or self.is_refused)) or lost or late
 
     @property
     def is_refused(self) -> bool:
