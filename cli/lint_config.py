@@ -24,6 +24,7 @@ KINDS = {
     "function": "Python function",
     "lambda": "Lambda function",
     "http": "HTTP call",
+    "stateMachine": "execution",
 }
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

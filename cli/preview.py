@@ -14,6 +14,7 @@ from jobs.matching import event_root, matching_actions, mismatch
 from jobs.model import Action, JobConfig, Task
 from runners.containers.fargate import Size, fitting, wanted
 from runners.http import runner as http
+from runners.state_machine import refuse_secrets
 from runs.work import TaskUnusable
 
 TASKS = Path(tasks.__file__).parent
@@ -123,11 +124,13 @@ def _preview_task(task: Task, event: Mapping[str, Any], shown: Preview) -> None:
     shown.add(1, f"{name}: {_what(task)}")
     try:
         if not task.kind:
-            raise TaskUnusable("it has no image, function, lambda or http")
+            raise TaskUnusable("it has no image, function, lambda, http or stateMachine")
         if task.kind != "lambda":
             made = environment(task, event, lambda _: UnreadSecret(), allow_secret_references=True)
             if task.kind == "image":
                 _preview_container(task, made, shown)
+            if task.kind == "stateMachine":
+                refuse_secrets(task)
             _preview_environment(task, made, shown)
     except (InvalidEnvironment, TaskUnusable) as problem:
         shown.problems.append(f"{name} would end as errored: {problem}")
@@ -137,7 +140,12 @@ def _preview_task(task: Task, event: Mapping[str, Any], shown: Preview) -> None:
 
 
 def _what(task: Task) -> str:
-    names = {"image": task.image, "function": task.function, "lambda": task.lambda_name}
+    names = {
+        "image": task.image,
+        "function": task.function,
+        "lambda": task.lambda_name,
+        "stateMachine": task.state_machine,
+    }
     if task.http:
         names["http"] = f"{task.http.method or ('POST' if task.http.body else 'GET')} {task.http.url}"
     return f"{task.kind} {names.get(task.kind, '')}".rstrip() if task.kind else "does nothing"

@@ -92,7 +92,6 @@ class LocalContainers:
             "CONTAINER_SUBNET_IDS": "subnet-0a1b2c3d",
             "CONTAINER_EXECUTION_ROLE_ARN": f"{self._role_prefix}/execution",
             "CONTAINER_TASK_ROLE_ARN": f"{self._role_prefix}/task",
-            "CONTAINER_LOG_GROUP": LOG_GROUP,
             "CONTAINER_BUCKET": self.bucket,
             "CONTAINER_INIT_IMAGE": "public.ecr.aws/lambda/python:3.13",
         }

@@ -22,8 +22,9 @@ from cli.runs.doctor import examine, is_in_order
 from cli.runs.ending import NotEnded
 from cli.runs.finding import NoSuchRun, Where, closed_since, find
 from cli.runs.forecast import Next, View, next_step
+from cli.runs.lines import Line
 from cli.runs.plane import Plane, find_stack
-from cli.runs.story import containers, tell
+from cli.runs.story import handles, tell
 from cli.runs.words import has_failed, place, result_of, seconds_of, state_of
 from execution_plane.clock import Clock, SystemClock
 from execution_plane.ledger.runs import Run, State
@@ -32,7 +33,7 @@ from execution_plane.telemetry import invocation, logger
 
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 REFRESH = 2.0  # seconds between two looks of --follow
-TAIL = 10  # lines of a container's log that a story has
+TAIL = 10  # lines of a step's log that a story has
 LATELY = "24h"  # how far back closed runs are listed unless it is said
 DAYS = 30  # for which the ledger has closed runs
 
@@ -118,7 +119,7 @@ def show_run(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> 
         step = next_step(run, view, now)
         sentence = screen.what_happens_next(run, step, view, now, is_ticking=_is_ticking(plane))
         moments = tell(record, says)
-        lines = _tail(plane, containers(record))
+        lines = _tail(plane, handles(record))
         if as_json:
             keptn = {
                 **vars(says),
@@ -139,7 +140,7 @@ def show_logs(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print what all functions and the run's containers logged about it, by time."""
+    """Print what all functions and the run's steps logged about it, by time."""
     with _plainly():
         if follow and as_json:
             raise Unusable("--follow prints lines as they come: leave out --json, or call again.")
@@ -294,10 +295,10 @@ def _closed_json(plane: Plane, since: str, where: Where, failed: bool) -> list[d
     return [_as_json(run) for run in _closed(plane, since, where, failed)]
 
 
-def _tail(plane: Plane, arns: Sequence[str]) -> list[logs.Line]:
-    """The last lines of the latest container; none where they can't be read."""
+def _tail(plane: Plane, handles: Sequence[str]) -> list[Line]:
+    """The last lines of the latest step; none where they can't be read."""
     try:
-        return logs.container_lines(plane, arns[-1], TAIL) if arns else []
+        return logs.step_lines(plane, handles[-1], TAIL) if handles else []
     except Unusable:
         return []
 

@@ -17,6 +17,7 @@ DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperat
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 MISSING = frozenset(
     {"ResourceNotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
+    | {"ExecutionDoesNotExist", "StateMachineDoesNotExist"}
 )
 
 

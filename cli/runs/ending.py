@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from cli.runs.finding import NoSuchRun
 from execution_plane.clock import Clock
+from execution_plane.executions import execution_arn
 from execution_plane.keptn.events import Outcome
 from execution_plane.ledger.runs import RemoteStep, Run, State
 from execution_plane.ledger.table import Ledger, LostRace
@@ -78,5 +79,10 @@ def _stop_task(step: RemoteStep) -> str:
     return f"aws ecs stop-task --cluster {step.target} {which}"
 
 
-STOP_COMMANDS: Mapping[str, Callable[[RemoteStep], str]] = {"container": _stop_task}
+STOP_COMMANDS: Mapping[str, Callable[[RemoteStep], str]] = {
+    "container": _stop_task,
+    "execution": lambda step: (
+        f"aws stepfunctions stop-execution --execution-arn {execution_arn(step.target, step.token)}"
+    ),
+}
 """What to do by hand, by the kind of a step."""

@@ -1,14 +1,15 @@
-"""A run's log lines, from all functions and its containers, merged by time."""
+"""A run's log lines, from all functions and its steps, merged by time."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from cli.runs.aws import Missing, ask
+from cli.runs.executions import execution_lines
+from cli.runs.lines import Line
 from cli.runs.plane import Plane
-from cli.runs.story import containers
+from cli.runs.story import handles
 from execution_plane.containers import FILES_CONTAINER, TASK_CONTAINER, log_stream
 from execution_plane.ledger.runs import State
 from execution_plane.ledger.table import Record
@@ -26,16 +27,6 @@ UNSAID = frozenset({"level", "location", "message", "timestamp", "service", "eve
     "function_arn",
     "function_request_id",
 }
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a log; `who` is a function, or `container`."""
-
-    at: float
-    who: str
-    text: str
-    level: str = ""
 
 
 def follow(plane: Plane, record: Record) -> Iterator[list[Line]]:
@@ -68,12 +59,18 @@ def lines_of(plane: Plane, record: Record, since: float | None = None) -> list[L
         found += (
             _line(function, event) for event in events if any(each in event["message"] for each in terms)
         )
-    for arn in containers(record):
-        found += container_lines(plane, arn)
+    for handle in handles(record):
+        found += step_lines(plane, handle)
     return sorted(found, key=lambda line: line.at)
 
 
-def container_lines(plane: Plane, arn: str, last: int = MOST_LINES) -> list[Line]:
+def step_lines(plane: Plane, handle: str, last: int = MOST_LINES) -> list[Line]:
+    """The last lines about what another service did. Raises Unusable."""
+    of_kind = execution_lines if ":states:" in handle else container_lines
+    return of_kind(plane, handle, last)
+
+
+def container_lines(plane: Plane, arn: str, last: int) -> list[Line]:
     """The last lines that a container and the one that fetched its files wrote. Raises Unusable."""
     group = plane.stack.outputs.get("ContainerLogGroupName")
     if not group:

@@ -13,7 +13,7 @@ from rich.text import Text
 from cli.runs.asking import KeptnSays
 from cli.runs.doctor.finding import Finding
 from cli.runs.forecast import Next, View, does, stands
-from cli.runs.logs import Line
+from cli.runs.lines import Line
 from cli.runs.story import Moment
 from cli.runs.words import SHORT_ID, clock_time, compared, duration, place, printable, result_of, state_of
 from execution_plane.ledger.runs import Run
@@ -141,7 +141,7 @@ def story(
         parts.append(_panel("message", _text(_excerpt(run.outcome.message))))
     if lines:
         tail = Text("\n").join(_text(line.text) for line in lines)
-        parts.append(_panel("the container's last lines", tail))
+        parts.append(_panel(f"the {lines[-1].who}'s last lines", tail))
     return Group(*parts, Text(f"\n{printable(next_line)}", "bold"))
 
 

@@ -30,8 +30,8 @@ def tell(record: Record, says: KeptnSays) -> list[Moment]:
     return sorted(moments, key=lambda moment: moment.at)
 
 
-def containers(record: Record) -> Sequence[str]:
-    """The ARNs of the run's containers, oldest first."""
+def handles(record: Record) -> Sequence[str]:
+    """What their services call the run's steps, oldest first."""
     known = [entry.detail for entry in record.history if entry.what in {What.SUBMITTED, SUBMITTED_BEFORE}]
     step = record.run.step
     return [*known, step.handle] if step and step.handle and step.handle not in known else known

@@ -82,7 +82,7 @@ def build() -> tuple[PollerSettings, Clock, Pulse, Controller]:
         replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=False),
         dispatcher=Dispatcher(partial(aws_client, "lambda"), settings.worker_function),
         failures=FailureQueue(partial(aws_client, "sqs"), settings.failure_queue_url),
-        steps=all_steps(aws_client),
+        steps=all_steps(aws_client, probes=True),
         subscriptions=_subscriptions(settings, parts, errors),
         errors=errors,
         match=EventMatch(settings.match),

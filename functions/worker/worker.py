@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -23,8 +23,9 @@ from runners.http.reachable import AllowedHosts
 from runners.http.runner import HttpRunner
 from runners.lambda_function import LambdaFunctionRunner
 from runners.python_function import PythonFunctionRunner
+from runners.state_machine import StateMachineRunner
 from runners.task_secrets import TaskSecrets
-from runs.actions import ActionPerformer, TaskRunner
+from runs.actions import ActionPerformer, StepRunner, TaskRunner
 from runs.executor import RunExecutor
 from runs.job_config_lookup import AT_ONCE, LEVELS, BundledLookup, KeptnLookup, Lookup
 from runs.unhandled import UnhandledEvents
@@ -118,7 +119,13 @@ def build() -> tuple[Parts, RunExecutor, ErrorLog]:
             allow_secret_references=settings.allow_secret_references,
         ),
     }
-    performer = ActionPerformer(runners, parts.clock, {"image": containers} if settings.are_on else {})
+    elsewhere: dict[str, StepRunner] = {
+        "stateMachine": StateMachineRunner(
+            tasks.allowed_state_machines, tasks.account, partial(aws_client, "stepfunctions")
+        ),
+        **({"image": containers} if settings.are_on else {}),
+    }
+    performer = ActionPerformer(runners, parts.clock, elsewhere)
     errors = ErrorLog(parts.control_plane)
     worker = RunExecutor(
         control_plane=parts.control_plane,

@@ -50,6 +50,8 @@ class Fault(Enum):
 
 READS = frozenset(
     {
+        "DescribeExecution",
+        "DescribeStateMachine",
         "DescribeTaskDefinition",
         "DescribeTasks",
         "GET",

@@ -53,6 +53,7 @@ def check_invariants(
     begun = Counter(task for plane in world.planes for task in plane.tasks.begun)
     for plane in world.planes:
         check_containers(plane)
+        check_executions(plane)
     for task in tasks:
         assert begun[task] <= 1, f"the task of {task} began {begun[task]} times"
         check_ending(world, task, is_exact=keptn_lost_nothing, may_time_out=may_time_out)
@@ -91,6 +92,14 @@ def check_containers(plane: Plane) -> None:
     assert not ecs.running, f"left running: {ecs.running}"
     submitted = Counter(task.request["startedBy"] for task in ecs.tasks.values())
     assert all(number == 1 for number in submitted.values()), f"started more than once: {submitted}"
+
+
+def check_executions(plane: Plane) -> None:
+    """No execution is left running, and no state machine was started a second time for the same event."""
+    sfn = getattr(plane.sfn, "fake", plane.sfn)
+    assert not sfn.running, f"left running: {sfn.running}"
+    started = Counter((each.event_id, each.machine) for each in sfn.executions.values())
+    assert all(number == 1 for number in started.values()), f"started more than once: {started}"
 
 
 def ending_of(keptn: Keptn, task: str) -> Ending:

@@ -1,6 +1,7 @@
 """For every call of a scenario with containers and every way it can go wrong: the scenario to its end."""
 
 from collections import Counter
+from typing import Any
 
 from execution_plane.clock import Deadline
 from execution_plane.ledger.runs import PREPARE_LEASE, Run
@@ -19,20 +20,27 @@ from tests.support.world import Plane
 class ContainerSimulation(Simulation):
     """A plane whose job config has two containers and a function between them."""
 
+    job_config = THREE
+    no_place: Any = "Capacity is unavailable at this time."
+    service: Any
+    """The fake that does the steps."""
+
     def __init__(self, point: int | None = None, fault: Fault | None = None) -> None:
         super().__init__(point, fault)
-        self.functions = use_job_config(self.plane, THREE, job_configs=FaultyJobConfigs(self.injector))
+        self.functions = use_job_config(
+            self.plane, self.job_config, job_configs=FaultyJobConfigs(self.injector)
+        )
         self.trigger()
 
     def new_plane(self) -> Plane:
-        self.ecs = FakeEcs(self.world.aws_clock)
+        self.service = FakeEcs(self.world.aws_clock)
         source = "keptn-lambda-executor/1/eu-west-1/x"
         self.sqs, self.queue_url = FakeSqs(self.world.aws_clock), "failures"
         plane = Plane(
             self.world,
             FaultyLedger(self.injector),
             source=source,
-            ecs=self.injector.wrap_fake("ecs", self.ecs),
+            ecs=self.injector.wrap_fake("ecs", self.service),
             sqs=self.injector.wrap_fake("sqs", self.sqs),
             failure_queue_url=self.queue_url,
         )
@@ -40,9 +48,9 @@ class ContainerSimulation(Simulation):
         return plane
 
     def end(self, times: int = 1, exit_code: int = 0) -> None:
-        """Every container ends, and EventBridge says so this many times."""
-        for task in self.ecs.running:
-            event = self.ecs.end(task.arn, exit_code)
+        """Every step ends, and EventBridge says so this many times."""
+        for task in self.service.running:
+            event = self.service.end(task.arn, exit_code)
             for _ in range(times):
                 self.plane.deliver_end(event)
 
@@ -145,7 +153,7 @@ class Deadly:
 
 
 def no_place_for_a_container(simulation: ContainerSimulation) -> None:
-    simulation.ecs.refusals = ["Capacity is unavailable at this time."] * 2
+    simulation.service.refusals = [simulation.no_place] * 2
     simulation.cycles(10)
     simulation.end()
     simulation.cycles(3)

@@ -282,7 +282,7 @@ def test_a_log_that_cannot_be_read_does_not_fail_the_task(plane: Plane, world: W
         end(plane, "unseen")
 
     assert world.finished(one)["result"] == "pass"
-    assert message(world, one).startswith("(The log is in /keptn/containers, keptn/task/")
+    assert message(world, one).startswith("(The log is in /aws/ecs/containers, keptn/task/")
     assert counts(world, one) == (1, 1)
 
 

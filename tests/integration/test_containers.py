@@ -402,7 +402,7 @@ def test_of_a_huge_log_the_end_is_kept_with_where_all_of_it_is(plane: Plane, wor
     text = message(world, task)
     assert len(text.encode()) <= LONGEST_TEXT
     assert text.startswith("(10485774 bytes, cut to the last ")
-    assert "all of it is in /keptn/containers, keptn/task/" in text.splitlines()[0]
+    assert "all of it is in /aws/ecs/containers, keptn/task/" in text.splitlines()[0]
     assert text.endswith("the last line")
     assert counts(world, task) == (1, 1)
 
@@ -424,7 +424,7 @@ def test_a_huge_log_leaves_room_to_say_why_another_task_failed(plane: Plane, wor
         "how it passed",
     ):
         assert words in text
-    assert text.count("all of it is in /keptn/containers, keptn/task/") == 2
+    assert text.count("all of it is in /aws/ecs/containers, keptn/task/") == 2
 
 
 def test_a_log_that_is_not_utf_8_can_be_told(plane: Plane, world: World, task: str) -> None:

@@ -165,8 +165,8 @@ def test_a_plane_in_order_has_nothing_but_ticks(patient: Patient) -> None:
 
     assert all(each.startswith("✓ ") for each in found)
     assert [each[2:].partition(":")[0] for each in found] == [
-        "stack", "functions", "schedule", "polls", "ledger", "settings", "images", "secrets", "Keptn",
-        "registration", "concurrency", "failure queue", "network",
+        "stack", "functions", "schedule", "polls", "ledger", "settings", "images", "machines", "secrets",
+        "Keptn", "registration", "concurrency", "failure queue", "network",
     ]  # fmt: skip
     assert is_in_order(patient.examined())
 

@@ -1,6 +1,7 @@
 """The local ECS with real containers; skipped where no Docker answers or the image is missing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import docker  # type: ignore[import-untyped]
@@ -69,11 +70,11 @@ def test_a_restricted_container_is_not_root_and_writes_to_its_folder_alone(
     settings = ContainerSettings.from_environment(
         {
             **ENVIRON,
-            "CONTAINER_LOG_GROUP": GROUP,
             "CONTAINER_INIT_IMAGE": init_image,
             "CONTAINER_SECURITY": "restricted",
         }
     )
+    settings = replace(settings, log_group=GROUP)
     prints = "id -u; id -g; grep CapEff /proc/self/status; echo hello > /keptn/a && cat /keptn/a; echo > /b"
     script = f"exec 2>&1; {prints}"  # Docker may mix up the order of two streams
     task = Task(0, image="alpine", cmd=("sh", "-c"), args=(script,))

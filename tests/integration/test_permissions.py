@@ -24,7 +24,7 @@ from runners.lambda_function import LambdaFunctionRunner
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer
 from runs.work_finder import JobConfigWorkFinder
-from tests.faults import test_containers_matrix, test_matrix, test_pulse_matrix
+from tests.faults import test_containers_matrix, test_executions_matrix, test_matrix, test_pulse_matrix
 from tests.faults.injection import Fault
 from tests.faults.simulation import Simulation
 from tests.faults.test_matrix import TABLE, client
@@ -39,6 +39,13 @@ from tests.support.roles import Permission, Roles
 from tests.support.world import Plane
 from tests.unit.runners.performances import performance
 
+EXECUTION = """\
+apiVersion: v2
+actions:
+  - name: Build
+    events: [{name: sayhello}]
+    tasks: [{name: Build, stateMachine: build}]
+"""
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = (POLLER, WORKER, LIFECYCLE, FINALIZER)
 OAUTH = {"clientId": "client", "clientSecret": "secret", "tokenUrl": "https://login.example.com"}
@@ -47,6 +54,7 @@ PARAMETERS = {
     "KeptnApiTokenSecretArn": secret_arn("token"),
     "OauthSecretArn": secret_arn("oauth"),
     "AllowedLambdas": "load-test,other",
+    "AllowedStateMachines": "build",
     "SecretPrefix": "keptn/",
     "Containers": "enabled",
     "ContainerSubnetIds": "subnet-1",
@@ -65,7 +73,7 @@ RESOURCES = {
     "ContainerExecutionRole.Arn": ENVIRON["CONTAINER_EXECUTION_ROLE_ARN"],
     "ContainerTaskRole.Arn": ENVIRON["CONTAINER_TASK_ROLE_ARN"],
     "ContainerBucket.Arn": f"arn:aws:s3:::{ENVIRON['CONTAINER_BUCKET']}",
-    "ContainerLogGroup.Arn": f"arn:aws:logs:{HERE}:log-group:{ENVIRON['CONTAINER_LOG_GROUP']}:*",
+    "ContainerLogGroup.Arn": f"arn:aws:logs:{HERE}:log-group:/aws/ecs/containers:*",
     **{
         f"{name}LogGroup.Arn": f"arn:aws:logs:{HERE}:log-group:{name}:*"
         for name in ("Poller", "Worker", "Lifecycle")
@@ -136,6 +144,12 @@ class LedgeredContainers(test_containers_matrix.ContainerSimulation):
         return plane
 
 
+class LedgeredExecutions(test_executions_matrix.ExecutionSimulation, LedgeredContainers):
+    """A plane with executions of one state machine, and a real ledger."""
+
+    job_config = EXECUTION
+
+
 SIMULATIONS: Mapping[type[Simulation], type[Simulation]] = {
     test_matrix.MotoSimulation: BothCredentials,
     test_containers_matrix.ContainerSimulation: LedgeredContainers,
@@ -163,6 +177,12 @@ def drained(simulation: BothCredentials) -> None:
     simulation.plane.drain()
     simulation.trigger()
     simulation.wait(2, 10.0)
+
+
+def aborted_while_an_execution_is_started(simulation: LedgeredExecutions) -> None:
+    simulation.injector.others = simulation.abort
+    simulation.injector.ambush = ("StartExecution", 0, Fault.FOLLOWED)
+    simulation.cycles(2)
 
 
 def aborted_while_a_container_is_submitted(simulation: LedgeredContainers) -> None:
@@ -227,6 +247,11 @@ MORE: tuple[tuple[type[Simulation], Callable[[Any], None]], ...] = (
     (LedgeredContainers, aborted_while_a_container_is_submitted),
     (BothCredentials, a_container_with_everything),
     (test_pulse_matrix.PolledSimulation, test_pulse_matrix.tasks_at_the_edges_of_slots_and_ticks),
+    (LedgeredExecutions, test_containers_matrix.ends_are_lost),
+    (LedgeredExecutions, test_containers_matrix.containers_end),
+    (LedgeredExecutions, test_containers_matrix.a_container_past_its_deadline),
+    (LedgeredExecutions, deleted_with_a_container),
+    (LedgeredExecutions, aborted_while_an_execution_is_started),
 )
 
 
@@ -313,7 +338,7 @@ def test_runs_come_to_an_end_whose_containers_run_when_they_are_switched_off() -
         simulation.plane.work_finder = JobConfigWorkFinder(lookup(simulation.world), performer, Rules())
         asking.of.clear()
 
-        simulation.ecs.end(simulation.ecs.running[0].arn)
+        simulation.service.end(simulation.service.running[0].arn)
         simulation.cycles(3)
         simulation.world.clock.advance(900.0)
         simulation.come_to_rest()
@@ -326,7 +351,7 @@ def test_runs_come_to_an_end_whose_containers_run_when_they_are_switched_off() -
 
 def calls_in_the_code() -> Iterator[str]:
     """The operations of AWS whose methods the code of the functions names."""
-    services = ("dynamodb", "ecs", "lambda", "logs", "s3", "secretsmanager", "sqs", "ssm")
+    services = ("dynamodb", "ecs", "lambda", "logs", "s3", "secretsmanager", "sqs", "ssm", "stepfunctions")
     operations: dict[str, str] = {}
     for service in services:
         operations |= boto3.client(service).meta.method_to_api_mapping  # type: ignore[call-overload]

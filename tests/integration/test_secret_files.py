@@ -41,7 +41,7 @@ def run(aws_url: str, engine: Engine, task: Task, init_image: str = "init") -> l
     client("secretsmanager").create_secret(Name="keptn/tls", SecretString=json.dumps(CONTENT))
     found = {"tls": TaskSecrets("secretsmanager", "keptn/", client).find("tls")}
     made = environment(task, {}, lambda name: found[name].values, allow_secret_references=False)
-    environ = {**ENVIRON, "CONTAINER_INIT_IMAGE": init_image, "CONTAINER_LOG_GROUP": LOG_GROUP}
+    environ = {**ENVIRON, "CONTAINER_INIT_IMAGE": init_image}
     spec = container_spec(
         task,
         Size(256, 512),

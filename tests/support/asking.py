@@ -13,6 +13,7 @@ from tests.support.ecs import CLUSTER, FakeEcs, FakeLogs
 from tests.support.job_configs import Functions
 from tests.support.roles import Permission
 from tests.support.schedule import Schedule, TimerQueue
+from tests.support.step_functions import FakeStepFunctions
 from tests.support.world import LambdaQueue, Plane, Tasks
 
 POLLER, WORKER = "PollerFunction", "WorkerFunction"
@@ -26,8 +27,9 @@ STANDING_FOR: tuple[tuple[str, type], ...] = (
     ("logs", FakeLogs),
     ("lambda", LambdaQueue),
     ("sqs", TimerQueue),
+    ("stepfunctions", FakeStepFunctions),
 )
-NOT_ASKED = {"send", "due"}  # what others do with the timers' queue
+NOT_ASKED = {"send", "due", "end", "end_event"}  # what others do with the timers' queue, and to steps
 UNKNOWN = "a resource that tests/support/asking.py does not know"
 
 
@@ -46,6 +48,9 @@ def permissions(service: str, operation: str, asked: dict[str, Any]) -> Iterator
         case "logs", "GetLogEvents":
             stream = f"{asked['logGroupName']}:log-stream:{asked['logStreamName']}"
             yield Permission(action, f"arn:aws:logs:{HERE}:log-group:{stream}")
+        case "stepfunctions", _:
+            arn = asked.get("executionArn") or asked["stateMachineArn"]
+            yield Permission(f"states:{operation}", arn, ACCOUNT)
         case "s3", "PutObject":
             yield Permission(action, f"arn:aws:s3:::{asked['Bucket']}/{asked['Key']}")
         case "secretsmanager", "GetSecretValue":

@@ -1,4 +1,4 @@
-"""A worker that does what job configs say, with containers on the fake ECS."""
+"""A worker that does what job configs say, with containers and executions on fakes of their services."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -7,14 +7,16 @@ from execution_plane.settings import ContainerSettings
 from jobs.model import Rules, Task
 from local.keptn.resources import Place
 from runners.containers.runner import FargateRunner
+from runners.state_machine import StateMachineRunner
 from runners.task_secrets import TaskSecrets
-from runs.actions import ActionPerformer
+from runs.actions import ActionPerformer, StepRunner
 from runs.job_config_lookup import KeptnLookup
 from runs.work import Performance
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.clock import Inline
 from tests.support.ecs import CLUSTER, clients
 from tests.support.memory_job_configs import MemoryJobConfigs
+from tests.support.step_functions import MACHINES
 from tests.support.world import Plane, World
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ ENVIRON = {
     "CONTAINER_EXECUTION_ROLE_ARN": "arn:aws:iam::123456789012:role/execution",
     "CONTAINER_TASK_ROLE_ARN": "arn:aws:iam::123456789012:role/task",
     "CONTAINER_TASK_ROLES": "arn:aws:iam::123456789012:role/deployer",
-    "CONTAINER_LOG_GROUP": "/keptn/containers",
     "CONTAINER_BUCKET": "files",
     "CONTAINER_INIT_IMAGE": "init:1",
 }
@@ -97,9 +98,11 @@ def use_job_config(
         settings=settings,
         clock=plane.world.aws_clock,
     )
-    performer = ActionPerformer(
-        {"function": functions, **(runners or {})}, plane.world.aws_clock, {"image": containers}
-    )
+    elsewhere: dict[str, StepRunner] = {
+        "image": containers,
+        "stateMachine": StateMachineRunner(MACHINES, "123456789012", lambda: plane.sfn),
+    }
+    performer = ActionPerformer({"function": functions, **(runners or {})}, plane.world.aws_clock, elsewhere)
     plane.work_finder = JobConfigWorkFinder(lookup(plane.world, job_configs), performer, Rules())
     return functions
 

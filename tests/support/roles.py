@@ -70,6 +70,8 @@ class Roles(Stack):
                 return self._substituted(text, {key: self.resolve(each) for key, each in more.items()})
             case {"Fn::Sub": str(text)}:
                 return self._substituted(text, {})
+            case {"Fn::Select": [int(index), {"Fn::Split": [str(separator), text]}]}:
+                return self.resolve(text).split(separator)[index]
             case {"Fn::Join": [str(between), parts]}:
                 return between.join(self._texts(parts))
         return super().resolve(value)

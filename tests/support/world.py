@@ -45,6 +45,7 @@ from runs.work import Find, Performance, Resumption, Work, WorkFinder
 from tests.support.clock import Inline, SimulatedClock, SkewedClock
 from tests.support.ecs import FakeEcs, FakeLogs
 from tests.support.schedule import Schedule
+from tests.support.step_functions import FakeStepFunctions
 from worker import serve
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class Plane:
         pool: Executor | None = None,
         patient: bool = True,
         ecs: Any = None,
+        sfn: Any = None,
     ) -> None:
         self.world = world
         self.clock = world.clock
@@ -168,6 +170,7 @@ class Plane:
             "draining": draining,
         }
         self.ecs: Any = ecs or FakeEcs(world.aws_clock)
+        self.sfn: Any = sfn or FakeStepFunctions(world.aws_clock)
         self.logs: Any = FakeLogs()
         if subscriptions is None:
             subscriptions = tuple(Subscription(event_type) for event_type in event_types)
@@ -189,7 +192,7 @@ class Plane:
             replies=Replies(control_plane, self.ledger, self.world.aws_clock, patient=False),
             dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
             failures=FailureQueue(lambda: self._sqs, self._failure_queue_url),
-            steps=self.steps(),
+            steps=self.probing_steps(),
             subscriptions=self._subscription_source(control_plane, errors),
             errors=errors,
             clock=self.world.aws_clock,
@@ -197,9 +200,13 @@ class Plane:
             **self._settings,
         )
 
+    def probing_steps(self) -> Steps:
+        """The same as a poller finds them, which asks again and again."""
+        return all_steps(lambda service: {"ecs": self.ecs, "stepfunctions": self.sfn}[service], probes=True)
+
     def steps(self) -> Steps:
         """The steps of its runs, as an execution environment finds them."""
-        return all_steps(lambda service: {"ecs": self.ecs}[service])
+        return all_steps(lambda service: {"ecs": self.ecs, "stepfunctions": self.sfn}[service])
 
     def drain(self) -> None:
         """Deploy the plane anew, with the parameter Drain."""
@@ -253,7 +260,7 @@ class Plane:
         return serve(worker, errors, payload, deadline, invocation or str(uuid4()))
 
     def deliver_end(self, event: Mapping[str, Any]) -> None:
-        """Put a container's end into Lambda's queue, as EventBridge does."""
+        """Put a step's end into Lambda's queue, as EventBridge does."""
         self.queue.invocations.append(dict(event))
 
     def work_all(self) -> list[str]:

@@ -102,6 +102,7 @@ def longest_value(value: Any) -> int:
         "FinalizerFunction": 64,
         "FailureQueue": 160,
         "ApiTokenSecret": 120,
+        "AWS::AccountId": 12,
         "AWS::Region": 25,
         "AWS::NoValue": 0,
         "ContainerLogGroup": len("/aws/ecs/") + 128,
@@ -368,11 +369,12 @@ def test_without_parameters_the_worker_may_use_no_container_lambda_or_secret() -
     defaults = {
         "HasContainers": {"Fn::Equals": [{"Ref": "Containers"}, "enabled"]},
         "HasLambdas": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AllowedLambdas"}, ""]}]},
+        "HasStateMachines": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AllowedStateMachines"}, ""]}]},
         "HasSecrets": {"Fn::Not": [{"Fn::Equals": [{"Ref": "SecretPrefix"}, ""]}]},
     }
     assert {name: conditions[name] for name in defaults} == defaults
-    parameters = ("Containers", "AllowedLambdas", "AllowedHosts", "SecretPrefix")
-    assert [PARAMETERS[name]["Default"] for name in parameters] == ["disabled", "", "", ""]
+    parameters = ("Containers", "AllowedLambdas", "AllowedStateMachines", "AllowedHosts", "SecretPrefix")
+    assert [PARAMETERS[name]["Default"] for name in parameters] == ["disabled", "", "", "", ""]
     worker = RESOURCES["WorkerRole"]["Properties"]["Policies"]
     always = [each for each in worker[0]["PolicyDocument"]["Statement"] if "Fn::If" not in each]
     assert {action.split(":")[0] for each in always for action in listed(each["Action"])} == {
@@ -383,7 +385,7 @@ def test_without_parameters_the_worker_may_use_no_container_lambda_or_secret() -
         "ecs",
     }
     assert [each["Action"] for each in always if "ecs" in json.dumps(each["Action"])] == ["ecs:DescribeTasks"]
-    assert [each["Fn::If"][0] for each in worker[1:]] == ["HasContainers"]
+    assert [each["Fn::If"][0] for each in worker[1:]] == ["HasContainers", "HasStateMachines"]
 
 
 def listed(value: Any) -> list[str]:
@@ -439,6 +441,24 @@ def test_the_worker_hears_of_the_ends_of_this_clusters_containers() -> None:
         "detail": {"clusterArn": [{"Fn::GetAtt": "ContainerCluster.Arn"}], "lastStatus": ["STOPPED"]},
     }
     assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": "WorkerFunction.Arn"}
+
+
+def test_the_worker_hears_of_the_ends_of_the_allowed_state_machines_executions_alone() -> None:
+    given = {"AllowedStateMachines": "load,report"}
+    resources = {"AWS::Partition": "aws"}
+    stack = Roles("plane", "eu-west-1", "123456789012", parameters=given, resources=resources)
+    pattern = RESOURCES["ExecutionEndRule"]["Properties"]["EventPattern"]
+    detail = pattern["detail"]
+
+    assert (pattern["source"], detail["status"]) == (
+        ["aws.states"],
+        ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"],
+    )
+    machines = [stack.resolve(each) for each in detail["stateMachineArn"]]
+    prefix = "arn:aws:states:eu-west-1:123456789012:stateMachine:"
+    assert machines[:2] == [f"{prefix}load", f"{prefix}report"]
+    assert len(set(machines)) == 8
+    assert all(each.startswith(f"{prefix}?") for each in machines[2:]), "no machine has a ? in its name"
 
 
 def test_the_functions_use_roles_and_log_groups_of_the_stack() -> None:

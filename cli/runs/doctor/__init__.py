@@ -6,6 +6,7 @@ from cli.runs.aws import Missing, Unusable
 from cli.runs.doctor.account import check_concurrency, check_failure_queue, check_fargate, check_secrets
 from cli.runs.doctor.finding import Finding, problem, unknown
 from cli.runs.doctor.keptn import check_keptn, check_registration
+from cli.runs.doctor.machines import check_state_machines
 from cli.runs.doctor.network import check_container_network, check_network
 from cli.runs.doctor.polls import SUBJECT, check_polls
 from cli.runs.doctor.stack import (
@@ -30,6 +31,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("ledger", check_ledger),
     ("settings", check_settings),
     ("images", check_images),
+    ("machines", check_state_machines),
     ("secrets", check_secrets),
     ("Keptn", check_keptn),
     ("registration", check_registration),

@@ -147,9 +147,7 @@ def _task(reading: Reading, rules: Rules, index: int, task: Struct) -> Task:
     kinds = [kind for kind in _KINDS if values.get(kind)]
     if len(kinds) > 1:
         line = task.line_of(kinds[1])
-        reading.objection(
-            line, task.path, f"expected one of image, function, lambda and http, found {' and '.join(kinds)}"
-        )
+        reading.objection(line, task.path, f"expected one of {_listed(_KINDS)}, found {' and '.join(kinds)}")
     seconds = values.get("maxPollDuration")
     return Task(
         index=index,
@@ -158,6 +156,7 @@ def _task(reading: Reading, rules: Rules, index: int, task: Struct) -> Task:
         function=values.get("function", ""),
         lambda_name=values.get("lambda", ""),
         http=http_call(reading, values.get("http")),
+        state_machine=values.get("stateMachine", ""),
         files=values.get("files", ()),
         image_pull_policy=values.get("imagePullPolicy", ""),
         image_pull_secret=image_pull_secret(reading, values.get("imagePullSecrets", ())),
@@ -235,3 +234,7 @@ def _values(struct_or_none: Struct | None) -> dict[str, Any]:
 
 def _either(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"

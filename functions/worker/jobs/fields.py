@@ -61,6 +61,7 @@ def _task_fields(rules: Rules) -> Fields:
         "function": text,
         "lambda": text,
         "http": struct(HTTP),
+        "stateMachine": text,
         "files": texts,
         "imagePullPolicy": text,
         "imagePullSecrets": structs(IMAGE_PULL_SECRET),

@@ -12,7 +12,7 @@ DEFAULT_MAX_POLL_DURATION: Final = 300
 """Seconds that a task may take unless it says otherwise."""
 
 ValueFrom = Literal["event", "string", "secret", "secretKey"]
-Kind = Literal["image", "function", "lambda", "http"]
+Kind = Literal["image", "function", "lambda", "http", "stateMachine"]
 OnError = Literal["fail", "warning"]
 
 
@@ -129,6 +129,7 @@ class Task:
     function: str = ""
     lambda_name: str = ""
     http: HttpCall | None = None
+    state_machine: str = ""
     files: tuple[str, ...] = ()
     image_pull_policy: str = ""
     image_pull_secret: str = ""
@@ -159,7 +160,9 @@ class Task:
             return "function"
         if self.lambda_name:
             return "lambda"
-        return "http" if self.http else None
+        if self.http:
+            return "http"
+        return "stateMachine" if self.state_machine else None
 
 
 @dataclass(frozen=True)

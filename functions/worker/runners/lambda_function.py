@@ -1,16 +1,17 @@
 """Invokes another Lambda function with the event, and takes its JSON answer for the task's outcome."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final, get_args
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from execution_plane.keptn.connecting import retry_after
-from execution_plane.keptn.events import Outcome, Result
+from execution_plane.keptn.events import Outcome
 from execution_plane.telemetry import logger
 from jobs.model import Task
+from runners.answers import FIELDS, outcome_in
 from runners.backoff import backoff
 from runners.fields import log_meaningless
 from runners.watch import DeadlineOver, Watch
@@ -19,7 +20,6 @@ from runs.work import Performance
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
 
-RESULTS: Final = get_args(Result)
 MEANINGFUL: Final = frozenset({"name", "lambda", "maxPollDuration", "onError"})
 CONNECT_SECONDS: Final = 3.0
 SHORTEST_SECONDS: Final = 1.0
@@ -138,18 +138,12 @@ def read_answer(name: str, payload: bytes, *, is_error: bool) -> Outcome:
         return _refused(name, answer)
     if "result" not in answer:
         return Outcome("pass", "succeeded", data=answer)
-    return _outcome(name, answer)
-
-
-def _outcome(name: str, answer: Mapping[str, Any]) -> Outcome:
-    given = {name: value for name, value in answer.items() if value is not None}
-    result: Any = given.get("result")
-    message, data = given.get("message", ""), given.get("data", {})
-    if result not in RESULTS or not isinstance(message, str) or not isinstance(data, dict):
+    outcome = outcome_in(answer)
+    if outcome is None:
         return _refused(name, answer)
-    if unknown := answer.keys() - {"result", "message", "data"}:
+    if unknown := answer.keys() - FIELDS:
         logger.warning("ignored in a function's answer", function=name, fields=sorted(unknown))
-    return Outcome(result, "succeeded", message, data)
+    return outcome
 
 
 def _refused(name: str, answer: object) -> Outcome:

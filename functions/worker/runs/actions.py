@@ -27,6 +27,7 @@ TOKEN_LENGTH = 32  # of the 64 that ECS takes, and the 80 of Step Functions
 MOST_KEPT = 3 * LONGEST_TEXT  # bytes of the outcomes in a run's item, of which DynamoDB allows 400 KiB
 SHORTEST_KEPT = 256  # bytes of a message
 LONGEST_LOGGED = 4096  # bytes of a message
+NO_KIND = "a task that has no image, function, lambda, http or stateMachine"
 NOTICES = 256  # bytes that are left for what is added to a message
 
 
@@ -299,8 +300,12 @@ def _moment(seconds: float) -> str:
 
 def _what(task: Task) -> str:
     """What a task without a name is called."""
-    name = task.image or task.function or task.lambda_name or (task.http and task.http.url)
-    return f"{task.kind} {name}" if name else "a task that has no image, function, lambda or http"
+    name = (
+        task.image or task.function or task.lambda_name or task.state_machine or (task.http and task.http.url)
+    )
+    return (
+        f"{task.kind} {name}" if name else "a task that has no image, function, lambda, http or stateMachine"
+    )
 
 
 def _unsupported(task: Task) -> str:

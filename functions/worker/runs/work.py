@@ -46,6 +46,15 @@ Submission = Callable[[], str]
 """Submits a step; gives its handle. Raises SubmissionRefused, NoCapacity, SubmissionUncertain."""
 
 
+def put_off(trouble: NoCapacity) -> Submission:
+    """A submission that is not even tried."""
+
+    def submit() -> str:
+        raise trouble
+
+    return submit
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A step that is ready to be submitted; `secrets` says which versions of its secrets it gets."""

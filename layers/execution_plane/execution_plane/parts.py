@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from execution_plane import containers
+from execution_plane import containers, executions
 from execution_plane.clock import Clock, SystemClock
 from execution_plane.keptn.connecting import CONNECTIONS, SettingNames, new_session
 from execution_plane.keptn.control_plane import ControlPlane
@@ -28,7 +28,10 @@ AWS_CONFIG = Config(
 )
 
 
-CHANGES: Mapping[str, Callable[[Mapping[str, Any]], StepChange]] = {"aws.ecs": containers.read_change}
+CHANGES: Mapping[str, Callable[[Mapping[str, Any]], StepChange]] = {
+    "aws.ecs": containers.read_change,
+    "aws.states": executions.read_change,
+}
 """What reads an event's detail, by the service that EventBridge says it is of."""
 
 
@@ -74,9 +77,17 @@ def credentials(settings: Settings, clock: Clock, client: Callable[[str], Any]) 
     return parts[0] if len(parts) == 1 else Together(*parts)
 
 
-def all_steps(client: Callable[[str], Any]) -> Steps:
-    """The steps of every kind; `client` makes a boto3 client by a service's name, when a run waits."""
-    return Steps({containers.KIND: containers.Containers(partial(client, "ecs"))})
+def all_steps(client: Callable[[str], Any], *, probes: bool = False) -> Steps:
+    """The steps of every kind; `client` makes a boto3 client by a service's name, when a run waits.
+
+    Who `probes` asks again and again, in case that an event was lost.
+    """
+    return Steps(
+        {
+            containers.KIND: containers.Containers(partial(client, "ecs")),
+            executions.KIND: executions.Executions(partial(client, "stepfunctions"), probes=probes),
+        }
+    )
 
 
 _clients: dict[str, Any] = {}

@@ -169,7 +169,8 @@ class ContainerSettings:
             execution_role=_read(environ, "ContainerExecutionRoleArn", _text, default=required),
             task_role=environ.get("CONTAINER_TASK_ROLE_ARN", "").strip() or None,
             task_roles=_read(environ, "ContainerTaskRoles", _roles, default=""),
-            log_group=_read(environ, "ContainerLogGroup", _text, default=required),
+            # A function's environment has no room for what follows from another variable.
+            log_group=f"/aws/ecs/{cluster.rpartition('/')[2]}",
             bucket=_read(environ, "ContainerBucket", _text, default=required),
             init_image=_read(environ, "ContainerInitImage", _text, default=required),
             architecture=_read(environ, "ContainerArchitecture", _architecture, default="X86_64"),
@@ -199,6 +200,9 @@ class TaskSettings:
     """
 
     allowed_lambdas: frozenset[str]
+    allowed_state_machines: frozenset[str]
+    account: str
+    """Whose these are."""
     allowed_hosts: tuple[str, ...]
     proxy_resolves_hosts: bool
     """Whether a proxy is asked for them by their names, unchecked."""
@@ -213,6 +217,8 @@ class TaskSettings:
         """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
         return cls(
             allowed_lambdas=frozenset(_names(environ.get("ALLOWED_LAMBDAS", ""))),
+            allowed_state_machines=frozenset(_names(environ.get("ALLOWED_STATE_MACHINES", ""))),
+            account=environ.get("ACCOUNT_ID", ""),
             allowed_hosts=_read(environ, "AllowedHosts", _hosts, default=""),
             proxy_resolves_hosts=_read(environ, "ProxyResolvesHosts", _switch, default="false"),
             answer_unhandled_events=_read(environ, "AnswerUnhandledEvents", _switch, default="false"),

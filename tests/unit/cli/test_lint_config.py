@@ -252,7 +252,7 @@ def test_a_call_and_what_comes_from_secrets_are_shown_without_a_value(
             "could not add env with name 'A'",
         ),
         ("{name: a, image: x, resources: {limits: {cpu: 99}}}", "Fargate's largest size is 16 CPU"),
-        ("{name: a}", "it has no image, function, lambda or http"),
+        ("{name: a}", "it has no image, function, lambda, http or stateMachine"),
     ],
 )
 def test_a_task_that_would_end_as_errored_for_an_event_is_a_problem(

@@ -20,14 +20,15 @@ PREFIXES = {
     "secretsmanager": "secretsmanager",
     "service-quotas": "servicequotas",
     "sqs": "sqs",
+    "stepfunctions": "states",
     "sts": "sts",
 }
 """What an action in IAM begins with, by boto3's name of the service."""
 BY_THE_LAYER = {
     "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "ecs:DescribeTasks", "ecs:ListTasks",
-    "ecs:StopTask", "secretsmanager:GetSecretValue",
+    "ecs:StopTask", "secretsmanager:GetSecretValue", "states:DescribeExecution", "states:StopExecution",
 }  # fmt: skip
-"""What the commands ask for through the ledger, the containers and the credentials."""
+"""What the commands ask for through the ledger, the steps and the credentials."""
 
 
 def asked() -> Iterator[str]:

@@ -143,7 +143,9 @@ def test_a_task_runs_an_image_a_function_a_lambda_or_a_call(fields: str, kind: s
     ],
 )
 def test_a_task_has_one_kind_only(fields: str, kinds: str) -> None:
-    message = f"actions[0].tasks[0]: expected one of image, function, lambda and http, found {kinds}"
+    message = (
+        f"actions[0].tasks[0]: expected one of image, function, lambda, http and stateMachine, found {kinds}"
+    )
     assert message in problem_of(f"tasks: [{{{fields}}}]")
 
 

@@ -196,7 +196,7 @@ def test_how_a_silent_actions_task_ended_is_in_the_log(caplog: pytest.LogCapture
         (Task(0, name="x", image="alpine"), "image alpine"),
         (Task(0, name="x", lambda_name="other"), "lambda other"),
         (Task(0, name="x", http=HttpCall("https://a.example.com")), "http https://a.example.com"),
-        (Task(0, name="x"), "no image, function, lambda or http"),
+        (Task(0, name="x"), "no image, function, lambda, http or stateMachine"),
     ],
 )
 def test_a_task_of_a_kind_that_this_plane_can_not_run_is_errored(task: Task, words: str) -> None:

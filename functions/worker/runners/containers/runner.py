@@ -30,6 +30,7 @@ from runs.work import (
     SubmissionRefused,
     SubmissionUncertain,
     TaskUnusable,
+    put_off,
 )
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class FargateRunner:
         try:
             self._define(spec)
         except NoCapacity as trouble:
-            return Prepared(partial(_put_off, trouble), versions(secrets))
+            return Prepared(put_off(trouble), versions(secrets))
         return Prepared(partial(self._submit, spec, token), versions(secrets))
 
     def collect(self, task: Task, step: RemoteStep, end: StepEnd) -> Outcome:
@@ -263,11 +264,6 @@ def _known_by_token(problem: ClientError) -> str:
     if is_refusal(problem):
         raise SubmissionRefused(f"ECS: {problem}") from problem
     raise SubmissionUncertain(f"ECS: {problem}") from problem
-
-
-def _put_off(trouble: NoCapacity) -> str:
-    """A submission that was not even tried."""
-    raise trouble
 
 
 def _failure(step: RemoteStep, end: ContainerEnd) -> str:

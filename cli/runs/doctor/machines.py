@@ -1,0 +1,28 @@
+"""The state machines that job configs may start."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from cli.runs.aws import Missing, ask
+from cli.runs.doctor.finding import Finding, fine, problem
+from cli.runs.plane import Plane
+
+
+def check_state_machines(plane: Plane) -> Iterator[Finding]:
+    """Whether each of AllowedStateMachines is there, and a STANDARD one."""
+    environment, client = plane.environment("Worker"), plane.aws.client("stepfunctions")
+    names = [name for name in environment.get("ALLOWED_STATE_MACHINES", "").split(",") if name]
+    if not names:
+        yield fine("machines", "AllowedStateMachines is empty: no task starts an execution.")
+    place = f"arn:{client.meta.partition}:states:{plane.aws.region}:{environment.get('ACCOUNT_ID')}"
+    for name in names:
+        arn = f"{place}:stateMachine:{name}"
+        try:
+            found = ask(partial(client.describe_state_machine, stateMachineArn=arn))
+        except Missing:
+            yield problem("machines", f"{name} is not there: make it, or change AllowedStateMachines.")
+            continue
+        if found["type"] == "EXPRESS":
+            yield problem("machines", f"{name} is an EXPRESS one, which the worker refuses: make it anew.")
+        else:
+            yield fine("machines", f"{name} is there.")
