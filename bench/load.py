@@ -18,12 +18,9 @@ def timed_keptn(*, projects: int, services: int, tasks: int = 1) -> Iterator[tup
 
 
 @contextmanager
-def plane(
-    keptn: dict[str, str], *, workers: int, idle: float = 10, busy: float = 1, remembers: bool = True
-) -> Iterator[None]:
+def plane(keptn: dict[str, str], *, workers: int, idle: float = 10, busy: float = 1) -> Iterator[None]:
     """An execution plane that serves it, polling each `idle` seconds without tasks, each `busy` with them."""
     settings = {"KIND": "plane", "WORKERS": str(workers), "IDLE": str(idle), "BUSY": str(busy)}
-    settings |= {"REMEMBERS": "true" if remembers else "false"}
     with silent("bench.subjects.executor", {**keptn, **settings}):
         yield
 
@@ -32,7 +29,7 @@ def plane(
 def least_executor(keptn: dict[str, str], *, workers: int, busy: float = 1) -> Iterator[None]:
     """What starts each task as soon as a list has it, and looks nothing up."""
     settings = {"KIND": "least", "WORKERS": str(workers), "IDLE": str(busy), "BUSY": str(busy)}
-    with silent("bench.subjects.executor", {**keptn, **settings, "REMEMBERS": "false"}):
+    with silent("bench.subjects.executor", {**keptn, **settings}):
         yield
 
 

@@ -31,7 +31,7 @@ from execution_plane.steps import Steps
 from jobs.model import Rules
 from runs.actions import ActionPerformer
 from runs.executor import RunExecutor
-from runs.job_config_lookup import LEVELS, KeptnLookup
+from runs.job_config_lookup import AT_ONCE, LEVELS, KeptnLookup
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.memory_job_configs import MemoryJobConfigs
 from tests.support.memory_ledger import MemoryLedger
@@ -40,7 +40,6 @@ EVENT_TYPE = "sh.keptn.event.sayhello.triggered"
 SOURCE = "keptn-lambda-executor/1/eu-west-1/bench"
 WORKERS = int(os.environ["WORKERS"])
 IDLE, BUSY = float(os.environ["IDLE"]), float(os.environ["BUSY"])
-REMEMBERS = os.environ["REMEMBERS"] == "true"
 CLOCK = SystemClock()
 HOUR = Deadline.after(CLOCK, 3600)
 PASS = Outcome("pass", "succeeded", "done")
@@ -95,28 +94,21 @@ class Lambda:
 
     def _serve(self, ledger: Ledger, job_configs: JobConfigs) -> None:
         control_plane = client()
-        pool, levels = ThreadPoolExecutor(1), ThreadPoolExecutor(len(LEVELS))
-
-        def worker(kept: JobConfigs, max_age: float) -> RunExecutor:
-            lookup = KeptnLookup(control_plane, kept, CLOCK, max_age=max_age, pool=levels)
-            return RunExecutor(
-                control_plane=control_plane,
-                ledger=ledger,
-                replies=Replies(control_plane, ledger, CLOCK, patient=True),
-                work_finder=JobConfigWorkFinder(
-                    lookup, ActionPerformer({"function": Nothing()}, CLOCK), Rules()
-                ),
-                steps=Steps({}),
-                errors=ErrorLog(control_plane),
-                clock=CLOCK,
-                pool=pool,
-            )
-
-        warm = worker(job_configs, 5.0)
+        levels = ThreadPoolExecutor(AT_ONCE * len(LEVELS))
+        lookup = KeptnLookup(control_plane, job_configs, CLOCK, max_age=5.0, pool=levels)
+        performer = ActionPerformer({"function": Nothing()}, CLOCK)
+        worker = RunExecutor(
+            control_plane=control_plane,
+            ledger=ledger,
+            replies=Replies(control_plane, ledger, CLOCK, patient=True),
+            work_finder=JobConfigWorkFinder(lookup, performer, Rules()),
+            steps=Steps({}),
+            errors=ErrorLog(control_plane),
+            clock=CLOCK,
+            pool=ThreadPoolExecutor(AT_ONCE),
+        )
         while True:
-            event_id = self._queue.get()
-            this = warm if REMEMBERS else worker(cast("JobConfigs", MemoryJobConfigs()), 0.0)
-            this.handle(event_id, Deadline.after(CLOCK, 900))
+            worker.handle(self._queue.get(), Deadline.after(CLOCK, 900))
 
 
 def client() -> ControlPlane:

@@ -47,16 +47,16 @@ class ResourceLines:
         self._timing = timing
         self._full_at = 0.0
         """When the whole burst may be used again."""
-        self._free: dict[str, float] = {}
+        self.over: dict[str, float] = {}
+        """When the last turn for each project is over, in seconds since the epoch."""
         self.turns: Counter[str] = Counter()
         """How many there have been for each project, Keptn's own among them."""
 
     def join(self, project: str) -> float:
         """Take the next turn for a project; gives when it is over, in seconds since the epoch."""
         self.turns[project] += 1
-        over = max(self.admit(), self._free.get(project, 0.0)) + self._timing.resource_read
-        self._free[project] = over
-        return over
+        self.over[project] = max(self.admit(), self.over.get(project, 0.0)) + self._timing.resource_read
+        return self.over[project]
 
     def admit(self) -> float:
         """Take the next turn before the service; gives when it begins, in seconds since the epoch.

@@ -19,7 +19,15 @@ from execution_plane.ledger.table import LedgerUnavailable
 from local.keptn.faults import Answer, Delay, DropConnection, HandleThenDrop
 from local.keptn.release import RELEASE_0_16
 from local.keptn.resources import Place as At
-from runs.job_config_lookup import BUNDLED, JOB_CONFIG, LOOKUP_SECONDS, BundledLookup, Found, KeptnLookup
+from runs.job_config_lookup import (
+    BUNDLED,
+    JOB_CONFIG,
+    LOOKUP_SECONDS,
+    BundledLookup,
+    Found,
+    KeptnLookup,
+    bundled,
+)
 from runs.read_through import PATIENCE
 from runs.work import Unreachable
 from tests.support.job_configs import lookup
@@ -273,6 +281,42 @@ def test_that_a_commit_has_none_is_remembered_and_the_projects_own_is_asked_for_
 
     assert found.raw == b"the project's"
     assert asked(recording) == ["project"]
+
+
+@pytest.mark.parametrize("level", ["service", "stage", "project"])
+@pytest.mark.parametrize("has_commit", [True, False])
+def test_what_was_added_changed_or_removed_is_what_the_next_task_gets(
+    world: World, kept: Any, level: str, has_commit: bool
+) -> None:
+    place = At("podtato", *LEVELS[level])
+    first = find(world, lookup(world, kept), run_of(world, None if has_commit else ""))
+    found = [first.raw]
+    for change in ("added", "changed", ""):
+        if change:
+            write(world, level, change)
+        else:
+            world.keptn.resources.delete(place, "job%2Fconfig.yaml")
+        world.clock.advance(6)
+        commit = world.keptn.resources.head("podtato", "dev") if has_commit else ""
+        found.append(find(world, lookup(world, kept), run_of(world, commit)).raw)
+
+    assert found == [BUNDLED.read_bytes(), b"added", b"changed", BUNDLED.read_bytes()]
+
+
+def test_two_workers_at_once_list_once(world: World, recording: Recording, kept: Any) -> None:
+    run = run_of(world)
+    first, second = lookup(world, kept), lookup(world, kept)
+    listed = first._control_plane.listed_resources
+
+    def slowly(*arguments: Any, **more: Any) -> tuple[str, list[str]]:
+        with pytest.raises(Unreachable, match="another worker"):
+            second.find(run, Deadline.after(world.clock, 30))
+        return listed(*arguments, **more)
+
+    first._control_plane.listed_resources = slowly  # type: ignore[method-assign]
+
+    assert find(world, first, run) == find(world, second, run) == bundled()
+    assert Counter(asked(recording)) == {"list": 1, "project": 1}
 
 
 def test_what_only_a_404_says_is_remembered_for_a_minute(
