@@ -297,7 +297,7 @@ def rotate(secrets: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (delete, "the secret db was deleted while its container ran"),
+        (delete, "the secret keptn/db was deleted while its container ran"),
         (rotate, "a secret of the task was changed while its container ran"),
     ],
 )

@@ -43,6 +43,7 @@ def deployed(aws: None) -> Stack:
         "LedgerTable": "ledger",
         "ApiTokenSecret": "token",
         "FailureQueue": "queue",
+        "TimerQueue": "timers",
         "PollerFunction": "poller",
         "WorkerFunction": "worker",
         "WorkerRole": "role",
