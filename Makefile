@@ -11,7 +11,7 @@ LOCKS = $(wildcard requirements/*.txt) layers/execution_plane/requirements.txt f
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stand-ins trigger runs lint-config deploy test test-all test-sam test-deploy check bench reference docs build lint typecheck validate audit lock update clean
+.PHONY: help demo stand-ins test test-all test-sam test-deploy check bench reference docs build lint typecheck validate audit lock update clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,19 +21,6 @@ demo: .venv/ready  ## Run two planes beside a local Keptn; DEMO=--stay keeps the
 
 stand-ins: .venv/ready  ## Serve a local Keptn and AWS for `sam local`
 	$(RUN) local.stand_ins
-
-deploy: .venv/ready .venv-sam/ready  ## Deploy a plane by five questions; ARGS=--help says more
-	@$(RUN) cli.deploy --sam .venv-sam/bin/sam $(ARGS)
-
-trigger: .venv/ready  ## Trigger a sequence: ARGS="--url … --project …"; ARGS=--help says more
-	@$(RUN) cli.trigger trigger $(ARGS)
-
-runs: .venv/ready  ## Operate a deployed plane: ARGS="--stack NAME list"; ARGS=--help says more
-	@$(RUN) cli.runs $(ARGS)
-
-FILE ?= functions/worker/job/config.yaml
-lint-config: .venv/ready  ## Check job configs: FILE=job/config.yaml; ARGS=--help says more
-	@$(RUN) cli.lint_config $(FILE) $(ARGS)
 
 PYTEST_ALL = .venv/bin/pytest -n auto --dist worksteal --ignore=tests/sam --ignore=tests/deploy
 
@@ -88,8 +75,6 @@ check:  ## Run all that CI runs
 audit: .venv-audit/ready  ## Look all locks up in the security advisories (needs the network)
 	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes $(addprefix --requirement ,$(LOCKS))
 
-# A lock lists everything there is to install, so pip need not resolve anything; it could not either, where a
-# package is wanted with an extra: it does not see that as pinned.
 .venv/ready: requirements/dev.txt
 .venv-sam/ready: requirements/sam.txt
 .venv-checkov/ready: requirements/checkov.txt
@@ -98,10 +83,7 @@ audit: .venv-audit/ready  ## Look all locks up in the security advisories (needs
 .venv-ministack/ready: requirements/ministack.txt
 .venv-ministack/ready: PYTHON := $(LAMBDA_PYTHON)
 .venv/ready .venv-sam/ready .venv-checkov/ready .venv-docs/ready .venv-audit/ready .venv-ministack/ready:
-	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Python 3.11 or later is needed: make PYTHON=...")'
-	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
-	touch $@
+	@$(PYTHON) cli/environments.py $(@D) $<
 
 .venv-lock/ready:
 	$(PYTHON) -m venv --clear $(@D)
@@ -113,6 +95,7 @@ LOCK = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 -
 
 lock: .venv-lock/ready  ## Lock what is installed; LOCK_FLAGS=--upgrade takes newer versions
 	$(LOCK) requirements/dev.in --output-file requirements/dev.txt
+	$(LOCK) requirements/plane.in --constraint requirements/dev.txt --output-file requirements/plane.txt
 	$(LOCK) requirements/sam.in --output-file requirements/sam.txt
 	$(LOCK) requirements/checkov.in --output-file requirements/checkov.txt
 	$(LOCK) requirements/docs.in --output-file requirements/docs.txt

@@ -51,7 +51,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def deploy(
-    stack_name: Annotated[str | None, typer.Option(help=f"The stack's name; by default {STACK}.")] = None,
+    stack_name: Annotated[
+        str | None, typer.Option("--stack", "--stack-name", help=f"The stack's name; by default {STACK}.")
+    ] = None,
     region: Annotated[str | None, typer.Option(help="The AWS region; by default AWS's own setting.")] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
     architecture: Annotated[str, typer.Option(help="Of the functions: arm64 or x86_64.")] = "arm64",
@@ -79,7 +81,7 @@ def deploy(
         token = _token(target, ca_bundle)
         for line in differences(target.file, target.stack):
             typer.echo(line)
-        return _deploy(target, token, sam or (str(INSTALLED_SAM) if INSTALLED_SAM.exists() else "sam"))
+        return _deploy(target, token, sam or (os.path.relpath(INSTALLED_SAM) if INSTALLED_SAM.exists() else "sam"))
 
     raise conclude("deploy", act)
 
@@ -193,7 +195,7 @@ def _deploy(target: Target, token: str | None, sam: str) -> int:
     if file.profile and read(file.path).profile != file.profile:
         options += ["--profile", file.profile]
     if run(sam, "build", *options) or run(sam, "deploy", *options):
-        again = f"`deploy` goes on with {file.path}"
+        again = f"`./plane deploy` goes on with {file.path}"
         typer.echo(f"It is not deployed. {again}, and asks for {'the token' if token else 'nothing'} again.")
         return FAILED
     stack = look_for_stack(target.aws, file.stack)
@@ -216,7 +218,8 @@ def _put(aws: Aws, secret: str, token: str) -> None:
         ask(lambda: aws.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=token))
     except Unusable as wrong:
         raise Unusable(
-            f"it is deployed, but the token can't be put into {secret}: {wrong}. `deploy` asks for it again."
+            f"it is deployed, but the token can't be put into {secret}: {wrong}. `./plane deploy` asks for "
+            "it again."
         ) from None
     typer.echo(f"Keptn's API token is now in {secret}")
 

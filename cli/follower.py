@@ -120,7 +120,7 @@ class Follower:
                 del self._untaken[known]
                 self._say(
                     f"Nobody has started {name} for {duration(UNTAKEN)}: is there a plane that takes its "
-                    "events? `doctor` and `list` say what yours does."
+                    "events? `./plane doctor` says what yours does."
                 )
 
     def _state(self, project: str, context: str) -> str:

@@ -1,4 +1,4 @@
-"""Check job configs without deploying anything: `make lint-config FILE=job/config.yaml`.
+"""Check job configs without deploying anything: `./plane lint job/config.yaml`.
 
 The exit code is 0 if there is no problem, 1 if there is one, and 2 if a file can't be read.
 """
@@ -57,7 +57,7 @@ def lint_config(
     With --stack, hosts, functions, images and secrets are looked up in that plane, and no secret's value is
     read. The exit code is 0 if there is no problem, 1 if there is one, and 2 if a file can't be read.
     """
-    screen: Screen = context.obj
+    screen = context.find_object(Screen) or Screen()
 
     def act() -> int:
         if stack and (allowed_images or allow_privileged_jobs):
@@ -95,7 +95,7 @@ def lint_config(
             raise Unusable(" ".join(unreadable))
         return FAILED if problems else PASSED
 
-    raise conclude("lint-config", act)
+    raise conclude("lint", act)
 
 
 def main(arguments: Sequence[str] | None = None, *, out: TextIO | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Trigger a sequence of any Keptn and follow it to its end: `python -m cli.trigger --help`.
+"""Trigger a sequence of any Keptn and follow it to its end; without --url, of the plane's own.
 
 The exit code is the sequence's result, so that it serves in a pipeline: 0 pass or warning, 1 fail, 2 if it
 could not be started or followed.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from rich.console import Console
 
+from cli.choice import Choice
 from cli.ending import PASSED, Screen, Unusable, conclude, run
 from cli.follower import Follower, NeverBegun
 from cli.keptn import (
@@ -76,24 +77,32 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Connection:
-    """The options by which a command reaches a Keptn."""
+    """The options by which a command reaches a Keptn: that of a URL, or the one that a plane polls."""
 
-    url: str
+    plane: Choice | None
+    url: str | None
     token_env: str | None
     token_file: Path | None
     token: str | None
     oauth_file: Path | None
     ca_bundle: Path | None
 
-    def open(self, surroundings: Surroundings) -> Transport:
-        """The way there. Raises Unusable."""
+    def open(self, surroundings: Surroundings) -> tuple[Transport, str]:
+        """The way there, and its URL. Raises Unusable."""
+        if self.url is None:
+            if self.plane is None:
+                raise Unusable("--url is missing: give Keptn's API.")
+            plane = self.plane()
+            return plane.transport, plane.api_url
         login = self._login(surroundings.clock)
-        return connect(self.url, login, self.ca_bundle, surroundings.clock, surroundings.session)
+        transport = connect(self.url, login, self.ca_bundle, surroundings.clock, surroundings.session)
+        return transport, self.url
 
     def again(self, project: str, context: str) -> str:
         """The command that follows a sequence, without what is secret."""
         options = {
-            "--url": without_login(self.url),
+            "--url": without_login(self.url or ""),
+            "--stack": self.plane.stack if self.plane and not self.url else None,
             "--project": project,
             "--token-env": self.token_env,
             "--token-file": self.token_file,
@@ -101,7 +110,7 @@ class Connection:
             "--ca-bundle": self.ca_bundle,
         }
         given = [word for name, value in options.items() if value for word in (name, str(value))]
-        return shlex.join(["follow", context, *given])
+        return shlex.join(["./plane", "follow", context, *given])
 
     def _login(self, clock: Clock) -> Login:
         ways = (self.token_env, self.token_file, self.token, self.oauth_file)
@@ -124,7 +133,12 @@ class Connection:
 
 
 Project = Annotated[str, typer.Option()]
-Url = Annotated[str, typer.Option(help="Keptn's API, for example https://keptn.example.com/api")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help="Keptn's API, for example https://keptn.example.com/api; else the plane's, with its login"
+    ),
+]
 TokenEnv = Annotated[
     str | None,
     typer.Option(metavar="NAME", help=f"Environment variable with the API token ({TOKEN_VARIABLE})"),
@@ -146,11 +160,11 @@ Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="How long
 @app.command()
 def trigger(
     context: typer.Context,
-    url: Url,
     project: Project,
     stage: Annotated[str, typer.Option()],
     service: Annotated[str, typer.Option()],
     sequence: Annotated[str, typer.Option()],
+    url: Url = None,
     token_env: TokenEnv = None,
     token_file: TokenFile = None,
     token: GivenToken = None,
@@ -165,17 +179,19 @@ def trigger(
 
     The exit code is 0 for pass and warning, 1 for fail, and 2 where there is no result.
     """
-    surroundings: Surroundings = context.obj
-    connection = Connection(url, token_env, token_file, token, oauth_file, ca_bundle)
+    surroundings = _surroundings(context)
+    connection = Connection(
+        context.find_object(Choice), url, token_env, token_file, token, oauth_file, ca_bundle
+    )
 
     def act() -> int:
         event = Trigger(project, stage, service, sequence, _labels(label or []), _data(data)).as_event()
-        keptn = connection.open(surroundings)
+        keptn, api = connection.open(surroundings)
         started = str((keptn.post("/v1/event", event).body or {}).get("keptnContext", ""))
         if not started:
             raise Unusable("Keptn named no context: is --url its API?")
         _say(surroundings, f"Keptn context {started}")
-        if link := bridge_link(url, project, started):
+        if link := bridge_link(api, project, started):
             _say(surroundings, link)
         if not follow:
             return PASSED
@@ -188,8 +204,8 @@ def trigger(
 def follow_sequence(
     context: typer.Context,
     sequence: Annotated[str, typer.Argument(metavar="CONTEXT", help="The sequence's shkeptncontext")],
-    url: Url,
     project: Project,
+    url: Url = None,
     token_env: TokenEnv = None,
     token_file: TokenFile = None,
     token: GivenToken = None,
@@ -198,16 +214,22 @@ def follow_sequence(
     timeout: Timeout = AN_HOUR,
 ) -> None:
     """Follow a sequence that was triggered before; the exit code is as trigger's."""
-    surroundings: Surroundings = context.obj
-    connection = Connection(url, token_env, token_file, token, oauth_file, ca_bundle)
+    surroundings = _surroundings(context)
+    connection = Connection(
+        context.find_object(Choice), url, token_env, token_file, token, oauth_file, ca_bundle
+    )
 
     def act() -> int:
-        if link := bridge_link(url, project, sequence):
+        keptn, api = connection.open(surroundings)
+        if link := bridge_link(api, project, sequence):
             _say(surroundings, link)
-        keptn = connection.open(surroundings)
         return _follow(surroundings, keptn, connection, project, sequence, timeout)
 
     raise conclude("follow", _naming_the_file(act), KeptnError, SecretUnreadable)
+
+
+def _surroundings(context: typer.Context) -> Surroundings:
+    return context.find_object(Surroundings) or Surroundings(SystemClock(), Screen(), None)
 
 
 def _follow(

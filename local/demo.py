@@ -33,7 +33,7 @@ from local.verdict import Served, problems
 REGIONS = {"APAC": "ap-southeast-1", "EU": "eu-west-1"}
 TICK_SECONDS = 60.0
 TIMING = Timing(reply_delay=0.075)
-STORY = "make demo DEMO=--stay keeps it up, and says how `make runs` then tells a run's story."
+STORY = "make demo DEMO=--stay keeps it up, and says how `./plane` then tells a run's story."
 GLANCE = 0.05  # seconds between two looks at what is new
 
 
@@ -143,8 +143,8 @@ class Demo:
         configuration.write_text("\n".join(plane.profile() for plane in self.planes.values()))
         location, task = self._last
         plane = self.planes[location]
-        arguments = f"--stack {plane.name} --profile {plane.name} show {task[:SHORT_ID]}"
-        return f'AWS_CONFIG_FILE={configuration} make runs ARGS="{arguments}"'
+        arguments = f"show {task[:SHORT_ID]} --stack {plane.name} --profile {plane.name}"
+        return f'AWS_CONFIG_FILE={configuration} ./plane {arguments}'
 
     def _serve(self, location: str) -> str:
         """Trigger the sequence for a region, and wait until it is over; gives its Keptn context."""

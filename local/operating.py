@@ -1,4 +1,4 @@
-"""What `make runs` finds of a plane on a laptop: its stack's outputs, its schedule, its functions' logs."""
+"""What `./plane` finds of a plane on a laptop: its stack's outputs, its schedule, its functions' logs."""
 
 import json
 import threading

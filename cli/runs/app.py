@@ -1,4 +1,4 @@
-"""The commands: `make runs ARGS="--stack NAME list"`; `--help` says more of each.
+"""The commands by which planes are operated; `./plane --help` has them and the others.
 
 The exit code is 0 if all is well, 1 if there is no such run, a run can't be ended or the doctor found
 something or did not see the plane poll, and 2 if the command could not be carried out.
@@ -16,14 +16,15 @@ import typer
 from rich.console import RenderableType
 from rich.live import Live
 
+from cli.choice import Choice, Commands
 from cli.runs import asking, draining, ending, logs, screen
-from cli.runs.aws import Aws, Unusable, advice, ask
+from cli.runs.aws import Unusable, advice, ask
 from cli.runs.doctor import examine, is_in_order
 from cli.runs.ending import NotEnded
 from cli.runs.finding import NoSuchRun, Where, closed_since, find
 from cli.runs.forecast import Next, View, next_step
 from cli.runs.lines import Line
-from cli.runs.plane import Plane, find_stack
+from cli.runs.plane import Plane
 from cli.runs.story import handles, tell
 from cli.runs.words import has_failed, place, result_of, seconds_of, state_of
 from execution_plane.clock import Clock, SystemClock
@@ -38,9 +39,11 @@ LATELY = "24h"  # how far back closed runs are listed unless it is said
 DAYS = 30  # for which the ledger has closed runs
 
 app = typer.Typer(
-    help="Shows what a deployed plane runs and ran, ends what is stuck, and checks that all is in order.",
+    cls=Commands,
+    help="Deploys execution planes, shows what they run and ran, ends what is stuck, checks what is wrong.",
+    epilog="The options may stand behind the command, too. Without --stack, the plane is that of the "
+    "folder's only file samconfig-*.toml.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -53,7 +56,12 @@ RunId = Annotated[
 @app.callback()
 def choose_plane(
     context: typer.Context,
-    stack: Annotated[str, typer.Option(help="The plane's stack.", envvar="KEPTN_PLANE_STACK")],
+    stack: Annotated[
+        str | None,
+        typer.Option(
+            help="The plane's stack; else that of the folder's only file.", envvar="KEPTN_PLANE_STACK"
+        ),
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")] = None,
     region: Annotated[str | None, typer.Option(help="AWS region; else the environment's.")] = None,
     ca_bundle: Annotated[
@@ -67,7 +75,7 @@ def choose_plane(
 ) -> None:
     """Say which plane is meant."""
     logger.setLevel("CRITICAL")  # what the functions log is no part of what is printed here
-    context.obj = lambda: _plane(stack, profile, region, ca_bundle)
+    context.obj = Choice(stack, region, profile, ca_bundle, SystemClock())
 
 
 @app.command("list")
@@ -238,11 +246,6 @@ def _follow(show: Callable[[], RenderableType], clock: Clock) -> None:
         return
 
 
-def _plane(stack: str, profile: str | None, region: str | None, ca_bundle: Path | None) -> Plane:
-    aws = Aws(profile, region)
-    return Plane(aws, find_stack(aws, stack), SystemClock(), ca_bundle=ca_bundle)
-
-
 @contextmanager
 def _plainly() -> Iterator[None]:
     """Whatever goes wrong is one sentence and an exit code."""
@@ -259,7 +262,7 @@ def _plainly() -> Iterator[None]:
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
-    typer.echo(f"runs: {sentence}", err=True)
+    typer.echo(f"plane: {sentence}", err=True)
     raise typer.Exit(code)
 
 

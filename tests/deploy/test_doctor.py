@@ -1,4 +1,4 @@
-"""`make runs doctor` of a deployed stack that is dead: each way to kill it, and the way back."""
+"""`./plane doctor` of a deployed stack that is dead: each way to kill it, and the way back."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`make runs` against a deployed stack, by an operator with no more rights than docs/operations.md lists."""
+"""`./plane` against a deployed stack, by an operator with no more rights than docs/operations.md lists."""
 
 import json
 import re
@@ -55,7 +55,7 @@ class Operator:
 
     def __call__(self, *arguments: str) -> Said:
         done = subprocess.run(
-            [sys.executable, "-m", "cli.runs", "--stack", self.stack.name, *arguments],
+            [sys.executable, "-m", "cli", *arguments, "--stack", self.stack.name],
             cwd=ROOT,
             env=self.variables,
             stdin=subprocess.DEVNULL,

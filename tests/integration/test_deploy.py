@@ -249,7 +249,7 @@ def test_after_a_failure_only_what_is_missing_is_asked_again(
     desk.fails_at = command
     failed = desk.deploy(keptn.url, ENTER, ENTER, ENTER)
     assert failed.exit_code == 1
-    assert f"`deploy` goes on with {desk.file.name}, and asks for the token again." in failed.output
+    assert f"`./plane deploy` goes on with {desk.file.name}, and asks for the token again." in failed.output
 
     desk.fails_at = ""
     shown = desk.deploy()

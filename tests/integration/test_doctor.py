@@ -1,4 +1,4 @@
-"""What the doctor of `make runs` finds: each check in order and out of order, with what to do about it."""
+"""What the doctor of `./plane` finds: each check in order and out of order, with what to do about it."""
 
 import json
 import re

@@ -1,9 +1,10 @@
-"""`make runs` against a deployed plane: what each command prints of runs in each state, and its exit code."""
+"""`./plane` against a deployed plane: what each command prints of runs in each state, and its exit code."""
 
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,8 +15,9 @@ from typer.testing import CliRunner, Result
 
 import cli.runs.app
 import cli.runs.plane
+from cli.__main__ import app
+from cli.planefile import configuration
 from cli.runs import screen
-from cli.runs.app import app
 from cli.runs.aws import Aws, Unusable
 from cli.runs.forecast import View, next_step
 from cli.runs.words import duration, printable
@@ -35,7 +37,7 @@ from tests.support.clock import SimulatedClock
 from tests.support.container_runs import ONE, begin
 from tests.support.container_runs import end as end_container
 from tests.support.job_configs import use_job_config
-from tests.support.world import Plane, World
+from tests.support.world import SAYHELLO, Plane, World
 
 STACK = "keptn-apac"
 ACCOUNT = "123456789012"
@@ -330,7 +332,7 @@ def test_a_stack_that_is_not_there_is_said(runs: Runs) -> None:
     result = runs("list", stack="nowhere")
 
     assert result.exit_code == 2
-    assert result.stderr == "runs: there is no stack nowhere in eu-west-1: give --stack and --region.\n"
+    assert result.stderr == "plane: there is no stack nowhere in eu-west-1: give --stack and --region.\n"
 
 
 def test_only_what_failed_is_listed_if_that_is_asked_for(world: World, plane: Plane, runs: Runs) -> None:
@@ -478,7 +480,7 @@ def test_what_is_closed_is_not_ended(world: World, plane: Plane, runs: Runs) -> 
     result = runs("end", task, "--reason", "x", "--yes")
 
     assert result.exit_code == 1
-    assert result.stderr == "runs: the run is closed: Keptn no longer lists its task.\n"
+    assert result.stderr == "plane: the run is closed: Keptn no longer lists its task.\n"
 
 
 def test_drain_and_resume_do_what_the_parameter_does(world: World, plane: Plane, runs: Runs) -> None:
@@ -643,10 +645,55 @@ def test_what_is_wrong_with_the_aws_configuration_is_one_sentence(
         Aws(profile, region)
 
 
+def test_without_a_stack_it_is_the_folders_only_one(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nothing = CliRunner().invoke(app, ["list"])
+    assert nothing.exit_code == 2
+    assert "no plane is named, and this folder has no plane's file: give --stack." in nothing.output
+
+    (tmp_path / "samconfig-apac.toml").write_text(configuration(STACK, "eu-west-1", {}))
+    assert CliRunner().invoke(app, ["list"]).output == "No run is active.\n"
+    assert "no stack elsewhere" in CliRunner().invoke(app, ["list", "--stack", "elsewhere"]).output
+
+    (tmp_path / "samconfig-eu.toml").write_text(configuration("keptn-eu", "eu-west-1", {}))
+    several = CliRunner().invoke(app, ["list"])
+    assert several.exit_code == 2
+    assert "2 planes' files (samconfig-apac.toml, samconfig-eu.toml): say which by --stack." in several.output
+
+
+def test_a_sequence_is_triggered_at_the_planes_own_keptn_with_its_login(
+    world: World, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KEPTN_API_TOKEN", raising=False)
+    where = ["--project", "podtato", "--stage", "dev", "--service", "head", "--sequence", "sequence1"]
+
+    shown = runs("trigger", *where)
+
+    assert shown.exit_code == 0, shown.output
+    world.settle()
+    (event,) = world.keptn.open_events(SAYHELLO)
+    assert f"Keptn context {event['shkeptncontext']}" in shown.output
+
+
 def test_help_says_what_there_is(runs: Runs) -> None:
     shown = runs("--help").stdout
 
-    for command in ("list", "show", "logs", "end", "drain", "resume", "doctor"):
+    for command in (
+        "deploy",
+        "trigger",
+        "follow",
+        "list",
+        "show",
+        "logs",
+        "end",
+        "drain",
+        "resume",
+        "doctor",
+        "lint",
+        "demo",
+    ):
         assert command in shown
 
 

@@ -274,7 +274,7 @@ def test_a_sequence_is_not_followed_for_longer_than_is_asked(
     context = world.keptn.open_events(SAYHELLO)[0]["shkeptncontext"]
     assert capsys.readouterr().err == (
         f"trigger: the sequence is started after 30 s. The sequence goes on; to follow it again: "
-        f"follow {context} --url {in_process.URL} --project podtato\n"
+        f"./plane follow {context} --url {in_process.URL} --project podtato\n"
     )
 
 
@@ -338,7 +338,7 @@ def test_a_keptn_that_stays_away_ends_it_and_the_sequence_can_be_followed_again(
     error = capsys.readouterr().err
     assert "503" in error
     world.keptn.faults.clear()
-    again = shlex.split(error.rpartition("to follow it again: ")[2])
+    again = shlex.split(error.rpartition("to follow it again: ./plane ")[2])
     with at_work(world, plane):
         code, shown = follow(world, *again)
     assert code == PASSED
@@ -353,7 +353,7 @@ def test_a_login_that_is_refused_meanwhile_ends_it_at_once(
     code, _ = trigger(world, "--follow")
 
     assert code == NO_RESULT
-    assert "The sequence goes on; to follow it again: follow " in capsys.readouterr().err
+    assert "The sequence goes on; to follow it again: ./plane follow " in capsys.readouterr().err
 
 
 def test_what_a_waiting_sequence_waits_for_is_said(world: World, plane: Plane) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in (ROOT, ROOT / "docs") for path in path.glob("*.md"))
-COMMANDS = ("aws", "curl", "git", "make", "pip", "pre-commit", "sam")
+COMMANDS = ("aws", "curl", "git", "make", "pip", "plane", "pre-commit", "sam")
 """Those that a page may ask its reader to run, besides what a shell has itself."""
-INSTALLED = ".venv-sam/bin/"
-"""Where `make` puts the SAM CLI."""
+PLACES = re.compile(r"\.venv-sam/bin/|(?<![\w.])\./(?=plane\b)")
+"""Where the SAM CLI is installed, and the command of this project is."""
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(rf"(\$ )?(export \w+=|({'|'.join(COMMANDS)})\b)")
+COMMAND = re.compile(rf"(\$ )?(export \w+=|(\./)?({'|'.join(COMMANDS)})\b)")
 QUERY = re.compile(r"fields @")  # of CloudWatch Logs Insights
 RECORDER = "\n".join(
     f"{name}() {{ printf '%s\\0' {name} \"$@\" >&3; printf '\\1' >&3; }}" for name in COMMANDS
@@ -49,7 +49,7 @@ def _of(path: Path) -> Iterator[Snippet]:
 def invocations(snippet: Snippet, **environ: str) -> list[list[str]]:
     """The commands that bash runs for a block, as words. None of them is run, and no other is found."""
     # Of a program that is named by its path, no function of the shell's could take the place.
-    script = f"set -e\n{RECORDER}\n{_commands(snippet.text).replace(INSTALLED, '')}"
+    script = f"set -e\n{RECORDER}\n{PLACES.sub('', _commands(snippet.text))}"
     ran = subprocess.run(
         ["bash", "-c", f"exec 3>&1 1>&2\n{script}"],
         capture_output=True,
@@ -87,6 +87,8 @@ def inline(*commands: str) -> list[tuple[str, str]]:
         (str(path.relative_to(ROOT)), code)
         for path in PAGES
         if path.name == "README.md" or path.parent.name == "docs"
-        for code in re.findall(r"`([^`\n]+)`", BLOCK.sub("", path.read_text()))
+        for code in (
+            PLACES.sub("", each) for each in re.findall(r"`([^`\n]+)`", BLOCK.sub("", path.read_text()))
+        )
         if code.split()[0] in commands and len(code.split()) > 1
     ]

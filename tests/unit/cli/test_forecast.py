@@ -1,4 +1,4 @@
-"""What `make runs` says happens next to a run is what the poller's plan does, then and not sooner."""
+"""What `./plane` says happens next to a run is what the poller's plan does, then and not sooner."""
 
 from dataclasses import replace
 

@@ -64,7 +64,7 @@ def test_a_file_that_cannot_be_read_is_no_result_and_the_others_are_checked(
     assert lint_config.main([str(tmp_path / "missing.yaml"), str(tmp_path), str(file)]) == 2
     said = capsys.readouterr()
     assert said.err == (
-        f"lint-config: {tmp_path}/missing.yaml: No such file or directory. {tmp_path}: Is a directory.\n"
+        f"lint: {tmp_path}/missing.yaml: No such file or directory. {tmp_path}: Is a directory.\n"
     )
     assert said.out.count("\n") == 1
 
@@ -314,35 +314,11 @@ def test_it_runs_as_a_module(file: Path) -> None:
     file.write_text("apiVersion: v1")
     path = ":".join(entry for entry in sys.path if entry)
     ended = subprocess.run(
-        [sys.executable, "-m", "cli.lint_config", str(file)],
+        [sys.executable, "-m", "cli", "lint", str(file)],
         capture_output=True,
         text=True,
         check=False,
         env={"PYTHONPATH": path},
     )
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert "expected v2, found 'v1'" in ended.stdout
-
-
-def test_make_runs_it_for_one_file_or_several(file: Path) -> None:
-    file.write_text("apiVersion: v1")
-    asked = [
-        "make",
-        "--dry-run",
-        "--no-print-directory",
-        "lint-config",
-        f"FILE={file} missing.yaml",
-        "ARGS=--allow-privileged-jobs",
-    ]
-    command = subprocess.check_output(asked, text=True, cwd=ROOT).splitlines()[-1]
-
-    ended = subprocess.run(
-        ["sh", "-c", command.replace(".venv/bin/python", sys.executable)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-
-    assert (ended.returncode, ended.stderr) == (2, "lint-config: missing.yaml: No such file or directory.\n")
     assert "expected v2, found 'v1'" in ended.stdout

@@ -1,4 +1,4 @@
-"""docs/operations.md lists what a user must be allowed to ask of AWS for `make runs`, and no more."""
+"""docs/operations.md lists what a user must be allowed to ask of AWS for `./plane`, and no more."""
 
 import ast
 import re

@@ -1,5 +1,0 @@
-"""`python -m cli.runs`."""
-
-from cli.runs.app import app
-
-app(prog_name="runs")
