@@ -81,7 +81,8 @@ def deploy(
         token = _token(target, ca_bundle)
         for line in differences(target.file, target.stack):
             typer.echo(line)
-        return _deploy(target, token, sam or (os.path.relpath(INSTALLED_SAM) if INSTALLED_SAM.exists() else "sam"))
+        installed = os.path.relpath(INSTALLED_SAM) if INSTALLED_SAM.exists() else "sam"
+        return _deploy(target, token, sam or installed)
 
     raise conclude("deploy", act)
 

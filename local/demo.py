@@ -144,7 +144,7 @@ class Demo:
         location, task = self._last
         plane = self.planes[location]
         arguments = f"show {task[:SHORT_ID]} --stack {plane.name} --profile {plane.name}"
-        return f'AWS_CONFIG_FILE={configuration} ./plane {arguments}'
+        return f"AWS_CONFIG_FILE={configuration} ./plane {arguments}"
 
     def _serve(self, location: str) -> str:
         """Trigger the sequence for a region, and wait until it is over; gives its Keptn context."""

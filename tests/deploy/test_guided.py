@@ -221,6 +221,61 @@ def test_a_plane_is_deployed_changed_and_deleted_with_the_rights_that_the_docs_l
         stack.outputs()
 
 
+def test_the_first_hours_mistakes_are_answered_in_the_pages_words(clone: SamCli, keptn: KeptnServer) -> None:
+    variables = clone.aws.environment() | {"PYTHONPATH": PYTHONPATH}
+    del variables["AWS_DEFAULT_REGION"]
+    foreign = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:keptn-AbCdEf"
+    file = clone.application / "samconfig-keptn-apac.toml"
+
+    def type_at(dialogue: Dialogue, *options: str) -> str:
+        command = [sys.executable, "-m", "cli", "deploy", "--stack", "keptn-apac", "--sam", "false", *options]
+        with pytest.raises(AssertionError) as ended:  # none of them deploys anything
+            converse(command, dialogue, directory=clone.application, environment=variables)
+        return str(ended.value)
+
+    shown = [type_at([])]
+    variables["AWS_REGION"] = "ap-southeast-1"
+    shown += [
+        type_at([], "--profile", "nobody"),
+        type_at(
+            [
+                ("Keptn's API", keptn.origin),
+                ("should end in /api.*\n.*Keptn's API", keptn.url),
+                ("Log in by", "secret"),
+                ("ARN of the secret", foreign),
+                ("that secret is in eu-west-1.*\n.*ARN of the secret", "\x03"),
+            ]
+        ),
+        type_at(
+            [
+                ("Keptn's API", keptn.url),
+                ("Log in by", "password"),
+                ("it must be token.*\n.*Log in by", ""),
+                ("Events to handle", ""),
+                ("Only events with", "$.data.sayhello.location==APAC"),
+                ("write one =.*\n.*Only events with", "$.data.sayhello.location=APAC"),
+                ("API token", f"x-token: {keptn.token}"),
+                ("that has blanks.*\n.*API token", f"{keptn.token}\nand more"),
+                ("that has 2 lines.*\n.*API token", "another"),
+                ("401.*\n.*API token", keptn.token),
+            ]
+        ),
+    ]
+    file.write_text(file.read_text().replace("EventTypes =", 'PolIntervalSeconds = "5"\nEventTypes ='))
+    shown.append(type_at([]))
+    file.unlink()
+
+    page = (ROOT / "docs" / "first-hour.md").read_text().replace("https://keptn.example.com", keptn.origin)
+    answers = [
+        line
+        for line in page.splitlines()
+        if line.startswith(("Error:", "deploy:", "✗", "It is not deployed"))
+    ]
+    assert len(answers) == 11
+    said = "\n".join(shown).splitlines()
+    assert [line for line in answers if line not in said] == []
+
+
 def test_sam_deploy_guided_can_be_finished_by_enter_but_for_keptns_url(
     clone: SamCli, keptn: KeptnServer
 ) -> None:

@@ -106,7 +106,7 @@ def test_commands_can_be_run_as_they_stand(
     monkeypatch.setenv("KEPTN_API_TOKEN", keptn.token)
     for command in invocations(snippet, KEPTN_API_TOKEN=keptn.token):
         match command:
-            case ["plane", "trigger", *words]:
+            case ["plane", "trigger", *words] if "--url" in words:
                 arguments = ["trigger", *(in_process.URL if each == KEPTN else each for each in words)]
                 out, session = io.StringIO(), in_process.session(keptn)
                 with at_work(plane.world, plane), monkeypatch.context() as patch:
