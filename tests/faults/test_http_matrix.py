@@ -6,11 +6,11 @@ Above all a task's own call: lost, late, doubled, unanswered, or made by a worke
 from collections import Counter
 from dataclasses import dataclass, field
 
+from runners.cancel_scope import CancelScope
 from runners.http.exchange import Answer, ExchangeFailed, Request
 from runners.http.reachable import AllowedHosts
 from runners.http.runner import MOST_TRIES, HttpRunner
 from runners.python_function import no_secrets
-from runners.watch import Watch
 from tests.faults import test_containers_matrix
 from tests.faults.injection import HTTP_CALL, Call, Fault, Injector
 from tests.faults.matrix import matrix
@@ -44,7 +44,7 @@ class Hooks:
     sent: Counter[str] = field(default_factory=Counter)
     received: Counter[str] = field(default_factory=Counter)
 
-    def exchange(self, request: Request, watch: Watch) -> Answer:
+    def exchange(self, request: Request, scope: CancelScope) -> Answer:
         self.sent[request.target] += 1
 
         def receive() -> Answer:

@@ -13,8 +13,8 @@ from execution_plane.telemetry import logger
 from jobs.model import Task
 from runners.answers import FIELDS, outcome_in
 from runners.backoff import backoff
+from runners.cancel_scope import CancelScope, DeadlineOver
 from runners.fields import log_meaningless
-from runners.watch import DeadlineOver, Watch
 from runs.work import Performance
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class LambdaFunctionRunner:
         Where Lambda has no place for it, it is invoked again later. Raises TaskCancelled.
         """
         log_meaningless(task, MEANINGFUL, performance)
-        name, watch = task.lambda_name, Watch(performance.deadline, performance.still_wanted)
+        name, scope = task.lambda_name, CancelScope(performance.deadline, performance.still_wanted)
         if name not in self._allowed:
             return Outcome.errored(
                 f"The Lambda function {name} is not among those that this plane may invoke "
@@ -78,7 +78,7 @@ class LambdaFunctionRunner:
                 return outcome
             logger.warning("function put off", function=name, reason=outcome.message, seconds=pause)
             try:
-                watch.pause(pause)
+                scope.pause(pause)
             except DeadlineOver:
                 return outcome
 

@@ -24,8 +24,8 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from execution_plane.keptn.connecting import Connection, SecureConnection, SettingNames, trouble_of
+from runners.cancel_scope import CancelScope, DeadlineOver
 from runners.http.reachable import USUAL_PORTS, forbidden
-from runners.watch import DeadlineOver, Watch
 
 LARGEST_ANSWER: Final = 1024 * 1024  # bytes of its body
 CHUNK: Final = 64 * 1024
@@ -100,10 +100,10 @@ class HttpExchange:
         self._ca_bundle_path = ca_bundle_path
         self._proxy_resolves = proxy_resolves
 
-    def __call__(self, request: Request, watch: Watch) -> Answer:
-        """Send the request, and wait for the answer as long as the watch lets it.
+    def __call__(self, request: Request, scope: CancelScope) -> Answer:
+        """Send the request, and wait for the answer as long as the scope lets it.
 
-        Raises ExchangeFailed, also at the watch's deadline, and TaskCancelled.
+        Raises ExchangeFailed, also at the scope's deadline, and TaskCancelled.
         """
         line, heard = _Line(), SimpleQueue[Answer | Exception | None]()
 
@@ -115,7 +115,7 @@ class HttpExchange:
 
         threading.Thread(target=talk, daemon=True).start()
         try:
-            return _wait(heard, watch)
+            return _wait(heard, scope)
         except DeadlineOver:
             line.hang_up()
             missing = "the answer had not come" if line.was_sent else "no connection was made"
@@ -246,11 +246,11 @@ def _read(response: HTTPResponse, progress: Callable[[], None]) -> Answer:
     return Answer(response.status, response.reason or "", bytes(body), response.headers)
 
 
-def _wait(heard: "SimpleQueue[Answer | Exception | None]", watch: Watch) -> Answer:
-    """What comes of an exchange. Raises what it does, and what the watch raises."""
+def _wait(heard: "SimpleQueue[Answer | Exception | None]", scope: CancelScope) -> Answer:
+    """What comes of an exchange. Raises what it does, and what the scope raises."""
     while True:
         try:
-            outcome = heard.get(timeout=watch.seconds())
+            outcome = heard.get(timeout=scope.seconds())
         except Empty:
             continue
         if isinstance(outcome, Exception):

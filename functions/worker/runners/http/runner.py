@@ -10,13 +10,13 @@ from execution_plane.telemetry import logger
 from jobs.environment import InvalidEnvironment, Secrets, environment
 from jobs.model import HttpCall, Task
 from runners.backoff import backoff
+from runners.cancel_scope import CancelScope, DeadlineOver
 from runners.fields import log_meaningless
 from runners.http.exchange import Answer, ExchangeFailed, Request
 from runners.http.reachable import AllowedHosts
 from runners.http.request import UnusableCall, request_of, secret_forms
 from runners.http.shown import text_of
 from runners.task_secrets import SecretUnusable, masked
-from runners.watch import DeadlineOver, Watch
 from runs.work import Performance
 
 MEANINGFUL: Final = frozenset({"name", "http", "env", "maxPollDuration", "onError"})
@@ -28,7 +28,7 @@ MOST_TRIES: Final = 4  # of an idempotent call
 BUSY: Final = 429
 UNAVAILABLE: Final = 503
 
-Exchange = Callable[[Request, Watch], Answer]
+Exchange = Callable[[Request, CancelScope], Answer]
 """Sends a request once. Raises ExchangeFailed, TaskCancelled."""
 
 
@@ -77,7 +77,7 @@ class HttpRunner:
         if "maxPollDuration" not in task.given:
             deadline = deadline.no_later_than(DEFAULT_SECONDS)
         mask = partial(masked, secrets=secret_forms(made))
-        outcome = self._call(task.http, request, Watch(deadline, performance.still_wanted), mask)
+        outcome = self._call(task.http, request, CancelScope(deadline, performance.still_wanted), mask)
         logger.info(
             "http call",
             event_id=performance.event.ref.id,
@@ -88,7 +88,9 @@ class HttpRunner:
         )
         return outcome
 
-    def _call(self, call: HttpCall, request: Request, watch: Watch, mask: Callable[[str], str]) -> Outcome:
+    def _call(
+        self, call: HttpCall, request: Request, scope: CancelScope, mask: Callable[[str], str]
+    ) -> Outcome:
         """Make the call until it is answered: again after 429, by which the host says that nothing began, and
         if it is idempotent, a few times after what else another try may help.
         """
@@ -96,22 +98,22 @@ class HttpRunner:
         for pause in backoff():
             wish = 0.0
             try:
-                answer = self._exchange(request, watch)
+                answer = self._exchange(request, scope)
             except ExchangeFailed as problem:
                 outcome, may_help, is_refused = _failed(what, problem, mask), True, False
             else:
                 outcome, may_help = _answered(what, call, answer, mask)
                 is_refused = may_help and answer.status == BUSY
                 if answer.status in (BUSY, UNAVAILABLE):
-                    wish = retry_after(answer.headers.get("Retry-After"), watch.deadline.clock.now())
+                    wish = retry_after(answer.headers.get("Retry-After"), scope.deadline.clock.now())
             if not is_refused:
                 if not may_help or not tries_left:
                     break
                 tries_left -= 1
-            if watch.deadline.remaining() <= pause + wish:
+            if scope.deadline.remaining() <= pause + wish:
                 break
             try:
-                watch.pause(pause + wish)
+                scope.pause(pause + wish)
             except DeadlineOver:
                 break
         return outcome

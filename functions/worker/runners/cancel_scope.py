@@ -15,7 +15,7 @@ class DeadlineOver(Exception):
     """The task's time is over."""
 
 
-class Watch:
+class CancelScope:
     """Says for how long something may be waited for until this is asked again."""
 
     def __init__(self, deadline: Deadline, still_wanted: Callable[[], bool]) -> None:
