@@ -40,8 +40,8 @@ from execution_plane.keptn.transport import (
     KeptnUnreachable,
     Transport,
 )
-from execution_plane.parts import credentials
 from execution_plane.settings import Settings
+from execution_plane.shared_clients import credentials
 
 OWN_SECRET = "ApiTokenSecretArn"  # noqa: S105 - the stack's output that has the secret's ARN
 OTHER_SECRETS = ("KeptnApiTokenSecretArn", "OauthSecretArn")

@@ -17,7 +17,7 @@ from execution_plane.clock import Deadline
 from execution_plane.keptn.events import read_triggered
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger
-from execution_plane.parts import aws_client
+from execution_plane.shared_clients import aws_client
 from local.aws import create_secret, create_table
 from poller import build
 

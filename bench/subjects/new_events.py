@@ -15,7 +15,7 @@ from control.dispatch import Dispatcher
 from execution_plane.clock import Deadline
 from execution_plane.keptn.events import read_triggered
 from execution_plane.ledger.runs import Run
-from execution_plane.parts import Parts, aws_client
+from execution_plane.shared_clients import SharedClients, aws_client
 from poller import build
 
 HOUR = 3600.0
@@ -31,15 +31,15 @@ def main() -> None:
     by_controller, cpu = perf_counter() - begin, process_time() - begin_cpu
     counts = stub.notes().counts
 
-    parts = Parts.from_environment()
+    clients = SharedClients.from_environment()
     dispatcher = Dispatcher(lambda: aws_client("lambda"), settings.worker_function)
-    listing = parts.control_plane.open_events(EVENT_TYPE, {})
+    listing = clients.control_plane.open_events(EVENT_TYPE, {})
     refs = [read_triggered(raw).ref for raw in listing.events]
     begin = perf_counter()
     for ref in refs:
-        parts.control_plane.look(ref, settings.source)
+        clients.control_plane.look(ref, settings.source)
         run = Run.claimed(ref, settings.source, clock.now(), clock.now() + HOUR)
-        dispatcher.dispatch(parts.ledger.create(run))
+        dispatcher.dispatch(clients.ledger.create(run))
     by_loop = perf_counter() - begin
     if report.steps != len(refs):
         raise RuntimeError(f"the controller claimed {report.steps} of {len(refs)} events")

@@ -13,8 +13,8 @@ from execution_plane.keptn.connecting import SettingNames
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.transport import Credentials, Transport
 from execution_plane.ledger.table import Ledger
-from execution_plane.parts import all_steps, credentials
 from execution_plane.settings import InvalidSetting, Settings
+from execution_plane.shared_clients import all_steps, credentials
 from execution_plane.steps import Steps
 
 HALF_A_SECOND = 0.5  # that a header's whole seconds leave out, on average

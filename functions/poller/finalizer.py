@@ -11,8 +11,8 @@ from deletion.finalizer import DELETED, Finalizer
 from deletion.last_steps import LastSteps
 from execution_plane.clock import Clock, Deadline, SystemClock
 from execution_plane.ledger.replies import Replies
-from execution_plane.parts import Parts, all_steps, aws_client
 from execution_plane.settings import IntegrationSettings
+from execution_plane.shared_clients import SharedClients, all_steps, aws_client
 from execution_plane.telemetry import invocation, logger, metrics
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ def handler(_request: dict[str, Any], context: "LambdaContext") -> None:
 
 def take_leave(deadline: Deadline, clock: Clock) -> None:
     """Report what is open, then unregister. Raises InvalidSetting and KeptnError."""
-    parts = Parts.from_environment()
-    replies = Replies(parts.control_plane, parts.ledger, clock, patient=False)
+    clients = SharedClients.from_environment()
+    replies = Replies(clients.control_plane, clients.ledger, clock, patient=False)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         finalizer = Finalizer(
-            ledger=parts.ledger,
-            looks=Looks(parts.control_plane),
+            ledger=clients.ledger,
+            looks=Looks(clients.control_plane),
             replies=replies,
             steps=LastSteps(all_steps(aws_client), DELETED.message, clock, pool),
             clock=clock,
@@ -52,4 +52,4 @@ def take_leave(deadline: Deadline, clock: Clock) -> None:
     logger.info("the plane takes leave", runs=reported)
     shown = IntegrationSettings.from_environment()
     if shown.is_registered:
-        leave(parts.control_plane, describe(shown), deadline)
+        leave(clients.control_plane, describe(shown), deadline)

@@ -20,8 +20,8 @@ from execution_plane.keptn.subscriptions import (
     from_settings,
 )
 from execution_plane.ledger.replies import Replies
-from execution_plane.parts import Parts, all_steps, aws_client
 from execution_plane.settings import IntegrationSettings, PollerSettings
+from execution_plane.shared_clients import SharedClients, all_steps, aws_client
 from execution_plane.telemetry import invocation, logger, metrics
 
 if TYPE_CHECKING:
@@ -67,44 +67,44 @@ def serve(
 @cache
 def build() -> tuple[PollerSettings, Clock, Pulse, Controller]:
     """Build what serves slots, once per execution environment. Raises InvalidSetting."""
-    settings, parts = PollerSettings.from_environment(), Parts.from_environment()
-    errors = ErrorLog(parts.control_plane)
+    settings, clients = PollerSettings.from_environment(), SharedClients.from_environment()
+    errors = ErrorLog(clients.control_plane)
     pulse = Pulse(
         partial(aws_client, "sqs"),
         settings.timer_queue_url,
         interval=settings.poll_interval,
         period=settings.schedule_period,
-        clock=parts.clock,
+        clock=clients.clock,
     )
     controller = Controller(
-        control_plane=parts.control_plane,
-        ledger=parts.ledger,
-        replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=False),
+        control_plane=clients.control_plane,
+        ledger=clients.ledger,
+        replies=Replies(clients.control_plane, clients.ledger, clients.clock, patient=False),
         dispatcher=Dispatcher(partial(aws_client, "lambda"), settings.worker_function),
         failures=FailureQueue(partial(aws_client, "sqs"), settings.failure_queue_url),
         steps=all_steps(aws_client, probes=True),
-        subscriptions=_subscriptions(settings, parts, errors),
+        subscriptions=_subscriptions(settings, clients, errors),
         errors=errors,
         match=EventMatch(settings.match),
         source=settings.source,
         run_deadline=settings.run_deadline,
         draining=settings.drain,
-        clock=parts.clock,
+        clock=clients.clock,
     )
-    return settings, parts.clock, pulse, controller
+    return settings, clients.clock, pulse, controller
 
 
-def _subscriptions(settings: PollerSettings, parts: Parts, errors: ErrorLog) -> SubscriptionSource:
+def _subscriptions(settings: PollerSettings, clients: SharedClients, errors: ErrorLog) -> SubscriptionSource:
     """The template's subscriptions, for a plane that is registered: to begin with. Raises InvalidSetting."""
     shown, first = IntegrationSettings.from_environment(), from_settings(settings)
     if not shown.is_registered:
         return FixedSubscriptions(first)
     integration = describe(shown)
     return RegisteredPlane(
-        parts.control_plane,
+        clients.control_plane,
         integration,
         first,
         is_steered=shown.is_steered,
-        kept=KeptSubscriptions(parts.notes, integration),
+        kept=KeptSubscriptions(clients.notes, integration),
         errors=errors,
     )

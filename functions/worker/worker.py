@@ -12,8 +12,8 @@ from execution_plane.clock import Deadline
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.replies import Replies
-from execution_plane.parts import CHANGES, Parts, all_steps, aws_client
 from execution_plane.settings import ContainerSettings, InvalidSetting, Settings, TaskSettings
+from execution_plane.shared_clients import CHANGES, SharedClients, all_steps, aws_client
 from execution_plane.telemetry import invocation, logger, metrics
 from jobs.images import ImageAllowlist, InvalidImagePattern
 from jobs.model import Rules
@@ -53,8 +53,8 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
         change = CHANGES[event["source"]](event["detail"])
         subject = {change.kind: change.handle}
     try:
-        parts, worker, errors = build()
-        deadline = Deadline.from_context(parts.clock, context)
+        clients, worker, errors = build()
+        deadline = Deadline.from_context(clients.clock, context)
         done = serve(worker, errors, event, deadline, context.aws_request_id)
     except Exception as problem:
         logger.error("run failed", **subject, reason=str(problem), kind=type(problem).__name__)
@@ -94,16 +94,16 @@ def serve(
 
 
 @cache
-def build() -> tuple[Parts, RunExecutor, ErrorLog]:
-    """Build the parts and the worker, once per execution environment. Raises InvalidSetting."""
-    parts, settings = Parts.from_environment(), ContainerSettings.from_environment()
+def build() -> tuple[SharedClients, RunExecutor, ErrorLog]:
+    """Build the clients and the worker, once per execution environment. Raises InvalidSetting."""
+    clients, settings = SharedClients.from_environment(), ContainerSettings.from_environment()
     secrets = TaskSecrets(settings.secret_store, settings.secret_prefix, aws_client)
     containers = FargateRunner(
         client=aws_client,
-        control_plane=parts.control_plane,
+        control_plane=clients.control_plane,
         secrets=secrets,
         settings=settings,
-        clock=parts.clock,
+        clock=clients.clock,
     )
     tasks = TaskSettings.from_environment()
     runners: dict[str, TaskRunner] = {
@@ -125,14 +125,14 @@ def build() -> tuple[Parts, RunExecutor, ErrorLog]:
         ),
         **({"image": containers} if settings.are_on else {}),
     }
-    performer = ActionPerformer(runners, parts.clock, elsewhere)
-    errors = ErrorLog(parts.control_plane)
+    performer = ActionPerformer(runners, clients.clock, elsewhere)
+    errors = ErrorLog(clients.control_plane)
     worker = RunExecutor(
-        control_plane=parts.control_plane,
-        ledger=parts.ledger,
-        replies=Replies(parts.control_plane, parts.ledger, parts.clock, patient=True),
+        control_plane=clients.control_plane,
+        ledger=clients.ledger,
+        replies=Replies(clients.control_plane, clients.ledger, clients.clock, patient=True),
         work_finder=JobConfigWorkFinder(
-            _lookup(tasks, parts),
+            _lookup(tasks, clients),
             performer,
             rules(settings),
             answer_unhandled_events=tasks.answer_unhandled_events,
@@ -140,20 +140,20 @@ def build() -> tuple[Parts, RunExecutor, ErrorLog]:
         ),
         steps=all_steps(aws_client),
         errors=errors,
-        clock=parts.clock,
+        clock=clients.clock,
         pool=ThreadPoolExecutor(AT_ONCE),
     )
-    return parts, worker, errors
+    return clients, worker, errors
 
 
-def _lookup(tasks: TaskSettings, parts: Parts) -> Lookup:
+def _lookup(tasks: TaskSettings, clients: SharedClients) -> Lookup:
     """Where job configs are."""
     if tasks.is_job_config_bundled:
         return BundledLookup()
     return KeptnLookup(
-        parts.control_plane,
+        clients.control_plane,
         JobConfigs(aws_client("dynamodb"), Settings.from_environment().ledger_table),
-        parts.clock,
+        clients.clock,
         max_age=tasks.job_config_max_age,
         pool=ThreadPoolExecutor(AT_ONCE * len(LEVELS)),
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from runners.cancel_scope import CancelScope
-from runners.http.exchange import Answer, ExchangeFailed, Request
+from runners.http.exchange import ExchangeFailed, HttpResponse, Request
 from runners.http.reachable import AllowedHosts
 from runners.http.runner import MOST_TRIES, HttpRunner
 from runners.python_function import no_secrets
@@ -44,19 +44,19 @@ class Hooks:
     sent: Counter[str] = field(default_factory=Counter)
     received: Counter[str] = field(default_factory=Counter)
 
-    def exchange(self, request: Request, scope: CancelScope) -> Answer:
+    def exchange(self, request: Request, scope: CancelScope) -> HttpResponse:
         self.sent[request.target] += 1
 
-        def receive() -> Answer:
+        def receive() -> HttpResponse:
             self.received[request.target] += 1
-            return Answer(200)
+            return HttpResponse(200)
 
-        answer: Answer = self.injector.make(
+        answer: HttpResponse = self.injector.make(
             Call("hooks", HTTP_CALL),
             receive,
             failure=ExchangeFailed("the connection broke", was_sent=True),
             timeout=ExchangeFailed("the answer had not come by the task's deadline", was_sent=True),
-            shrug=lambda: Answer(202),
+            shrug=lambda: HttpResponse(202),
         )
         return answer
 

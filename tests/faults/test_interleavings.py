@@ -22,7 +22,7 @@ from execution_plane.keptn.events import Outcome
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import LedgerUnavailable
 from local.keptn.timing import Timing
-from runs.work import Performance, TaskCancelled
+from runs.work import TaskCancelled, TaskContext
 from tests.faults.faulty_ledger import FaultyLedger
 from tests.faults.injection import Fault, Injector, Killed, Trouble, troubles
 from tests.faults.invariants import bring_to_rest, check_invariants, replies_to
@@ -199,7 +199,7 @@ class Interleaving(RuleBasedStateMachine):
         self.injector.ambush = trouble
 
     def _work(self, payload: dict[str, Any], outcome: str) -> None:
-        self.plane.tasks.does = lambda performance: self._do(outcome, performance)
+        self.plane.tasks.does = lambda context: self._do(outcome, context)
         invocation = str(uuid4())
         try:
             if self.broken_for:
@@ -209,7 +209,7 @@ class Interleaving(RuleBasedStateMachine):
         except (Killed, LedgerUnavailable, ImportError) as death:
             self.sqs.send_message(QueueUrl="failures", MessageBody=given_up(payload, death, invocation))
 
-    def _do(self, outcome: str, performance: Performance) -> Outcome:
+    def _do(self, outcome: str, context: TaskContext) -> Outcome:
         if outcome == "raises":
             raise RuntimeError("the task's own")
         if outcome == "takes a while":
@@ -218,7 +218,7 @@ class Interleaving(RuleBasedStateMachine):
             for _ in range(3):
                 self.world.clock.advance(10)
                 self._survive(self.plane.cycle)
-                if not performance.still_wanted():
+                if not context.still_wanted():
                     raise TaskCancelled
         return Outcome("pass", "succeeded")
 

@@ -16,7 +16,7 @@ from execution_plane.ledger.table import Ledger
 from execution_plane.settings import Match
 from local.aws import create_table
 from local.keptn.faults import Answer, LoseEvent
-from runs.work import Performance, TaskCancelled
+from runs.work import TaskCancelled, TaskContext
 from tests.faults.injection import Killed
 from tests.faults.matrix import matrix
 from tests.faults.simulation import Simulation
@@ -99,18 +99,18 @@ def two_tasks_and_two_pollers(simulation: MotoSimulation) -> None:
 
 def aborted_while_it_runs(simulation: MotoSimulation) -> None:
     simulation.injector.others = simulation.abort
-    simulation.plane.tasks.does = lambda performance: _abort_and_watch(simulation, performance)
+    simulation.plane.tasks.does = lambda context: _abort_and_watch(simulation, context)
     simulation.trigger()
     simulation.cycles(6)
 
 
-def _abort_and_watch(simulation: MotoSimulation, performance: Performance) -> Outcome:
+def _abort_and_watch(simulation: MotoSimulation, context: TaskContext) -> Outcome:
     """A task in whose middle the sequence is aborted; it goes on until it is unwanted."""
     simulation.control("abort")
     for _ in range(6):
         simulation.world.clock.advance(10.0)
         simulation.poll()
-        if not performance.still_wanted():
+        if not context.still_wanted():
             raise TaskCancelled
     return Outcome("pass", "succeeded", "done all the same")
 
@@ -199,9 +199,9 @@ def _send_nothing(simulation: MotoSimulation, work: str) -> None:
 
 
 def a_task_that_takes_its_time(simulation: MotoSimulation) -> None:
-    def take_time(performance: Performance) -> Outcome:
+    def take_time(context: TaskContext) -> Outcome:
         for step in range(4):
-            performance.report(f"step {step}")
+            context.report(f"step {step}")
             simulation.world.clock.advance(45)
             simulation.poll()
         return Outcome("warning", "succeeded", "slow", {"steps": 4})
@@ -249,14 +249,14 @@ def a_job_config_of_keptns(simulation: MotoSimulation) -> None:
     """Read once for two tasks, and kept where both workers find it."""
     job_configs = JobConfigs(simulation.injector.wrap_aws(client("dynamodb", "functions")), TABLE)
     functions = use_job_config(simulation.plane, CONFIG, job_configs=job_configs)
-    functions.on_run = lambda performance: simulation.plane.tasks.begun.append(performance.event.ref.id)
+    functions.on_run = lambda context: simulation.plane.tasks.begun.append(context.event.ref.id)
     simulation.trigger()
     simulation.trigger()
     simulation.cycles(6)
 
 
 def a_ledger_lost_while_the_task_runs(simulation: MotoSimulation) -> None:
-    def be_forgotten(_: Performance) -> Outcome:
+    def be_forgotten(_: TaskContext) -> Outcome:
         simulation.lose_the_ledger()
         simulation.poll()
         return Outcome("pass", "succeeded", "done")

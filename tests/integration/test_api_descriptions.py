@@ -49,7 +49,7 @@ def test_every_exchange_is_as_described_or_known_not_to_be(world: World, new_pla
 def do_everything_once(world: World, new_plane: PlaneMaker) -> None:
     """Every request that a plane or the trigger command makes, with and without something to find."""
     plane = new_plane("APAC", integration=APAC)
-    plane.tasks.does = lambda performance: performance.report("at work") or Outcome.errored("broken")  # type: ignore[func-returns-value]
+    plane.tasks.does = lambda context: context.report("at work") or Outcome.errored("broken")  # type: ignore[func-returns-value]
     client = world.client()
     client.version()
     plane.cycle()

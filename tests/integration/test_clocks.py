@@ -8,7 +8,7 @@ from execution_plane.keptn.events import Outcome
 from local.keptn.faults import Answer
 from local.keptn.release import RELEASE_0_16, RELEASE_1_4, Release
 from local.keptn.timing import Timing
-from runs.work import Performance
+from runs.work import TaskContext
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Killed
 from tests.faults.invariants import bring_to_rest, check_invariants
@@ -53,7 +53,7 @@ class TestAKeptnWithAnotherTime:
         check_invariants(world, [task])
 
     def test_gets_one_finished_of_a_worker_that_was_lost(self, world: World, plane: Plane) -> None:
-        def die(_: Performance) -> Outcome:
+        def die(_: TaskContext) -> Outcome:
             raise Killed
 
         plane.tasks.does = die

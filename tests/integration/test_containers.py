@@ -15,7 +15,7 @@ from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.runs import SUBMIT_LEASE, State
 from local.keptn.faults import Answer
 from local.keptn.uniform import LogQuery
-from runs.work import Performance
+from runs.work import TaskContext
 from tests.conftest import PlaneMaker
 from tests.support.container_runs import (
     ONE,
@@ -538,7 +538,7 @@ def test_a_container_that_ecs_ended_has_not_passed_whatever_its_exit_code(
 def test_a_task_that_breaks_its_runner_is_one_failed_task(plane: Plane, world: World, task: str) -> None:
     functions = use_job_config(plane, TWO_ACTIONS)
 
-    def breaks(performance: Performance) -> None:
+    def breaks(context: TaskContext) -> None:
         if len(functions.begun) == 1:
             raise OSError(7, "Argument list too long")
 
@@ -786,7 +786,7 @@ def test_what_follows_a_container_knows_the_events_subscription_labels_and_task_
     plane = new_plane(integration=Integration("executor", "1", "APAC", "0.1.0"))
     functions = use_job_config(plane, THREE)
     seen: list[Any] = []
-    functions.on_run = lambda performance: seen.append(performance.event.data)
+    functions.on_run = lambda context: seen.append(context.event.data)
     task = world.trigger("APAC", labels={"build": "7"})
     begin(plane)
 

@@ -12,7 +12,7 @@ from execution_plane.keptn.events import LONGEST_TEXT, Outcome
 from execution_plane.keptn.subscriptions import Subscription
 from local.keptn.control_plane import random_id
 from local.keptn.faults import Action, Answer, DropConnection
-from runs.work import Performance
+from runs.work import TaskContext
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Killed
 from tests.faults.invariants import bring_to_rest, check_invariants
@@ -21,7 +21,7 @@ from tests.support.world import SAYHELLO, Plane, World
 DONE = Outcome("pass", "succeeded", "done")
 
 
-def be_killed(_: Performance) -> Outcome:
+def be_killed(_: TaskContext) -> Outcome:
     raise Killed
 
 
@@ -35,7 +35,7 @@ def test_restart_with_open_events_sends_no_second_started(world: World, new_plan
     plane.work(waiting[done])
     world.keptn.faults.add(Answer(429), "/v1/event", "POST", body="finished")
 
-    def restart(_: Performance) -> Outcome:
+    def restart(_: TaskContext) -> Outcome:
         for _again in range(3):
             plane.poller = plane.new_poller()
             plane.cycle()

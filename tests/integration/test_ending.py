@@ -9,7 +9,7 @@ from execution_plane.keptn.events import Outcome
 from execution_plane.ledger.history import What
 from execution_plane.ledger.runs import Run, State
 from local.keptn.faults import Answer
-from runs.work import Performance
+from runs.work import TaskContext
 from tests.faults.invariants import bring_to_rest, check_containers, check_invariants
 from tests.support.container_runs import ONE, begin
 from tests.support.ecs import CLUSTER
@@ -111,9 +111,9 @@ def test_a_worker_that_has_the_run_stops_the_task_and_sends_nothing(world: World
     task = claimed(world, plane)
     answers: list[bool] = []
 
-    def work(performance: Performance) -> Outcome:
+    def work(context: TaskContext) -> Outcome:
         end_it(plane, task)
-        answers.append(performance.still_wanted())
+        answers.append(context.still_wanted())
         return Outcome("pass", "succeeded", "done all the same")
 
     plane.tasks.does = work
@@ -132,7 +132,7 @@ def test_two_operators_and_a_worker_that_finishes_meanwhile_send_one_finished(
     task = claimed(world, plane)
     seen: list[Run] = []
 
-    def work(_: Performance) -> Outcome:
+    def work(_: TaskContext) -> Outcome:
         seen.append(plane.run(task))
         return Outcome("pass", "succeeded", "done in time")
 
@@ -153,7 +153,7 @@ def test_of_two_operators_one_ends_the_run_while_its_worker_loses_it(world: Worl
     task = claimed(world, plane)
     refusals: list[str] = []
 
-    def work(_: Performance) -> Outcome:
+    def work(_: TaskContext) -> Outcome:
         seen = plane.run(task)
         end_it(plane, task, seen)
         with pytest.raises(NotEnded) as second:

@@ -17,7 +17,7 @@ from botocore.config import Config
 from cryptography import x509
 
 import poller
-from execution_plane import parts
+from execution_plane import shared_clients
 from execution_plane.settings import variable
 from local.aws import create_table
 from local.keptn.faults import Action, Answer, Redirect
@@ -90,7 +90,7 @@ def plane(dynamodb: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
     boto3.client("secretsmanager").create_secret(Name="token", SecretString=TOKEN)
     for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(parts, "_clients", {})
+    monkeypatch.setattr(shared_clients, "_clients", {})
     with KeptnServer(token=TOKEN) as server, ExitStack() as ended:
         server.keptn.create_project("podtato", SHIPYARD, ("head",))
         made = Plane(server, monkeypatch, tmp_path, ended)
@@ -250,7 +250,9 @@ def no_table(plane: Plane) -> None:
 def no_way_to_aws(plane: Plane) -> None:
     plane.patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     plane.patch.setattr(
-        parts, "AWS_CONFIG", parts.AWS_CONFIG.merge(Config(retries={"total_max_attempts": 1}))
+        shared_clients,
+        "AWS_CONFIG",
+        shared_clients.AWS_CONFIG.merge(Config(retries={"total_max_attempts": 1})),
     )
 
 

@@ -14,7 +14,7 @@ from execution_plane.ledger.runs import State
 from jobs.model import Rules, Task
 from runners.python_function import PythonFunctionRunner
 from runs.actions import ActionPerformer
-from runs.work import Performance
+from runs.work import TaskContext
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.job_configs import lookup, write_job_config
 from tests.support.tasks import look_often, task_folder
@@ -39,10 +39,10 @@ class InRealTime:
 
     on_run: Callable[[], None] = lambda: None
 
-    def run(self, task: Task, performance: Performance) -> Outcome:
+    def run(self, task: Task, context: TaskContext) -> Outcome:
         self.on_run()
-        real = Deadline.after(SystemClock(), performance.deadline.remaining())
-        return PythonFunctionRunner().run(task, replace(performance, deadline=real))
+        real = Deadline.after(SystemClock(), context.deadline.remaining())
+        return PythonFunctionRunner().run(task, replace(context, deadline=real))
 
 
 @pytest.fixture

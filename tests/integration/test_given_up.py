@@ -17,7 +17,7 @@ from execution_plane.keptn.events import Outcome, TriggeredEvent
 from execution_plane.keptn.uniform import Integration
 from execution_plane.ledger.runs import BEGIN_LEASE, MOST_ATTEMPTS, Run, State
 from local.keptn.uniform import LogQuery
-from runs.work import Find, Performance, Work
+from runs.work import Find, TaskContext, Work
 from tests.conftest import PlaneMaker
 from tests.faults.injection import Fault, Injector, Killed
 from tests.faults.invariants import bring_to_rest, check_invariants
@@ -273,7 +273,7 @@ def test_a_worker_that_dies_in_its_task_shows_in_keptn_within_seconds(
 ) -> None:
     """Its function has still a quarter of an hour."""
 
-    def die(_: Performance) -> Outcome:
+    def die(_: TaskContext) -> Outcome:
         raise Killed
 
     plane.tasks.does = die
@@ -294,12 +294,12 @@ def test_a_worker_that_dies_in_its_task_shows_in_keptn_within_seconds(
 def test_a_record_of_an_earlier_attempt_ends_no_later_one(world: World, plane: Plane, given: Given) -> None:
     """The first worker's lease is over before its record comes, while the second is at the task."""
 
-    def receive_the_record(performance: Performance) -> Outcome:
+    def receive_the_record(context: TaskContext) -> Outcome:
         given.up(late, EXITED, invocation="first")
         for _ in range(3):
             world.clock.advance(10)
             plane.cycle()
-            assert performance.still_wanted()
+            assert context.still_wanted()
         return Outcome("pass", "succeeded", "done")
 
     task = world.trigger()

@@ -13,7 +13,7 @@ from local.keptn.control_plane import random_id
 from local.keptn.faults import Answer, LoseEvent
 from local.keptn.intake import rewrite
 from local.keptn.release import RELEASE_0_16
-from runs.work import Performance, TaskCancelled
+from runs.work import TaskCancelled, TaskContext
 from tests.conftest import PlaneMaker
 from tests.faults.invariants import bring_to_rest, check_containers, check_invariants
 from tests.support.job_configs import use_job_config
@@ -54,7 +54,7 @@ def test_a_lost_ledger_begins_no_task_again(world: World, plane: Plane) -> None:
     """Keptn counts our started: what it is about is ended as errored."""
     task = world.trigger()
 
-    def does(_: Performance) -> Outcome:
+    def does(_: TaskContext) -> Outcome:
         world.settle()
         lose(plane)
         plane.cycle()
@@ -111,10 +111,10 @@ def test_an_event_that_is_open_again_is_taken_up_where_its_run_was_closed(
     """Keptn's database had forgotten it for a while."""
     task = world.trigger()
 
-    def does(performance: Performance) -> Outcome:
+    def does(context: TaskContext) -> Outcome:
         if state is State.RUNNING:
             be_forgotten(world, plane)
-            assert not performance.still_wanted()
+            assert not context.still_wanted()
             raise TaskCancelled
         return DONE
 
@@ -227,10 +227,10 @@ def test_two_empty_listings_with_the_event_listed_between_them_prove_nothing(
 def test_a_project_that_is_deleted_cancels_its_task(world: World, plane: Plane) -> None:
     task = world.trigger()
 
-    def does(performance: Performance) -> Outcome:
+    def does(context: TaskContext) -> Outcome:
         world.keptn.delete_project("podtato")
         plane.cycle()
-        assert not performance.still_wanted()
+        assert not context.still_wanted()
         raise TaskCancelled
 
     plane.tasks.does = does

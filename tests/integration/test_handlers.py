@@ -16,7 +16,7 @@ from botocore.client import BaseClient
 
 import poller
 import worker
-from execution_plane import parts
+from execution_plane import shared_clients
 from execution_plane.keptn.credentials import SecretUnreadable
 from execution_plane.ledger.table import Ledger, LedgerUnavailable
 from execution_plane.settings import InvalidSetting, variable
@@ -76,7 +76,7 @@ def queue(server: KeptnServer, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -
         "PlaneSource": "keptn-lambda-executor/1/eu-west-1/apac",
     }.items():
         monkeypatch.setenv(variable(name), value)
-    monkeypatch.setattr(parts, "_clients", {"lambda": invocations})
+    monkeypatch.setattr(shared_clients, "_clients", {"lambda": invocations})
     poller.build.cache_clear()
     worker.build.cache_clear()
     yield invocations
@@ -238,7 +238,7 @@ def timers(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> Any:
     url = boto3.client("sqs").create_queue(QueueName="timers")["QueueUrl"]
     monkeypatch.setenv("TIMER_QUEUE_URL", url)
     monkeypatch.setenv("POLL_INTERVAL_SECONDS", "5")
-    monkeypatch.setattr(parts, "SystemClock", SimulatedClock)
+    monkeypatch.setattr(shared_clients, "SystemClock", SimulatedClock)
     batches: list[Any] = []
     make_call = BaseClient._make_api_call  # type: ignore[attr-defined]
 

@@ -19,7 +19,7 @@ from execution_plane.ledger.table import LedgerUnavailable
 from local.keptn import in_process
 from local.keptn.faults import Answer, LoseEvent
 from local.keptn.uniform import INTEGRATION_TTL, LogQuery
-from runs.work import Performance
+from runs.work import TaskContext
 from tests.conftest import PlaneMaker
 from tests.support.recording import Recording, record
 from tests.support.world import SAYHELLO, Plane, World
@@ -491,9 +491,9 @@ def test_filters_that_are_null_let_everything_pass(world: World, registered: Pla
 def test_a_task_sees_its_subscription_and_keptn_never_does(world: World, registered: Plane) -> None:
     seen: list[Any] = []
 
-    def look_at_data(performance: Performance) -> Outcome:
-        seen.append(performance.event.data["temporaryData"])
-        performance.report("at work")
+    def look_at_data(context: TaskContext) -> Outcome:
+        seen.append(context.event.data["temporaryData"])
+        context.report("at work")
         return Outcome("pass", "succeeded", "done")
 
     registered.tasks.does = look_at_data

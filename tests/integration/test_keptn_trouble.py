@@ -25,7 +25,7 @@ from local.keptn.faults import (
 )
 from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_0, RELEASE_1_4, Release
 from local.keptn.timing import Timing
-from runs.work import Performance
+from runs.work import TaskContext
 from tests.conftest import PlaneMaker
 from tests.faults.invariants import bring_to_rest, check_invariants
 from tests.support.memory_ledger import MemoryLedger
@@ -93,7 +93,7 @@ def begin_before_the_worker(world: World, plane: Plane, trouble: Trouble) -> Non
 
 
 def begin_in_the_task(world: World, plane: Plane, trouble: Trouble) -> None:
-    def does(_: Performance) -> Outcome:
+    def does(_: TaskContext) -> Outcome:
         trouble()
         return DONE
 
@@ -237,8 +237,8 @@ def test_an_odd_id_is_handled_like_any_other(prefix: str) -> None:
 def test_a_large_event_is_handled_like_any_other(world: World, plane: Plane) -> None:
     seen = []
 
-    def does(performance: Performance) -> Outcome:
-        seen.append(performance.event.data["payload"])
+    def does(context: TaskContext) -> Outcome:
+        seen.append(context.event.data["payload"])
         return DONE
 
     plane.tasks.does = does
@@ -269,7 +269,7 @@ def test_a_paused_sequence_waits_and_goes_on_after_resume(world: World, plane: P
 def test_work_under_way_goes_on_while_its_sequence_is_paused(world: World, plane: Plane) -> None:
     task = world.trigger()
 
-    def does(_: Performance) -> Outcome:
+    def does(_: TaskContext) -> Outcome:
         world.keptn.control("podtato", world.contexts[task], "pause")
         return DONE
 
@@ -284,13 +284,13 @@ def test_work_under_way_goes_on_while_its_sequence_is_paused(world: World, plane
 def test_an_aborted_sequence_gets_no_finished_and_its_run_is_closed(world: World, plane: Plane) -> None:
     task = world.trigger()
 
-    def does(performance: Performance) -> Outcome:
+    def does(context: TaskContext) -> Outcome:
         world.keptn.control("podtato", world.contexts[task], "abort")
         world.settle()
         for _ in range(3):
             plane.cycle()
             world.clock.advance(40)
-        assert not performance.still_wanted()
+        assert not context.still_wanted()
         return DONE
 
     plane.tasks.does = does
@@ -326,8 +326,8 @@ class TestOtherControlPlanes:
         return World(release=release, validate_events=validate_events, timing=timing)
 
     def test_runs_the_main_flow(self, world: World, plane: Plane) -> None:
-        def does(performance: Performance) -> Outcome:
-            performance.report("half way")
+        def does(context: TaskContext) -> Outcome:
+            context.report("half way")
             return DONE
 
         plane.tasks.does = does
@@ -453,7 +453,7 @@ def test_looks_are_taken_again_once_keptn_answers_one(world: World, plane: Plane
     tasks = [world.trigger()]
     world.cycles(5)
 
-    def lose_the_ledger(_: Performance) -> Outcome:
+    def lose_the_ledger(_: TaskContext) -> Outcome:
         cast("Any", plane.ledger).runs.clear()
         return DONE
 

@@ -17,11 +17,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from execution_plane import parts
+from execution_plane import shared_clients
 from execution_plane.clock import Deadline
 from execution_plane.keptn.connecting import new_session
 from execution_plane.keptn.control_plane import ControlPlane
-from execution_plane.keptn.credentials import ApiToken, SecretUnreadable, Together
+from execution_plane.keptn.credentials import ApiToken, CombinedCredentials, SecretUnreadable
 from execution_plane.keptn.events import Event
 from execution_plane.keptn.oauth import BearerToken, LoginFailed, read_client
 from execution_plane.keptn.transport import Credentials, KeptnError, KeptnUnauthorized, Transport
@@ -132,7 +132,7 @@ def test_the_api_token_goes_along_when_both_are_given(
 ) -> None:
     secrets.create_secret(Name="token", SecretString="keptn-token")
 
-    client(login, Together(ApiToken(secrets, "token"), bearer), clock).open_events(LISTING, {})
+    client(login, CombinedCredentials(ApiToken(secrets, "token"), bearer), clock).open_events(LISTING, {})
 
     assert login.seen_by_keptn == [{"HTTP_AUTHORIZATION": "Bearer token-1", "HTTP_X_TOKEN": "keptn-token"}]
 
@@ -399,12 +399,12 @@ def test_a_deployment_needs_one_kind_of_login() -> None:
 def test_the_parts_are_built_with_the_login_that_is_configured(
     login: Login, secrets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "_clients", {})
+    monkeypatch.setattr(shared_clients, "_clients", {})
     monkeypatch.setenv("KEPTN_API_URL", f"{login.url}/api")
     monkeypatch.setenv("LEDGER_TABLE_NAME", "ledger")
     monkeypatch.setenv("OAUTH_SECRET_ARN", SECRET)
 
-    parts.Parts.from_environment().control_plane.open_events(LISTING, {})
+    shared_clients.SharedClients.from_environment().control_plane.open_events(LISTING, {})
 
     assert len(login.grants) == 1
 

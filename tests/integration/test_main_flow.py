@@ -1,5 +1,5 @@
 from execution_plane.keptn.events import Outcome
-from runs.work import Performance
+from runs.work import TaskContext
 from tests.conftest import PlaneMaker
 from tests.support.recording import record
 from tests.support.world import SAYHELLO, Plane, World
@@ -30,7 +30,7 @@ def test_keptn_is_not_asked_about_a_started_that_it_answered(world: World, new_p
     plane = new_plane()
     asked: list[str] = []
 
-    def take_minutes(_: Performance) -> Outcome:
+    def take_minutes(_: TaskContext) -> Outcome:
         recording.clear()
         world.cycles(30, seconds=10)
         asked.extend(recording.asked("GET", "/sequence-execution"))

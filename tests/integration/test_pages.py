@@ -29,7 +29,7 @@ from runners.python_function import PythonFunctionRunner
 from tests.conftest import TEMPLATE, PlaneMaker
 from tests.integration.test_trigger import at_work
 from tests.support.snippets import COMMAND, ROOT, Snippet, inline, invocations, snippets
-from tests.unit.runners.performances import performance
+from tests.unit.runners.task_contexts import task_context
 
 KEPTN = "https://keptn.example.com/api"
 """Keptn's address on the pages."""
@@ -65,7 +65,7 @@ def test_python_is_run_and_a_task_gives_an_outcome(
         (tmp_path / "tasks" / "__init__.py").write_text(tasks)
         (tmp_path / "tasks" / f"{name}.py").write_text(snippet.text)
         outcome = PythonFunctionRunner().run(
-            Task(0, function=name), performance(sayhello={"location": "APAC"})
+            Task(0, function=name), task_context(sayhello={"location": "APAC"})
         )
         assert (outcome.status, outcome.result) == ("succeeded", "pass"), outcome.message
 

@@ -15,7 +15,7 @@ import pytest
 import lifecycle
 from cli.template import read_template
 from execution_plane.clock import Deadline, SystemClock
-from execution_plane.keptn.credentials import ApiToken, Together
+from execution_plane.keptn.credentials import ApiToken, CombinedCredentials
 from execution_plane.keptn.oauth import read_client
 from execution_plane.ledger.table import Ledger
 from jobs.model import Rules, Task
@@ -37,7 +37,7 @@ from tests.support.ecs import CLUSTER
 from tests.support.job_configs import ENVIRON, lookup, use_job_config, write
 from tests.support.roles import Permission, Roles
 from tests.support.world import Plane
-from tests.unit.runners.performances import performance
+from tests.unit.runners.task_contexts import task_context
 
 EXECUTION = """\
 apiVersion: v2
@@ -128,7 +128,7 @@ class BothCredentials(test_matrix.MotoSimulation):
         plane = super().new_plane(**more)
         client("secretsmanager", "test").create_secret(Name="oauth", SecretString=json.dumps(OAUTH))
         secrets = client("secretsmanager", "functions")
-        self.world.credentials = lambda: Together(ApiToken(secrets, "token"), OauthSecret(secrets))
+        self.world.credentials = lambda: CombinedCredentials(ApiToken(secrets, "token"), OauthSecret(secrets))
         plane.poller = plane.new_poller()
         return plane
 
@@ -226,7 +226,7 @@ def other_tasks(asking: Asking) -> None:
     with asking.by(WORKER):
         for name in ("load-test", "other"):
             task = Task(0, name="Load", lambda_name=name, given=frozenset({"name", "lambda"}))
-            LambdaFunctionRunner((name,), lambda _: client("lambda", "functions")).run(task, performance())
+            LambdaFunctionRunner((name,), lambda _: client("lambda", "functions")).run(task, task_context())
         secret = TaskSecrets("ssm", PARAMETERS["SecretPrefix"], lambda _: parameters).find("load")
     assert secret.values == {"USER": "u"}
 

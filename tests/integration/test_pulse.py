@@ -13,7 +13,7 @@ from execution_plane.keptn.events import Outcome
 from execution_plane.keptn.uniform import Integration
 from execution_plane.ledger.runs import State
 from local.keptn.faults import Answer
-from runs.work import Performance
+from runs.work import TaskContext
 from tests.conftest import PlaneMaker
 from tests.faults.invariants import bring_to_rest, check_invariants
 from tests.support.recording import Recording, record
@@ -209,8 +209,8 @@ def test_a_sequences_next_tasks_start_within_a_second_and_a_half(world: World, p
     lambda_works(plane)
     started: dict[str, float] = {}
 
-    def does(performance: Performance) -> Outcome:
-        started[performance.event.ref.id] = world.clock.now()
+    def does(context: TaskContext) -> Outcome:
+        started[context.event.ref.id] = world.clock.now()
         return PASS
 
     plane.tasks.does = does

@@ -7,7 +7,7 @@ import pytest
 from control.observing import LONGEST_VALUE
 from execution_plane.keptn.events import Outcome
 from execution_plane.settings import InvalidSetting, PollerSettings
-from runs.work import Performance
+from runs.work import TaskContext
 from tests.conftest import PlaneMaker
 from tests.support.world import Plane, World
 
@@ -68,7 +68,7 @@ def test_two_planes_that_match_both_do_the_task_and_the_worse_result_counts(
 def do_side_by_side(first: Plane, second: Plane) -> None:
     """The second plane does all of its work while the first plane's task is under way."""
 
-    def wait_for_the_other(_: Performance) -> Outcome:
+    def wait_for_the_other(_: TaskContext) -> Outcome:
         second.work_all()
         return Outcome("pass", "succeeded", "here")
 

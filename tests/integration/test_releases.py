@@ -12,7 +12,7 @@ from local.aws import create_table
 from local.keptn.faults import Answer
 from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_0, RELEASE_1_4, Release
 from runs.actions import ActionPerformer
-from runs.work import Performance
+from runs.work import TaskContext
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.job_configs import lookup
 from tests.support.recording import Recording, record
@@ -51,8 +51,8 @@ class NotedTasks:
     def __init__(self) -> None:
         self.ran: list[str] = []
 
-    def run(self, task: Task, performance: Performance) -> Outcome:
-        performance.report("at work")
+    def run(self, task: Task, context: TaskContext) -> Outcome:
+        context.report("at work")
         self.ran.append(task.name)
         return Outcome("pass", "succeeded", "done")
 

@@ -189,5 +189,5 @@ class FakeLogs:
 
 
 def clients(**named: Any) -> Callable[[str], Any]:
-    """A maker of clients, as the worker's parts take it."""
+    """A maker of clients, as the worker's clients take it."""
     return lambda service: named[service]

@@ -11,7 +11,7 @@ from runners.state_machine import StateMachineRunner
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer, StepRunner
 from runs.job_config_lookup import KeptnLookup
-from runs.work import Performance
+from runs.work import TaskContext
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.clock import Inline
 from tests.support.ecs import CLUSTER, clients
@@ -44,12 +44,12 @@ class Functions:
         self.seconds: list[float] = []
         """How long each might have taken."""
         self.outcomes: dict[str, Outcome] = {}
-        self.on_run: Callable[[Performance], None] = lambda _: None
+        self.on_run: Callable[[TaskContext], None] = lambda _: None
 
-    def run(self, task: Task, performance: Performance) -> Outcome:
-        self.begun.append(f"{performance.event.ref.id} {task.function}")
-        self.seconds.append(performance.deadline.remaining())
-        self.on_run(performance)
+    def run(self, task: Task, context: TaskContext) -> Outcome:
+        self.begun.append(f"{context.event.ref.id} {task.function}")
+        self.seconds.append(context.deadline.remaining())
+        self.on_run(context)
         return self.outcomes.get(task.function, Outcome("pass", "succeeded", f"{task.function} is done"))
 
 

@@ -34,14 +34,14 @@ from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger
-from execution_plane.parts import all_steps
 from execution_plane.settings import Match
+from execution_plane.shared_clients import all_steps
 from execution_plane.steps import Steps
 from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
 from runs.executor import RunExecutor
-from runs.work import Find, Performance, Resumption, Work, WorkFinder
+from runs.work import Find, Resumption, TaskContext, Work, WorkFinder
 from tests.support.clock import Inline, SimulatedClock, SkewedClock
 from tests.support.ecs import FakeEcs, FakeLogs
 from tests.support.schedule import Schedule
@@ -113,7 +113,7 @@ class Tasks:
     An event whose data has `work: silent` is answered with nothing, and one with `work: none` is not handled.
     """
 
-    does: Callable[[Performance], Outcome] = lambda _: Outcome("pass", "succeeded", "done")
+    does: Callable[[TaskContext], Outcome] = lambda _: Outcome("pass", "succeeded", "done")
     begun: list[str] = field(default_factory=list)
     is_silent: bool = False
 
@@ -126,10 +126,10 @@ class Tasks:
             return None
         return Work(is_silent=self.is_silent or work == "silent", perform=self._perform)
 
-    def _perform(self, performance: Performance, _: Resumption | None) -> Outcome:
-        performance.lease.begin(())
-        self.begun.append(performance.event.ref.id)
-        return self.does(performance)
+    def _perform(self, context: TaskContext, _: Resumption | None) -> Outcome:
+        context.lease.begin(())
+        self.begun.append(context.event.ref.id)
+        return self.does(context)
 
 
 class Plane:

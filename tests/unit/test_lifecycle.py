@@ -132,7 +132,7 @@ def test_it_loads_nothing_that_only_the_plane_needs() -> None:
         "deletion",
         "execution_plane.keptn",
         "execution_plane.ledger",
-        "execution_plane.parts",
+        "execution_plane.shared_clients",
     }
     assert loaded & planes == set()
 

@@ -15,7 +15,7 @@ from runners.answers import FIELDS, outcome_in
 from runners.backoff import backoff
 from runners.cancel_scope import CancelScope, DeadlineOver
 from runners.fields import log_meaningless
-from runs.work import Performance
+from runs.work import TaskContext
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
@@ -56,13 +56,13 @@ class LambdaFunctionRunner:
         self._allowed = allowed
         self._client = client
 
-    def run(self, task: Task, performance: Performance) -> Outcome:
+    def run(self, task: Task, context: TaskContext) -> Outcome:
         """Invoke the function with the whole event, and wait for its answer until the deadline.
 
         Where Lambda has no place for it, it is invoked again later. Raises TaskCancelled.
         """
-        log_meaningless(task, MEANINGFUL, performance)
-        name, scope = task.lambda_name, CancelScope(performance.deadline, performance.still_wanted)
+        log_meaningless(task, MEANINGFUL, context)
+        name, scope = task.lambda_name, CancelScope(context.deadline, context.still_wanted)
         if name not in self._allowed:
             return Outcome.errored(
                 f"The Lambda function {name} is not among those that this plane may invoke "
@@ -71,10 +71,10 @@ class LambdaFunctionRunner:
         pauses = backoff()
         while True:
             try:
-                return self._invoke(name, performance)
+                return self._invoke(name, context)
             except NotBegun as put_off:
                 outcome, pause = put_off.outcome, put_off.seconds + next(pauses)
-            if performance.deadline.remaining() - SHORTEST_SECONDS <= pause:
+            if context.deadline.remaining() - SHORTEST_SECONDS <= pause:
                 return outcome
             logger.warning("function put off", function=name, reason=outcome.message, seconds=pause)
             try:
@@ -82,9 +82,9 @@ class LambdaFunctionRunner:
             except DeadlineOver:
                 return outcome
 
-    def _invoke(self, name: str, performance: Performance) -> Outcome:
+    def _invoke(self, name: str, context: TaskContext) -> Outcome:
         """Invoke the function once. Raises NotBegun."""
-        seconds = performance.deadline.remaining()
+        seconds = context.deadline.remaining()
         if seconds < SHORTEST_SECONDS:
             return Outcome.errored(f"There was no time left to invoke the Lambda function {name}.")
         # Never again by itself: the function may have begun.
@@ -99,7 +99,7 @@ class LambdaFunctionRunner:
             answer = client.invoke(
                 FunctionName=name,
                 InvocationType="RequestResponse",
-                Payload=json.dumps(performance.event.attributes).encode(),
+                Payload=json.dumps(context.event.attributes).encode(),
             )
             payload = answer["Payload"].read()
         except ReadTimeoutError:
@@ -110,7 +110,7 @@ class LambdaFunctionRunner:
             outcome = Outcome.errored(f"The Lambda function {name} could not be invoked: {problem}")
             if isinstance(problem, ClientError) and problem.response["Error"]["Code"] in NOT_BEGUN:
                 headers = problem.response["ResponseMetadata"].get("HTTPHeaders", {})
-                now = performance.deadline.clock.now()
+                now = context.deadline.clock.now()
                 raise NotBegun(outcome, retry_after(headers.get("retry-after"), now)) from problem
             return outcome
         finally:

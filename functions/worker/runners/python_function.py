@@ -13,7 +13,7 @@ from jobs.model import Task
 from runners.child_process import LONGEST_REPORT, ChildProcess
 from runners.fields import log_meaningless
 from runners.task_secrets import SecretUnusable, masked, masked_data
-from runs.work import Performance, TaskCancelled
+from runs.work import TaskCancelled, TaskContext
 
 MEANINGFUL: Final = frozenset({"name", "function", "env", "maxPollDuration", "onError"})
 
@@ -35,40 +35,40 @@ class PythonFunctionRunner:
         self._secrets = secrets
         self._allow_secret_references = allow_secret_references
 
-    def run(self, task: Task, performance: Performance) -> Outcome:
+    def run(self, task: Task, context: TaskContext) -> Outcome:
         """Run the function until it ends, the deadline, or cancellation. Raises TaskCancelled.
 
         The values of the task's secrets stand in nothing that it says.
         """
-        log_meaningless(task, MEANINGFUL, performance)
+        log_meaningless(task, MEANINGFUL, context)
         try:
-            made = self._environment(task, performance)
+            made = self._environment(task, context)
         except (InvalidEnvironment, SecretUnusable) as problem:
             return Outcome.errored(f"The environment of {task.function} could not be made: {problem}")
         secrets = {each.name: each.value for each in made.variables.values() if each.secret is not None}
         variables = {name: each.value for name, each in made.variables.items()}
         mask = partial(masked, secrets=secrets)
-        report = performance.report
+        report = context.report
         outcome = _run(
-            task.function, variables, replace(performance, report=lambda said: report(mask(said))), mask
+            task.function, variables, replace(context, report=lambda said: report(mask(said))), mask
         )
         return replace(outcome, message=mask(outcome.message), data=masked_data(dict(outcome.data), secrets))
 
-    def _environment(self, task: Task, performance: Performance) -> Environment:
+    def _environment(self, task: Task, context: TaskContext) -> Environment:
         return environment(
             task,
-            performance.event.attributes,
+            context.event.attributes,
             self._secrets,
             allow_secret_references=self._allow_secret_references,
         )
 
 
 def _run(
-    name: str, variables: Mapping[str, str], performance: Performance, mask: Callable[[str], str]
+    name: str, variables: Mapping[str, str], context: TaskContext, mask: Callable[[str], str]
 ) -> Outcome:
-    child = ChildProcess.start(name, performance.event.data, variables)
+    child = ChildProcess.start(name, context.event.data, variables)
     try:
-        ended_by = _follow(child, performance)
+        ended_by = _follow(child, context)
     finally:
         child.destroy()
     if child.printed.total:
@@ -88,9 +88,9 @@ def _run(
     return Outcome.errored(reason + child.printed.quoted(mask))
 
 
-def _follow(child: ChildProcess, performance: Performance) -> str:
+def _follow(child: ChildProcess, context: TaskContext) -> str:
     """Read what the child says until it ends; returns what ended it: itself, deadline or cancelled."""
-    deadline = performance.deadline
+    deadline = context.deadline
     reported = 0
     next_watch = Deadline.after(deadline.clock, WATCH_SECONDS)
     kill_at: Deadline | None = None
@@ -100,7 +100,7 @@ def _follow(child: ChildProcess, performance: Performance) -> str:
         for message in child.read(min(LISTEN_SECONDS, max(0.05, deadline.remaining())) if is_alive else 0):
             reported += 1
             if reported <= MOST_PROGRESS and kill_at is None:
-                performance.report(message)
+                context.report(message)
         if not is_alive or (kill_at and kill_at.is_over()):
             return ended_by
         if kill_at:
@@ -109,7 +109,7 @@ def _follow(child: ChildProcess, performance: Performance) -> str:
             ended_by = "deadline"
         elif next_watch.is_over():
             next_watch = Deadline.after(deadline.clock, WATCH_SECONDS)
-            if not performance.still_wanted():
+            if not context.still_wanted():
                 ended_by = "cancelled"
         if ended_by != "itself":
             child.ask_to_stop()

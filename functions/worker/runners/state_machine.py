@@ -17,10 +17,10 @@ from runners.answers import outcome_in
 from runners.fields import log_meaningless
 from runs.work import (
     NoCapacity,
-    Performance,
     Prepared,
     SubmissionRefused,
     SubmissionUncertain,
+    TaskContext,
     TaskUnusable,
     put_off,
 )
@@ -69,14 +69,14 @@ class StateMachineRunner:
         place = f"arn:{here.partition}:states:{here.region_name}:{self._account}"
         return f"{place}:stateMachine:{task.state_machine}"
 
-    def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
+    def prepare(self, task: Task, token: str, context: TaskContext) -> Prepared:
         """Make the execution's input, and see that the machine keeps a record of what it executes.
 
         Raises TaskUnusable. What Step Functions may say later puts off the submission.
         """
-        performance.lease.prepare()
-        log_meaningless(task, MEANINGFUL, performance)
-        arn, given = self.target(task), _input(task, performance)
+        context.lease.prepare()
+        log_meaningless(task, MEANINGFUL, context)
+        arn, given = self.target(task), _input(task, context)
         try:
             machine = self._client().describe_state_machine(stateMachineArn=arn)
         except (ClientError, BotoCoreError) as problem:
@@ -89,7 +89,7 @@ class StateMachineRunner:
                 f"The state machine {task.state_machine} is an EXPRESS one, whose executions can be neither "
                 "observed nor stopped: make it a STANDARD one."
             )
-        return Prepared(partial(self._submit, arn, token, given, performance.report))
+        return Prepared(partial(self._submit, arn, token, given, context.report))
 
     def collect(self, _: Task, step: RemoteStep, end: StepEnd) -> Outcome:
         """What the execution came to: its output, or its error and cause."""
@@ -127,18 +127,18 @@ def read_output(output: str | None) -> Outcome:
     return outcome_in(answer) or Outcome("pass", "succeeded", data=answer)
 
 
-def _input(task: Task, performance: Performance) -> str:
+def _input(task: Task, context: TaskContext) -> str:
     """What the execution gets, as JSON. Raises TaskUnusable."""
-    ref = performance.event.ref
+    ref = context.event.ref
     try:
         made = environment(
-            task, performance.event.attributes, _no_secret, allow_secret_references=False
+            task, context.event.attributes, _no_secret, allow_secret_references=False
         ).variables
     except InvalidEnvironment as problem:
         raise TaskUnusable(str(problem)) from None
     given = json.dumps(
         {
-            "event": performance.event.attributes,
+            "event": context.event.attributes,
             "env": {name: variable.value for name, variable in made.items()},
             "project": ref.project,
             "stage": ref.stage,

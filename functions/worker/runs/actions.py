@@ -20,7 +20,7 @@ from execution_plane.ledger.table import LedgerUnavailable, LostRace
 from execution_plane.steps import StepEnd
 from execution_plane.telemetry import logger
 from jobs.model import Action, Task
-from runs.work import Pending, Performance, Prepared, Resumption, TaskCancelled, TaskUnusable
+from runs.work import Pending, Prepared, Resumption, TaskCancelled, TaskContext, TaskUnusable
 
 WORST_FIRST: tuple[Result, ...] = ("fail", "warning", "pass")
 TOKEN_LENGTH = 32  # of the 64 that ECS takes, and the 80 of Step Functions
@@ -34,7 +34,7 @@ NOTICES = 256  # bytes that are left for what is added to a message
 class TaskRunner(Protocol):
     """A way to execute one task in the worker."""
 
-    def run(self, task: Task, performance: Performance) -> Outcome:
+    def run(self, task: Task, context: TaskContext) -> Outcome:
         """Run the task to its end. Raises TaskCancelled."""
         ...
 
@@ -51,7 +51,7 @@ class StepRunner(Protocol):
         """Where the service has the task's step, or by what."""
         ...
 
-    def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
+    def prepare(self, task: Task, token: str, context: TaskContext) -> Prepared:
         """Make a step ready, without starting it. May be done again. Raises TaskUnusable."""
         ...
 
@@ -75,7 +75,7 @@ class ActionPerformer:
         self._elsewhere = elsewhere
 
     def perform(
-        self, actions: Sequence[Action], performance: Performance, resumption: Resumption | None
+        self, actions: Sequence[Action], context: TaskContext, resumption: Resumption | None
     ) -> Outcome | Pending:
         """Run all tasks that are left, up to the next that another service does.
 
@@ -97,20 +97,20 @@ class ActionPerformer:
         while index < len(places):
             number, position = places[index]
             action, task = actions[number], actions[number].tasks[position]
-            part = replace(performance, report=_unheard) if action.silent else performance
+            part = replace(context, report=_unheard) if action.silent else context
             if resumption is None and not action.silent:
                 which = f"{heard.index(places[index]) + 1} of {len(heard)}"
-                performance.report(f"Task {which}: {task.name or _what(task)}")
+                context.report(f"Task {which}: {task.name or _what(task)}")
             outcome = self._do(task, places[index], digest, tuple(done), part, resumption)
             if isinstance(outcome, Pending):
                 return outcome
             resumption = None
             if action.silent:
-                _log_silent(task, outcome, performance)
+                _log_silent(task, outcome, context)
             else:
                 done = [*_kept([*done, TaskDone(task.name, outcome)])]
             index += len(action.tasks) - position if outcome.result == "fail" else 1
-        return self._together(done, performance)
+        return self._together(done, context)
 
     def _do(
         self,
@@ -118,7 +118,7 @@ class ActionPerformer:
         place: tuple[int, int],
         digest: str,
         done: tuple[TaskDone, ...],
-        performance: Performance,
+        context: TaskContext,
         resumption: Resumption | None,
     ) -> Outcome | Pending:
         """Run one task by itself; a failure that the task forgives becomes a warning."""
@@ -127,33 +127,33 @@ class ActionPerformer:
             if runner and resumption and resumption.end:
                 outcome = runner.collect(task, resumption.step, resumption.end)
             elif runner:
-                step = resumption.step if resumption else self._step(runner, task, place, digest, performance)
-                prepared = runner.prepare(task, step.token, performance)
+                step = resumption.step if resumption else self._step(runner, task, place, digest, context)
+                prepared = runner.prepare(task, step.token, context)
                 return Pending(replace(step, secrets=prepared.secrets), done, prepared.submit)
             else:
-                outcome = self._run(task, done, performance)
+                outcome = self._run(task, done, context)
         except TaskUnusable as problem:
             outcome = Outcome.errored(str(problem))
         except (TaskCancelled, LostRace, LedgerUnavailable):
             raise
         except Exception as problem:
-            logger.exception("a task can't be run", event_id=performance.event.ref.id, task=task.name)
+            logger.exception("a task can't be run", event_id=context.event.ref.id, task=task.name)
             outcome = Outcome.errored(f"The task could not be run: {type(problem).__name__}: {problem}")
         if outcome.result == "fail" and task.on_error == "warning":
             return replace(outcome, result="warning", status="succeeded")
         return outcome
 
-    def _run(self, task: Task, done: tuple[TaskDone, ...], performance: Performance) -> Outcome:
+    def _run(self, task: Task, done: tuple[TaskDone, ...], context: TaskContext) -> Outcome:
         runner = self._runners.get(task.kind or "")
         if runner is None:
             raise TaskUnusable(_unsupported(task))
-        limit = performance.deadline.no_later_than(performance.lease.begin(done))
+        limit = context.deadline.no_later_than(context.lease.begin(done))
         if "maxPollDuration" in task.given:
             limit = limit.no_later_than(task.max_poll_duration)
-        return runner.run(task, replace(performance, deadline=limit))
+        return runner.run(task, replace(context, deadline=limit))
 
     def _step(
-        self, runner: StepRunner, task: Task, place: tuple[int, int], digest: str, performance: Performance
+        self, runner: StepRunner, task: Task, place: tuple[int, int], digest: str, context: TaskContext
     ) -> RemoteStep:
         """A step's place in the run. Raises TaskUnusable for one that would have no time."""
         given = "maxPollDuration" in task.given
@@ -162,7 +162,7 @@ class ActionPerformer:
             raise TaskUnusable(f"maxPollDuration is {seconds}, so the task's time was over before it began.")
         number, position = place
         now = self._clock.now()
-        key = json.dumps([performance.source, performance.event.ref.id, number, position])
+        key = json.dumps([context.source, context.event.ref.id, number, position])
         return RemoteStep(
             action=number,
             task=position,
@@ -174,21 +174,21 @@ class ActionPerformer:
             kind=runner.kind,
         )
 
-    def _together(self, done: Sequence[TaskDone], performance: Performance) -> Outcome:
+    def _together(self, done: Sequence[TaskDone], context: TaskContext) -> Outcome:
         together = combine(done)
-        if performance.event.ref.task == "test" and together.result != "fail":
+        if context.event.ref.task == "test" and together.result != "fail":
             # As the job executor does, for the evaluation that follows a test.
-            times = {"start": _moment(performance.began), "end": _moment(self._clock.now())}
+            times = {"start": _moment(context.began), "end": _moment(self._clock.now())}
             return replace(together, data={**times, **together.data})
         return together
 
 
-def _log_silent(task: Task, outcome: Outcome, performance: Performance) -> None:
+def _log_silent(task: Task, outcome: Outcome, context: TaskContext) -> None:
     """The log is all that hears of a silent action's task."""
     log = logger.info if outcome.result == "pass" else logger.warning
     log(
         "a silent action's task ended",
-        event_id=performance.event.ref.id,
+        event_id=context.event.ref.id,
         task=task.name,
         result=outcome.result,
         reason=cut(outcome.message, LONGEST_LOGGED),

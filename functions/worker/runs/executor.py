@@ -24,11 +24,11 @@ from runs.work import (
     Inapplicable,
     NoCapacity,
     Pending,
-    Performance,
     Resumption,
     SubmissionRefused,
     SubmissionUncertain,
     TaskCancelled,
+    TaskContext,
     Unreachable,
     Unreadable,
     Work,
@@ -259,7 +259,7 @@ class RunExecutor:
             if not lease.silent:
                 self._replies.progress(lease.run, message, until.no_later_than(PROGRESS_SECONDS))
 
-        performance = Performance(
+        context = TaskContext(
             event=errand.event,
             source=run.source,
             began=run.started_at or run.claimed_at,
@@ -269,7 +269,7 @@ class RunExecutor:
             deadline=until,
         )
         try:
-            return errand.work.perform(performance, resumption)
+            return errand.work.perform(context, resumption)
         except (TaskCancelled, LostRace, LedgerUnavailable):
             raise
         except Exception as problem:

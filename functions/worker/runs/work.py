@@ -89,7 +89,7 @@ class Work:
     """What is to be done for an event, as a job config says it."""
 
     is_silent: bool
-    perform: Callable[["Performance", Resumption | None], Outcome | Pending]
+    perform: Callable[["TaskContext", Resumption | None], Outcome | Pending]
     keep: Callable[[], str] = lambda: ""
     """Has the job config kept for a worker that goes on later; gives its digest, empty if it is not kept."""
 
@@ -128,7 +128,7 @@ class Lease(Protocol):
 
 
 @dataclass(frozen=True)
-class Performance:
+class TaskContext:
     """What the work gets to do its tasks with. `began` is when Keptn was told that they begin."""
 
     event: TriggeredEvent

@@ -1,6 +1,6 @@
 """Tasks that another service does while their runs wait: observed, found and stopped, whatever service it is.
 
-A kind of step is one room that knows its service, and has a `StepService`; `parts` has them all.
+A kind of step is one room that knows its service, and has a `StepService`; `shared_clients` has them all.
 """
 
 from collections import defaultdict

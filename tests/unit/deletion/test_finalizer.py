@@ -12,21 +12,21 @@ from control import integration
 from control.integration import describe
 from control.plan import BETWEEN_LOOKS
 from deletion.finalizer import LONGEST_PAUSE
-from execution_plane import parts
+from execution_plane import shared_clients
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn.events import Outcome, read_triggered, started
 from execution_plane.keptn.transport import KeptnError
 from execution_plane.ledger.runs import RemoteStep, Run, State
 from execution_plane.ledger.table import Ledger, LedgerUnavailable
-from execution_plane.parts import all_steps
 from execution_plane.settings import IntegrationSettings
+from execution_plane.shared_clients import all_steps
 from execution_plane.steps import KNOWN_AFTER
 from local.aws import create_table
 from local.keptn.faults import Answer, Delay, DropConnection, LoseEvent
 from local.keptn.release import RELEASE_0_16
 from local.keptn.server import KeptnServer
 from local.keptn.timing import Timing
-from runs.work import Performance
+from runs.work import TaskContext
 from tests.conftest import TEMPLATE, PlaneMaker
 from tests.support.deletion import delete_stack
 from tests.support.ecs import CLUSTER, refusal
@@ -294,7 +294,7 @@ def test_a_running_run_is_reported_and_its_worker_sends_nothing_more(world: Worl
     task = world.trigger()
     plane.cycle()
 
-    def be_deleted_meanwhile(_: Performance) -> Outcome:
+    def be_deleted_meanwhile(_: TaskContext) -> Outcome:
         delete_stack(plane)
         return Outcome("pass", "succeeded", "done")
 
@@ -508,7 +508,7 @@ def test_the_function_reports_what_is_open_and_leaves_the_bridge_and_may_be_invo
     with KeptnServer() as server:
         task = a_claimed_run(server, dynamodb, monkeypatch)
         shown = describe(IntegrationSettings.from_environment())
-        parts.Parts.from_environment().control_plane.register(shown.as_json([]))
+        shared_clients.SharedClients.from_environment().control_plane.register(shown.as_json([]))
         assert len(server.keptn.uniform.integrations()) == 1
 
         for _ in range(2):
@@ -551,7 +551,7 @@ def a_claimed_run(server: KeptnServer, dynamodb: Any, monkeypatch: pytest.Monkey
     """A plane in the environment with one run of a task; gives the task."""
     create_table(dynamodb, "ledger", TEMPLATE)
     boto3.client("secretsmanager").create_secret(Name="token", SecretString=server.token)
-    monkeypatch.setattr(parts, "_clients", {})
+    monkeypatch.setattr(shared_clients, "_clients", {})
     for name, value in {
         "KEPTN_API_URL": server.url,
         "KEPTN_API_TOKEN_SECRET_ARN": "token",

@@ -18,7 +18,7 @@ from runners.containers.spec import MOST_OVERRIDES, ContainerSpec, container_spe
 from runners.containers.unpack import UNPACK, WRITE_SECRETS
 from runs.work import TaskUnusable
 from tests.support.job_configs import ENVIRON
-from tests.unit.runners.performances import event
+from tests.unit.runners.task_contexts import event
 
 TASK = Task(0, name="Load test", image="alpine")
 SMALLEST = Size(256, 512)

@@ -11,7 +11,7 @@ from jobs.model import Env, Task
 from runners.python_function import PythonFunctionRunner
 from runners.task_secrets import SecretUnusable
 from tests.support.tasks import task_folder
-from tests.unit.runners.performances import performance
+from tests.unit.runners.task_contexts import task_context
 
 SECRETS = {"load": {"PASSWORD": "hunter22", "USER": "somebody"}}
 
@@ -40,7 +40,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         labels = {"build-id": "17"}
         found = [] if reported is None else reported
         return PythonFunctionRunner(secrets).run(
-            task, performance(report=found.append, labels=labels, users=3)
+            task, task_context(report=found.append, labels=labels, users=3)
         )
 
     return run

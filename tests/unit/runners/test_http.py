@@ -26,7 +26,7 @@ from tests.support.certificates import certify
 from tests.support.clock import SimulatedClock
 from tests.support.http_target import PUBLIC, LedNetwork, TickingClock, answering
 from tests.support.listener import Conversation, Listener, read_request
-from tests.unit.runners.performances import performance
+from tests.unit.runners.task_contexts import task_context
 
 HOST = "hooks.example.com"
 URL = f"http://{HOST}/notify"
@@ -79,7 +79,7 @@ class Target:
         given_fields = frozenset({"name", "http", "env", *given})
         task = Task(0, name="Notify", http=call, env=env, given=given_fields)
         what = replace(
-            performance(**data),
+            task_context(**data),
             deadline=Deadline.after(clock or SystemClock(), seconds),
             still_wanted=still_wanted,
         )

@@ -18,7 +18,7 @@ from jobs.model import Task
 from runners.lambda_function import LambdaFunctionRunner, read_answer
 from runs.work import TaskCancelled
 from tests.support.clock import SimulatedClock
-from tests.unit.runners.performances import SAYHELLO, performance
+from tests.unit.runners.task_contexts import SAYHELLO, task_context
 
 TASK = Task(0, name="Load", lambda_name="load-test", given=frozenset({"name", "lambda"}))
 
@@ -61,7 +61,7 @@ class Endpoint:
         clock: Clock | None = None,
         still_wanted: Callable[[], bool] = lambda: True,
     ) -> Outcome:
-        what = replace(performance(seconds, users=3), still_wanted=still_wanted)
+        what = replace(task_context(seconds, users=3), still_wanted=still_wanted)
         if clock:
             what = replace(what, deadline=Deadline.after(clock, seconds))
         return LambdaFunctionRunner(allowed, self._client).run(task, what)

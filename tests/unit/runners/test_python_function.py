@@ -15,9 +15,9 @@ from execution_plane.keptn.events import EventRef, Outcome, TriggeredEvent
 from jobs.model import Task
 from runners.child_process import LONGEST_REPORT, TAIL, ChildProcess
 from runners.python_function import MOST_PROGRESS, PythonFunctionRunner
-from runs.work import Performance, TaskCancelled
+from runs.work import TaskCancelled, TaskContext
 from tests.support.tasks import look_often, task_folder
-from tests.unit.runners.performances import Kept
+from tests.unit.runners.task_contexts import Kept
 
 REF = EventRef(
     "event", "sh.keptn.event.sayhello.triggered", "08735340-6f9e-4b32-97ff-3b6c292bc509", "p", "s", "v"
@@ -56,7 +56,7 @@ class Bench:
         """Run the task for at most so many seconds."""
         if body is not None:
             self.write(body, name)
-        performance = Performance(
+        context = TaskContext(
             event=TriggeredEvent(REF, {"data": data}),
             source="plane",
             began=0.0,
@@ -65,7 +65,7 @@ class Bench:
             lease=Kept(),
             deadline=Deadline.after(self.clock, seconds),
         )
-        return PythonFunctionRunner().run(Task(0, function=name), performance)
+        return PythonFunctionRunner().run(Task(0, function=name), context)
 
     def run_out(self, body: str) -> Outcome:
         """Run a task that reports something, and then finds its time over."""

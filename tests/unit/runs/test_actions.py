@@ -11,9 +11,9 @@ from execution_plane.keptn.events import LONGEST_TEXT, EventRef, Outcome, Trigge
 from execution_plane.ledger.runs import TaskDone
 from jobs.model import Action, Amounts, Env, HttpCall, Resources, Task
 from runs.actions import ActionPerformer, combine, digest_of
-from runs.work import Performance, TaskCancelled
+from runs.work import TaskCancelled, TaskContext
 from tests.support.clock import SimulatedClock
-from tests.unit.runners.performances import Kept
+from tests.unit.runners.task_contexts import Kept
 
 CONTEXT = "08735340-6f9e-4b32-97ff-3b6c292bc509"
 PASS = Outcome("pass", "succeeded", "fine", {"a": 1})
@@ -32,12 +32,12 @@ class Scripted:
     remaining: list[float] = field(default_factory=list)
     on_run: Callable[[], None] = lambda: None
 
-    def run(self, task: Task, performance: Performance) -> Outcome:
+    def run(self, task: Task, context: TaskContext) -> Outcome:
         self.ran.append(task.name)
-        self.remaining.append(performance.deadline.remaining())
+        self.remaining.append(context.deadline.remaining())
         self.on_run()
         if self.says:
-            performance.report(self.says)
+            context.report(self.says)
         return self.outcomes[task.name]
 
 
@@ -56,7 +56,7 @@ class Stage:
 
     def perform(self, *actions: Action) -> Outcome:
         ref = EventRef("event", f"sh.keptn.event.{self.task}.triggered", CONTEXT, "p", "s", "v")
-        performance = Performance(
+        context = TaskContext(
             event=TriggeredEvent(ref, {"data": {}}),
             source="plane",
             began=self.clock.now(),
@@ -65,7 +65,7 @@ class Stage:
             lease=Kept(),
             deadline=Deadline.after(self.clock, 600),
         )
-        outcome = ActionPerformer({"function": self.runner}, self.clock).perform(actions, performance, None)
+        outcome = ActionPerformer({"function": self.runner}, self.clock).perform(actions, context, None)
         assert isinstance(outcome, Outcome)
         return outcome
 

@@ -15,7 +15,7 @@ from local.keptn.faults import Answer, DropConnection
 from local.keptn.release import RELEASE_0_16, RELEASE_0_18, RELEASE_1_4, Release
 from local.keptn.resources import NO_CREDENTIALS, NO_UPSTREAM
 from runs.actions import ActionPerformer
-from runs.work import Inapplicable, Performance, Unreadable, Work
+from runs.work import Inapplicable, TaskContext, Unreadable, Work
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.job_configs import lookup
 from tests.support.world import SAYHELLO, World
@@ -203,7 +203,7 @@ def write_actions(world: World, *actions: str) -> None:
 
 HELLO = f"{{events: [{{name: {SAYHELLO}}}], tasks: [{{image: ours/hello}}]}}"
 FORBIDDEN = "tasks: [{image: theirs/a}]"
-NOBODY = cast("Performance", None)
+NOBODY = cast("TaskContext", None)
 """For work that does nothing."""
 OURS = Rules(images=ImageAllowlist.parse("ours/*"))
 

@@ -25,10 +25,10 @@ from runners.containers.spec import ContainerSpec, container_spec, meaningless
 from runners.task_secrets import SecretUnusable, TaskSecret, TaskSecrets
 from runs.work import (
     NoCapacity,
-    Performance,
     Prepared,
     SubmissionRefused,
     SubmissionUncertain,
+    TaskContext,
     TaskUnusable,
     put_off,
 )
@@ -69,14 +69,14 @@ class FargateRunner:
         """The cluster."""
         return self._settings.cluster
 
-    def prepare(self, task: Task, token: str, performance: Performance) -> Prepared:
+    def prepare(self, task: Task, token: str, context: TaskContext) -> Prepared:
         """Fetch the task's files, find or make its definition. May be done again. Raises TaskUnusable.
 
         A definition that ECS may take later puts off the submission.
         """
-        deadline = performance.lease.prepare()
-        ref = performance.event.ref
-        variables, secrets, given = self._secrets_of(task, performance)
+        deadline = context.lease.prepare()
+        ref = context.event.ref
+        variables, secrets, given = self._secrets_of(task, context)
         try:
             spec = container_spec(
                 task,
@@ -128,7 +128,7 @@ class FargateRunner:
         return client
 
     def _secrets_of(
-        self, task: Task, performance: Performance
+        self, task: Task, context: TaskContext
     ) -> tuple[Environment, Mapping[str, TaskSecret], References]:
         """The task's variables, the secrets that its container can read, and where ECS finds those."""
         found: dict[str, TaskSecret] = {}
@@ -140,7 +140,7 @@ class FargateRunner:
         try:
             made = environment(
                 task,
-                performance.event.attributes,
+                context.event.attributes,
                 find,
                 allow_secret_references=self._settings.allow_secret_references,
             )

@@ -23,7 +23,7 @@ from requests.utils import get_environ_proxies
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from execution_plane.keptn.connecting import Connection, SecureConnection, SettingNames, trouble_of
+from execution_plane.keptn.connecting import Connection, SecureConnection, SettingNames, connection_failure
 from runners.cancel_scope import CancelScope, DeadlineOver
 from runners.http.reachable import USUAL_PORTS, forbidden
 
@@ -63,7 +63,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """A whole answer, its body as it came."""
 
     status: int
@@ -100,12 +100,12 @@ class HttpExchange:
         self._ca_bundle_path = ca_bundle_path
         self._proxy_resolves = proxy_resolves
 
-    def __call__(self, request: Request, scope: CancelScope) -> Answer:
+    def __call__(self, request: Request, scope: CancelScope) -> HttpResponse:
         """Send the request, and wait for the answer as long as the scope lets it.
 
         Raises ExchangeFailed, also at the scope's deadline, and TaskCancelled.
         """
-        line, heard = _Line(), SimpleQueue[Answer | Exception | None]()
+        line, heard = _Line(), SimpleQueue[HttpResponse | Exception | None]()
 
         def talk() -> None:
             try:
@@ -127,15 +127,15 @@ class HttpExchange:
         finally:
             line.hang_up()
 
-    def _talk(self, request: Request, line: "_Line", progress: Callable[[], None]) -> Answer:
+    def _talk(self, request: Request, line: "_Line", progress: Callable[[], None]) -> HttpResponse:
         """Make the exchange; says of each part of the answer that there is progress."""
         headers = {"Host": request.place, "Connection": "close", **request.headers}
         with closing(self._connection(request, line)) as connection:
             try:
                 connection.connect()
             except (OSError, HTTPError) as problem:
-                trouble = trouble_of(problem, str(request), NAMES)
-                raise _not_sent("; ".join(filter(None, (trouble.what, trouble.advice)))) from None
+                failure = connection_failure(problem, str(request), NAMES)
+                raise _not_sent("; ".join(filter(None, (failure.what, failure.advice)))) from None
             line.send()
             connection.timeout = None
             connection.request(
@@ -232,7 +232,7 @@ class _Line:
             self._handles.clear()
 
 
-def _read(response: HTTPResponse, progress: Callable[[], None]) -> Answer:
+def _read(response: HTTPResponse, progress: Callable[[], None]) -> HttpResponse:
     """The whole of an answer. Raises ExchangeFailed."""
     what, body = f"{response.status} {response.reason or ''}".rstrip(), bytearray()
     try:
@@ -243,10 +243,10 @@ def _read(response: HTTPResponse, progress: Callable[[], None]) -> Answer:
                 raise ExchangeFailed(f"the answer {what} is over {LARGEST_ANSWER} bytes", was_sent=True)
     except (OSError, HTTPError, HTTPException) as problem:
         raise ExchangeFailed(f"the answer {what} broke off ({_reason(problem)})", was_sent=True) from None
-    return Answer(response.status, response.reason or "", bytes(body), response.headers)
+    return HttpResponse(response.status, response.reason or "", bytes(body), response.headers)
 
 
-def _wait(heard: "SimpleQueue[Answer | Exception | None]", scope: CancelScope) -> Answer:
+def _wait(heard: "SimpleQueue[HttpResponse | Exception | None]", scope: CancelScope) -> HttpResponse:
     """What comes of an exchange. Raises what it does, and what the scope raises."""
     while True:
         try:

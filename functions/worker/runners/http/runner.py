@@ -12,12 +12,12 @@ from jobs.model import HttpCall, Task
 from runners.backoff import backoff
 from runners.cancel_scope import CancelScope, DeadlineOver
 from runners.fields import log_meaningless
-from runners.http.exchange import Answer, ExchangeFailed, Request
+from runners.http.exchange import ExchangeFailed, HttpResponse, Request
 from runners.http.reachable import AllowedHosts
 from runners.http.request import UnusableCall, request_of, secret_forms
 from runners.http.shown import text_of
 from runners.task_secrets import SecretUnusable, masked
-from runs.work import Performance
+from runs.work import TaskContext
 
 MEANINGFUL: Final = frozenset({"name", "http", "env", "maxPollDuration", "onError"})
 DEFAULT_SECONDS: Final = 60  # for a call whose task has no maxPollDuration
@@ -28,7 +28,7 @@ MOST_TRIES: Final = 4  # of an idempotent call
 BUSY: Final = 429
 UNAVAILABLE: Final = 503
 
-Exchange = Callable[[Request, CancelScope], Answer]
+Exchange = Callable[[Request, CancelScope], HttpResponse]
 """Sends a request once. Raises ExchangeFailed, TaskCancelled."""
 
 
@@ -51,17 +51,17 @@ class HttpRunner:
         self._secrets = secrets
         self._allow_secret_references = allow_secret_references
 
-    def run(self, task: Task, performance: Performance) -> Outcome:
+    def run(self, task: Task, context: TaskContext) -> Outcome:
         """Make the call, at most once unless it is idempotent, and wait for its answer. Raises TaskCancelled.
 
         The values of the task's secrets stand in nothing that is said of it.
         """
         assert task.http is not None
-        log_meaningless(task, MEANINGFUL, performance)
+        log_meaningless(task, MEANINGFUL, context)
         try:
             made = environment(
                 task,
-                performance.event.attributes,
+                context.event.attributes,
                 self._secrets,
                 allow_secret_references=self._allow_secret_references,
             )
@@ -73,14 +73,14 @@ class HttpRunner:
                 f"The host {request.host}, port {request.port}, is not among those that this plane may call "
                 f"(AllowedHosts: {self._allowed})."
             )
-        deadline = performance.deadline
+        deadline = context.deadline
         if "maxPollDuration" not in task.given:
             deadline = deadline.no_later_than(DEFAULT_SECONDS)
         mask = partial(masked, secrets=secret_forms(made))
-        outcome = self._call(task.http, request, CancelScope(deadline, performance.still_wanted), mask)
+        outcome = self._call(task.http, request, CancelScope(deadline, context.still_wanted), mask)
         logger.info(
             "http call",
-            event_id=performance.event.ref.id,
+            event_id=context.event.ref.id,
             task=task.name,
             method=request.method,
             host=request.host,
@@ -124,7 +124,9 @@ def _failed(what: str, problem: ExchangeFailed, mask: Callable[[str], str]) -> O
     return Outcome.errored(f"{what}: {_shortened(mask(str(problem)))}. {effect}")
 
 
-def _answered(what: str, call: HttpCall, answer: Answer, mask: Callable[[str], str]) -> tuple[Outcome, bool]:
+def _answered(
+    what: str, call: HttpCall, answer: HttpResponse, mask: Callable[[str], str]
+) -> tuple[Outcome, bool]:
     """What an answer comes to, and whether another try may help."""
     status = f"{answer.status} {_shortened(mask(answer.reason))}".rstrip()
     message = f"{what} was answered with {status}"
@@ -138,7 +140,7 @@ def _answered(what: str, call: HttpCall, answer: Answer, mask: Callable[[str], s
     return Outcome.errored(f"{message}{_beginning(answer, mask)}"), may_help
 
 
-def _beginning(answer: Answer, mask: Callable[[str], str]) -> str:
+def _beginning(answer: HttpResponse, mask: Callable[[str], str]) -> str:
     """How an answer begins, as the end of a message."""
     body = answer.body
     if not body:

@@ -52,7 +52,7 @@ PARAMETERS = SettingNames()
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ConnectionFailure:
     """Why there is no answer, what to mend, and whether the request may have arrived all the same."""
 
     what: str
@@ -73,36 +73,38 @@ def new_session(ca_bundle_path: str | None) -> requests.Session:
     return session
 
 
-def trouble_of(problem: Exception, url: str, names: SettingNames) -> Trouble:
+def connection_failure(problem: Exception, url: str, names: SettingNames) -> ConnectionFailure:
     """What an error of requests' or urllib3's comes from, in a request to `url`.
 
     Only a connection that was never made is certain to have done nothing. That is not what requests' SSLError
     and ProxyError say: a connection that breaks once the request is sent gives them too.
     """
     if isinstance(problem, _BundleUnreadable):
-        return Trouble(str(problem), "let the variable name another file, or unset it")
+        return ConnectionFailure(str(problem), "let the variable name another file, or unset it")
     if isinstance(problem, InvalidProxyURL):
-        return Trouble("the proxy's URL can't be used", f"check {names.proxy}")
+        return ConnectionFailure("the proxy's URL can't be used", f"check {names.proxy}")
     reason, is_proxys = _reason(problem)
     if isinstance(reason, LocationValueError) or isinstance(problem, _NOT_MADE):
         # Without its text, which may have the user and password of a proxy.
         kind = type(reason).__name__
-        return Trouble(f"the request can't be made ({kind})", f"check {names.url} and {names.proxy}")
+        return ConnectionFailure(
+            f"the request can't be made ({kind})", f"check {names.url} and {names.proxy}"
+        )
     if isinstance(reason, _NoTunnel):
-        return Trouble(f"the proxy makes no connection ({reason.why})", f"check {names.proxy}")
+        return ConnectionFailure(f"the proxy makes no connection ({reason.why})", f"check {names.proxy}")
     if is_proxys and isinstance(reason, ConnectTimeoutError | _NotSecured):
-        return Trouble(f"no connection to the proxy ({_cause(reason)})", f"check {names.proxy}")
+        return ConnectionFailure(f"no connection to the proxy ({_cause(reason)})", f"check {names.proxy}")
     if isinstance(reason, _NotSecured):
-        return _trouble_with_tls(reason.why, names)
+        return _tls_failure(reason.why, names)
     if isinstance(reason, ConnectTimeoutError):  # a NewConnectionError is one
         network = ", ".join(filter(None, (names.network, names.proxy)))
-        return Trouble(
+        return ConnectionFailure(
             f"no connection ({_cause(reason)})", f"check {names.url} and the way there ({network})"
         )
     is_no_http = isinstance(reason, ProtocolError) and any(isinstance(x, BadStatusLine) for x in reason.args)
     hint = is_no_http and url.startswith("http:")
     advice = f"if the server speaks TLS there, {names.url} begins with https://" if hint else ""
-    return Trouble(f"no answer ({_cause(reason)})", advice, may_have_arrived=True)
+    return ConnectionFailure(f"no answer ({_cause(reason)})", advice, may_have_arrived=True)
 
 
 def retry_after(value: str | None, now: float) -> float:
@@ -119,13 +121,15 @@ def retry_after(value: str | None, now: float) -> float:
         return 0.0
 
 
-def _trouble_with_tls(why: Exception, names: SettingNames) -> Trouble:
+def _tls_failure(why: Exception, names: SettingNames) -> ConnectionFailure:
     if isinstance(why, ssl.SSLCertVerificationError):
-        return Trouble(f"no trusted TLS connection ({why.verify_message})", f"see {names.ca_bundle}")
+        return ConnectionFailure(
+            f"no trusted TLS connection ({why.verify_message})", f"see {names.ca_bundle}"
+        )
     if isinstance(why, ssl.SSLError) and "ALERT" in (why.reason or ""):
-        return Trouble(f"no TLS connection ({_words(why)})", f"check {names.url}")
+        return ConnectionFailure(f"no TLS connection ({_words(why)})", f"check {names.url}")
     advice = f"does the server speak TLS there? If it does not, {names.url} begins with http://"
-    return Trouble(f"no TLS connection ({_words(why)})", advice)
+    return ConnectionFailure(f"no TLS connection ({_words(why)})", advice)
 
 
 def _words(why: Exception) -> str:

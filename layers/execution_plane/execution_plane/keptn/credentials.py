@@ -72,7 +72,7 @@ def _only_text(secret: str) -> str:
     return texts[0].strip() if len(texts) == 1 and isinstance(texts[0], str) else ""
 
 
-class Together:
+class CombinedCredentials:
     """Several credentials at once, as the distributor sends them when it has both."""
 
     def __init__(self, *parts: Credentials) -> None:

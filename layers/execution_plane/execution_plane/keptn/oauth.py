@@ -14,7 +14,7 @@ import requests
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from execution_plane.clock import Clock
-from execution_plane.keptn.connecting import SettingNames, trouble_of
+from execution_plane.keptn.connecting import SettingNames, connection_failure
 from execution_plane.keptn.credentials import SecretUnreadable, read_secret
 from execution_plane.keptn.transport import MESSAGE_LENGTH, UNFIT, KeptnRefused, fits_a_header
 
@@ -137,9 +137,9 @@ class BearerToken:
                 method, url, data=body, headers=headers, auth=basic, timeout=SECONDS, allow_redirects=False
             )
         except requests.RequestException as problem:
-            trouble = trouble_of(problem, url, NAMES)
+            failure = connection_failure(problem, url, NAMES)
             raise LoginFailed(
-                method, url, trouble.what, advice=trouble.advice or f"see {PARAMETER}"
+                method, url, failure.what, advice=failure.advice or f"see {PARAMETER}"
             ) from None
         if response.status_code == requests.codes.proxy_authentication_required:
             raise LoginFailed(method, url, response.reason, response.status_code, f"check {NAMES.proxy}")

@@ -14,7 +14,13 @@ from urllib3.exceptions import HTTPError
 
 from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.circuit_breaker import CircuitBreaker
-from execution_plane.keptn.connecting import PARAMETERS, SettingNames, new_session, retry_after, trouble_of
+from execution_plane.keptn.connecting import (
+    PARAMETERS,
+    SettingNames,
+    connection_failure,
+    new_session,
+    retry_after,
+)
 from execution_plane.keptn.long_list import LongList
 
 CONNECT_SECONDS = 4.0
@@ -265,9 +271,9 @@ class Transport:
                 listed = reader() if reader and 200 <= response.status_code < 300 else None
                 content = self._read(response, method, path, seconds, listed)
         except (requests.RequestException, HTTPError) as problem:
-            trouble = trouble_of(problem, self._base_url, self._names)
-            kind = KeptnSilent if trouble.may_have_arrived else KeptnUnreachable
-            raise kind(method, path, trouble.what, advice=trouble.advice) from None
+            failure = connection_failure(problem, self._base_url, self._names)
+            kind = KeptnSilent if failure.may_have_arrived else KeptnUnreachable
+            raise kind(method, path, failure.what, advice=failure.advice) from None
         if not 200 <= response.status_code < 300:
             raise self._heeded(self._problem(method, path, response, content), response)
         self._breaker.close()

@@ -6,7 +6,7 @@ from typing import Any
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn.events import read_triggered
 from execution_plane.ledger.runs import TaskDone
-from runs.work import Performance
+from runs.work import TaskContext
 
 SAYHELLO = "sh.keptn.event.sayhello.triggered"
 
@@ -33,11 +33,11 @@ def event(**data: Any) -> dict[str, Any]:
     }
 
 
-def performance(
+def task_context(
     seconds: float = 20.0, report: Callable[[str], None] = lambda _: None, **data: Any
-) -> Performance:
-    """A performance that may take so many seconds."""
-    return Performance(
+) -> TaskContext:
+    """A context of a task that may take so many seconds."""
+    return TaskContext(
         event=read_triggered(event(**data)),
         source="plane",
         began=0.0,

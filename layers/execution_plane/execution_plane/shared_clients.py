@@ -1,4 +1,4 @@
-"""The parts that both functions are built from, made once per execution environment."""
+"""What both functions ask Keptn and AWS with, made once per execution environment."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from execution_plane import containers, executions
 from execution_plane.clock import Clock, SystemClock
 from execution_plane.keptn.connecting import CONNECTIONS, SettingNames, new_session
 from execution_plane.keptn.control_plane import ControlPlane
-from execution_plane.keptn.credentials import ApiToken, Together
+from execution_plane.keptn.credentials import ApiToken, CombinedCredentials
 from execution_plane.keptn.transport import Credentials, Transport
 from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.table import Ledger
@@ -36,7 +36,7 @@ CHANGES: Mapping[str, Callable[[Mapping[str, Any]], StepChange]] = {
 
 
 @dataclass(frozen=True)
-class Parts:
+class SharedClients:
     """What a handler works with."""
 
     clock: Clock
@@ -45,8 +45,8 @@ class Parts:
     notes: Notes
 
     @classmethod
-    def from_environment(cls) -> "Parts":
-        """Read the settings and build the parts. Raises InvalidSetting; no request is made yet."""
+    def from_environment(cls) -> "SharedClients":
+        """Read the settings and build the clients. Raises InvalidSetting; no request is made yet."""
         settings, clock = Settings.from_environment(), SystemClock()
         transport = Transport(
             settings.api_url,
@@ -74,7 +74,7 @@ def credentials(settings: Settings, clock: Clock, client: Callable[[str], Any]) 
 
         session = new_session(settings.ca_bundle_path)
         parts.append(BearerToken(client("secretsmanager"), settings.oauth_secret, session, clock))
-    return parts[0] if len(parts) == 1 else Together(*parts)
+    return parts[0] if len(parts) == 1 else CombinedCredentials(*parts)
 
 
 def all_steps(client: Callable[[str], Any], *, probes: bool = False) -> Steps:
