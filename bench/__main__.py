@@ -13,6 +13,7 @@ from bench import (
     burst,
     closed_runs,
     first_request,
+    first_tasks,
     idle_cycle,
     idle_minute,
     large_job_config,
@@ -35,6 +36,7 @@ BENCHMARKS: Final[dict[str, tuple[str, Callable[[], Iterator[Figure]]]]] = {
     "large_job_config": (large_job_config.TITLE, large_job_config.measure),
     "rush": (rush.TITLE, rush.measure),
     "burst": (burst.TITLE, burst.measure),
+    "first_tasks": (first_tasks.TITLE, first_tasks.measure),
     "sequence": (sequence.TITLE, sequence.measure),
 }
 

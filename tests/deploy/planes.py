@@ -25,13 +25,13 @@ def serving(shipyard: str, job_config: str) -> Iterator[KeptnServer]:
 
 
 def parameters(keptn: KeptnServer, location: str | None = None, **more: str) -> dict[str, str]:
-    """The parameters of a plane for a location, or for all events; it polls each second."""
+    """The parameters of a plane for a location, or for all events; it polls each other second."""
     match = {"MatchProperty": LOCATION, "MatchValue": location} if location else {}
     return {
         "Architecture": this_architecture(),
         "KeptnApiUrl": keptn.url,
         "EventTypes": TYPES,
-        "PollIntervalSeconds": "1",
+        "PollIntervalSeconds": "2",
         **match,
         **more,
     }

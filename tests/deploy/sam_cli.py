@@ -10,6 +10,7 @@ from cli.planefile import configuration
 from tests.deploy.emulator import Emulator
 
 SECONDS = 240
+TICK = (Path(__file__).parents[2] / "events" / "tick.json").read_text()
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,8 @@ class Stack:
         )
 
     def tick(self) -> None:
-        """Start the poller as the schedule does, but now."""
-        name = self.outputs()["PollerFunctionName"]
-        self.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
+        """Send the next tick as the schedule does, but now: the poller sets its timers."""
+        self.client("sqs").send_message(QueueUrl=self.outputs()["TimerQueueUrl"], MessageBody=TICK)
 
     @property
     def source(self) -> str:

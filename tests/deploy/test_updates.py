@@ -33,7 +33,7 @@ def test_a_task_runs_to_its_end_while_the_schedule_and_the_poller_are_changed(
 
     changes = {
         "ScheduleExpression": "cron(* * * * ? *)",
-        "PollIntervalSeconds": "2",
+        "PollIntervalSeconds": "3",
         "PollerMemoryMegabytes": "512",
     }
     stack.deploy(parameters(keptn, WorkerTimeoutSeconds="60", **changes))

@@ -88,6 +88,7 @@ class Patient:
             },
             "lambda.get_function_concurrency": {},
             "sqs.get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
+            "lambda.list_event_source_mappings": {"EventSourceMappings": [{"State": "Enabled"}]},
             "service-quotas.get_service_quota": {"Quota": {"Value": 6.0}},
         }
 
@@ -134,6 +135,7 @@ class Patient:
             "PollerLogGroupName": "/aws/lambda/plane/poller",
             "WorkerFunctionName": "Worker",
             "FailureQueueUrl": "http://queue",
+            "TimerQueueUrl": "http://timers",
         }
         aws = FakeAws({**self.answers})
         plane = Plane(aws, Stack("plane", self.status, outputs, self.parameters), self.world.aws_clock)
@@ -165,8 +167,8 @@ def test_a_plane_in_order_has_nothing_but_ticks(patient: Patient) -> None:
 
     assert all(each.startswith("✓ ") for each in found)
     assert [each[2:].partition(":")[0] for each in found] == [
-        "stack", "functions", "schedule", "polls", "ledger", "settings", "images", "machines", "secrets",
-        "Keptn", "registration", "concurrency", "failure queue", "network",
+        "stack", "functions", "schedule", "timers", "polls", "ledger", "settings", "images", "machines",
+        "secrets", "Keptn", "registration", "concurrency", "failure queue", "network",
     ]  # fmt: skip
     assert is_in_order(patient.examined())
 
@@ -584,3 +586,22 @@ def test_containers_in_a_public_subnet_need_an_address(
     }
 
     assert line(patient, "containers' network").startswith(mark)
+
+
+@pytest.mark.parametrize(
+    ("mappings", "said"),
+    [
+        ([{"State": "Enabled"}], "✓ timers: their queue leads to the poller."),
+        (
+            [{"State": "Disabled"}],
+            "✗ timers: the poller's trigger by http://timers is Disabled, so nothing is polled: enable it.",
+        ),
+        ([], "✗ timers: nothing leads from http://timers to the poller: deploy again."),
+    ],
+)
+def test_a_queue_of_timers_that_leads_nowhere_is_found(
+    patient: Patient, mappings: list[dict[str, str]], said: str
+) -> None:
+    patient.answers["lambda.list_event_source_mappings"] = {"EventSourceMappings": mappings}
+
+    assert said in patient.findings()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.world import Plane
 
 TICK = (Path(__file__).parents[2] / "events" / "tick.json").read_text()
-STEP = 0.5  # seconds, after each of which the mapping looks for messages
+STEP = 0.5  # seconds, after each of which the mapping looks for messages by default
 
 
 @dataclass
@@ -24,6 +24,8 @@ class TimerQueue:
     """A queue with message timers; has the one method of boto3's client that a tick calls."""
 
     clock: Clock
+    late: Callable[[], float] = lambda: 0.0
+    """Seconds by which it is late with a message."""
     messages: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     """When each is there to be received, and its record."""
 
@@ -38,7 +40,7 @@ class TimerQueue:
         assert 0 <= delay <= 900
         now = self.clock.now()
         record = {"body": body, "attributes": {"SentTimestamp": str(int(now * 1000))}}
-        self.messages.append((now + delay, record))
+        self.messages.append((now + delay + self.late(), record))
 
     def due(self) -> Iterator[dict[str, Any]]:
         """What is there, taken off the queue one by one as it is asked for."""
@@ -61,12 +63,15 @@ class Schedule:
         pollers: int = 2,
         sqs: Callable[[TimerQueue], Any] = lambda queue: queue,
         fatal: type[BaseException] = Exception,
+        late: Callable[[], float] = lambda: 0.0,
+        step: float = STEP,
     ) -> None:
         """`pollers` are the most that the mapping starts at once; `sqs` is what a tick has of the queue, and
         `fatal` ends an invocation besides what fails it.
         """
         self._fatal = fatal
-        self.queue = TimerQueue(plane.world.aws_clock)
+        self._step = step
+        self.queue = TimerQueue(plane.world.aws_clock, late)
         self.is_enabled = True
         self.failures: list[BaseException] = []
         self.reports: list[TickReport | None] = []
@@ -94,11 +99,12 @@ class Schedule:
         """Tick at once, and after each period, for so long; what is due at its very end is not delivered."""
         clock: SimulatedClock = self._plane.clock
         self._until = end = clock.now() + seconds
+        self._deliver()
         while clock.now() < end:
             if clock.now() >= self._next_tick:
                 self._next_tick += self._period
                 self.tick()
-            clock.advance(min(STEP, end - clock.now()))
+            clock.advance(min(self._step, end - clock.now()))
 
     def stop(self) -> None:
         """Deliver no more."""

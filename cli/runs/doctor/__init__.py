@@ -16,6 +16,7 @@ from cli.runs.doctor.stack import (
     check_schedule,
     check_settings,
     check_stack,
+    check_timers,
 )
 from cli.runs.plane import Plane
 from execution_plane.keptn.credentials import SecretUnreadable
@@ -27,6 +28,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("stack", check_stack),
     ("functions", check_functions),
     ("schedule", check_schedule),
+    ("timers", check_timers),
     ("polls", check_polls),
     ("ledger", check_ledger),
     ("settings", check_settings),

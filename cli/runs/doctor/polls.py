@@ -24,7 +24,7 @@ LONGEST_REST = 4 * 86_400.0  # seconds: a long weekend
 AHEAD = 3600.0  # seconds by which this machine's clock may be behind
 ALL_DAY = re.compile(r"cron\(\S+ (\* \* \* \? \*|\* \? \* \* \*)\)|rate\(.*")
 RATE = re.compile(r"rate\((\d+) minutes?\)")
-CAUSES = ": see schedule, functions and concurrency, and whether the schedule's role may invoke it"
+CAUSES = ": see schedule, timers, functions and concurrency, and whether the schedule's role may send timers"
 FAILED = '"ERROR" "kind"'  # only an invocation that failed logs an error with its exception's kind
 
 

@@ -47,6 +47,21 @@ def check_schedule(plane: Plane) -> Iterator[Finding]:
         yield problem("drain", f"the plane takes no new task: {way}.")
 
 
+def check_timers(plane: Plane) -> Iterator[Finding]:
+    """Whether the queue of ticks and timers leads to the poller."""
+    url, name = plane.stack.output("TimerQueueUrl"), plane.stack.output("PollerFunctionName")
+    found = ask(lambda: plane.aws.client("lambda").list_event_source_mappings(FunctionName=name))
+    states = [each["State"] for each in found["EventSourceMappings"]]
+    if "Enabled" in states:
+        yield fine("timers", "their queue leads to the poller.")
+    elif states:
+        yield problem(
+            "timers", f"the poller's trigger by {url} is {states[0]}, so nothing is polled: enable it."
+        )
+    else:
+        yield problem("timers", f"nothing leads from {url} to the poller: deploy again.")
+
+
 def check_ledger(plane: Plane) -> Iterator[Finding]:
     """Whether the table has its indexes; one that an earlier stack has left may lack the second."""
     name = plane.stack.output("LedgerTableName")

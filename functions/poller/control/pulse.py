@@ -7,7 +7,6 @@ Ticks and timers are messages of one queue, so that Lambda's mapping bounds how 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -68,7 +67,8 @@ class Pulse:
             return slot if now < slot.ends else None
         if message.get("source") != SCHEDULER or not self._queue_url:
             return Slot(now, now)
-        coming = [slot for slot in slots(sent_at, self._interval, self._period) if now < slot.ends]
+        tick = now - int(max(0.0, now - sent_at))  # so that timers are set in whole seconds, as SQS has them
+        coming = [slot for slot in slots(tick, self._interval, self._period) if now < slot.ends]
         self._set(coming[1:], now)
         return coming[0] if coming else None
 
@@ -79,7 +79,7 @@ class Pulse:
                 {
                     "Id": str(number),
                     "MessageBody": json.dumps(vars(slot)),
-                    "DelaySeconds": max(0, ceil(slot.due - now)),
+                    "DelaySeconds": round(slot.due - now),
                 }
                 for number, slot in enumerate(later[begin : begin + BATCH])
             ]
