@@ -67,7 +67,7 @@ typecheck: .venv/ready  ## Check types
 
 validate: .venv-sam/ready .venv-checkov/ready  ## Check the template
 	.venv-sam/bin/sam validate --lint
-	.venv-checkov/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
+	.venv-checkov/bin/checkov --config-file .checkov.yaml
 
 check:  ## Run all that CI runs
 	.ci/run
