@@ -18,7 +18,7 @@ GONE = {
 }
 """Parameters of earlier versions, with what stands for them. The SAM CLI leaves out what a template lacks."""
 FORM = """\
-# A plane's parameters, for `sam build`, `sam deploy` and `sam delete`; README.md lists them all.
+# A plane's parameters, for `sam build`, `sam deploy` and `sam delete`; docs/parameters.md lists them all.
 version = 0.1
 
 [default.global.parameters]

@@ -31,7 +31,7 @@ from tests.support.login import Login, serving
 from tests.support.world import SAYHELLO, SHIPYARD
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
 TOKEN = "the-secret-token"
 
 

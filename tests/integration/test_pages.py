@@ -154,6 +154,8 @@ def check_plane(words: list[str]) -> None:
     """The command is not run; it has to take the words, unless the page leaves some out."""
     commands: Any = typer.main.get_command(app)
     words = in_front(words, options_of(commands), commands.commands)
+    if words[0] in {option for each in commands.params if each.is_flag for option in each.opts}:
+        return
     while words[0].startswith("-"):
         words = words[2:]
     name, *rest = words

@@ -9,7 +9,6 @@ import pytest
 from cli.template import read_template
 from execution_plane import VERSION
 from tests.support.parameter_values import REFUSED, TAKEN
-from tools.reference import parameters
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = read_template()
@@ -70,13 +69,8 @@ def test_the_console_groups_every_parameter_once_and_shows_its_name() -> None:
     assert "ParameterLabels" not in interface
 
 
-def test_the_page_of_parameters_is_made_from_this_template() -> None:
-    """`make reference` writes it anew."""
-    assert (ROOT / "docs" / "parameters.md").read_text() == parameters()
-
-
-def test_the_operations_page_names_what_stays_of_a_deleted_stack() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text()
+def test_the_page_on_upgrades_names_what_stays_of_a_deleted_stack() -> None:
+    page = (ROOT / "docs" / "upgrade.md").read_text()
     rows = set(re.findall(r"^\| `(\w+)`.*\| `aws [^|]*` \|$", page, re.MULTILINE))
 
     assert rows == {

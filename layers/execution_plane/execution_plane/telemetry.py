@@ -1,4 +1,4 @@
-"""The one logger and the one set of metrics. Their names are an interface; docs/operations.md lists them."""
+"""The one logger and the one set of metrics. Their names are an interface; docs/logs.md and docs/metrics.md list them."""
 
 import os
 import threading

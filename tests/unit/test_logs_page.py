@@ -1,4 +1,4 @@
-"""docs/operations.md says what each error in the log means; page and code have the same words."""
+"""docs/logs.md says what each error in the log means; page and code have the same words."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "operations.md").read_text()
+PAGE = (ROOT / "docs" / "logs.md").read_text()
 
 
 def in_the_code() -> Iterator[tuple[str, str]]:
