@@ -95,7 +95,7 @@ def read(path: Path) -> PlaneFile:
     except OSError as problem:
         raise Unusable(f"{path} can't be read: {problem.strerror}.") from None
     except ValueError as problem:
-        raise Unusable(f"{path} is no TOML: {problem}. Mend it there.") from None
+        raise Unusable(f"{path} is no TOML: {problem}. Correct it there.") from None
     options: dict[str, Any] = {}
     for command in ("global", "deploy"):
         options |= _table(path, environments, "default", command, "parameters")

@@ -152,7 +152,7 @@ OauthFile = Annotated[
     typer.Option(metavar="PATH", help="File with an OAuth client, as JSON like OauthSecretArn's secret"),
 ]
 CaBundle = Annotated[
-    Path | None, typer.Option(metavar="PATH", help="PEM file with authorities to trust besides")
+    Path | None, typer.Option(metavar="PATH", help="PEM file with more authorities to trust")
 ]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="How long it is followed at most")]
 

@@ -118,7 +118,7 @@ class Demo:
         job_demo.upload(self.keptn)
         self._report({location: self._serve(location) for location in REGIONS}, job_demo.GREETINGS)
         say(
-            "\nEach plane's match kept the regions apart, and each task has exactly one started and one\n"
+            "\nEach plane's match kept the regions apart. Each task has exactly one started and one\n"
             "finished, although Lambda delivered every invocation of a worker twice."
         )
 

@@ -81,7 +81,9 @@ def choose_plane(
 @app.command("list")
 def list_runs(
     context: typer.Context,
-    closed: Annotated[bool, typer.Option("--closed", help="What ran, instead of what runs.")] = False,
+    closed: Annotated[
+        bool, typer.Option("--closed", help="Show closed runs instead of active ones.")
+    ] = False,
     since: Annotated[
         str | None, typer.Option(help="With --closed: how far back, as 30m, 24h or 7d.", show_default="24h")
     ] = None,

@@ -35,9 +35,7 @@ def refusal(run: Run) -> str:
     if run.silent:
         return "its work is done, and it is closed once Keptn no longer lists its task."
     sent = "and its finished was sent" if run.finishes else "and the next poll sends its finished"
-    return (
-        f"its outcome is known, {sent}: a second one could end the next task. What Keptn lacks is sent again."
-    )
+    return f"its outcome is known, {sent}. A second one could end the next task; a lost one is sent again."
 
 
 def end(ledger: Ledger, steps: Steps, clock: Clock, run: Run, reason: str) -> Ended:

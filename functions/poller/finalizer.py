@@ -49,7 +49,7 @@ def take_leave(deadline: Deadline, clock: Clock) -> None:
             pool=pool,
         )
         reported = finalizer.finish(deadline.earlier_by(UNREGISTER_SECONDS))
-    logger.info("the plane takes leave", runs=reported)
+    logger.info("the plane's runs are reported", runs=reported)
     shown = IntegrationSettings.from_environment()
     if shown.is_registered:
         leave(clients.control_plane, describe(shown), deadline)

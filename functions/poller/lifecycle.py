@@ -45,7 +45,9 @@ def handler(request: dict[str, Any], context: "LambdaContext") -> None:
         if request["RequestType"] == "Delete":
             finalize(Deadline.from_context(clock, context).earlier_by(ANSWER_SECONDS), clock)
     except Exception as problem:
-        logger.error("the plane could not take leave", reason=str(problem), kind=type(problem).__name__)
+        logger.error(
+            "the deleted plane could not end its work", reason=str(problem), kind=type(problem).__name__
+        )
     finally:
         answer(request)
 

@@ -258,8 +258,8 @@ def no_way_to_aws(plane: Plane) -> None:
 
 MISTAKES: list[tuple[Callable[[Plane], None], str]] = [
     (no_scheme, "KeptnApiUrl is '…': it must begin with https://"),
-    (no_such_host, "no connection (…); check KeptnApiUrl and the way there (VpcSubnetIds, …"),
-    (no_such_port, "no connection (…); check KeptnApiUrl and the way there (VpcSubnetIds, …"),
+    (no_such_host, "no connection (…); check KeptnApiUrl and the route to it (VpcSubnetIds, …"),
+    (no_such_port, "no connection (…); check KeptnApiUrl and the route to it (VpcSubnetIds, …"),
     (tls_to_a_port_without, "no TLS connection (…); does the server speak TLS there? If it does not, …"),
     (plain_text_to_a_port_with_tls, "KeptnApiUrl begins with https://"),
     (a_certificate_that_nobody_trusts, "no trusted TLS connection (…); see CaBundlePath"),

@@ -174,7 +174,7 @@ def test_cloudformation_hears_of_success_and_the_log_of_what_went_wrong(
 
     ((_, told),) = cloudformation.answers
     assert told["Status"] == "SUCCESS"
-    assert "the plane could not take leave" in caplog.text
+    assert "the deleted plane could not end its work" in caplog.text
     assert lambda_api.invoked == [NAME, NAME], "once each: it may have begun"
 
 

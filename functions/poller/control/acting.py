@@ -107,7 +107,7 @@ class Actor:
             NotStarted,
             StepsUnavailable,
         ) as problem:
-            logger.warning("put off", event_id=event_id, action=step.action.value, reason=str(problem))
+            logger.warning("postponed", event_id=event_id, action=step.action.value, reason=str(problem))
         except Exception:
             logger.exception("failed", event_id=event_id, action=step.action.value)
 

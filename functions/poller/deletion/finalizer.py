@@ -143,7 +143,7 @@ class Finalizer:
         except LostRace as lost:
             return lost.current if lost.current and _may_lack_a_finished(lost.current) else None
         except (KeptnError, LedgerUnavailable) as problem:
-            logger.warning("put off", event_id=run.event.id, reason=str(problem))
+            logger.warning("postponed", event_id=run.event.id, reason=str(problem))
         except Exception:
             logger.exception("failed", event_id=run.event.id)
             return None

@@ -147,8 +147,8 @@ def _check(variable: Variable) -> None:
     """No process can be given a variable of this kind."""
     if not variable.name or "=" in variable.name or "\0" in variable.name + variable.value:
         raise InvalidEnvironment(
-            f"the environment variable {variable.name!r} can't be set: a name must not be empty or hold =, "
-            "and neither name nor value may hold a null character"
+            f"the environment variable {variable.name!r} can't be set: its name is empty or has =, "
+            "or its name or value has a null character"
         )
 
 

@@ -226,8 +226,8 @@ class RunExecutor:
         closes it.
         """
         self._ledger.move(run, run.given_back(self._clock.now(), reason))
-        logger.warning("run given back", event_id=run.event.id, reason=reason)
-        return f"given back: {reason}"
+        logger.warning("run requeued", event_id=run.event.id, reason=reason)
+        return f"requeued: {reason}"
 
     def _put_back(self, run: Run, reason: str) -> str:
         """The step's end is still to be handled: the poller has it taken up again or closes the run."""

@@ -1,4 +1,4 @@
-"""The one logger and the one set of metrics. Their names are an interface; docs/logs.md and docs/metrics.md list them."""
+"""The one logger and the one set of metrics. Names are an interface: see docs/logs.md and docs/metrics.md."""
 
 import os
 import threading

@@ -99,7 +99,7 @@ def connection_failure(problem: Exception, url: str, names: SettingNames) -> Con
     if isinstance(reason, ConnectTimeoutError):  # a NewConnectionError is one
         network = ", ".join(filter(None, (names.network, names.proxy)))
         return ConnectionFailure(
-            f"no connection ({_cause(reason)})", f"check {names.url} and the way there ({network})"
+            f"no connection ({_cause(reason)})", f"check {names.url} and the route to it ({network})"
         )
     is_no_http = isinstance(reason, ProtocolError) and any(isinstance(x, BadStatusLine) for x in reason.args)
     hint = is_no_http and url.startswith("http:")

@@ -95,7 +95,7 @@ def read_secret(client: "SecretsManagerClient", parameter: str, secret_id: str) 
     except ClientError as problem:
         code = problem.response["Error"]["Code"]
         raise SecretUnreadable(
-            f"{parameter}: the secret {secret_id} can't be read ({code}): check that it exists in this "
+            f"{parameter}: the secret {secret_id} can't be read ({code}). Check that it exists in this "
             "region, that it has a value, and that its key's policy lets the functions decrypt it."
         ) from None
     except BotoCoreError as problem:
