@@ -16,19 +16,20 @@ from itertools import count
 from queue import SimpleQueue
 from typing import Any, cast
 
-from control.controller import Controller
-from control.dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.events import Outcome, finished, read_triggered, started
-from execution_plane.keptn.subscriptions import EventMatch, FixedSubscriptions, Subscription
+from execution_plane.keptn.subscriptions import FixedSubscriptions, Subscription
 from execution_plane.keptn.transport import Transport
 from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.table import Ledger
+from execution_plane.settings import PollerSettings
+from execution_plane.shared_clients import SharedClients
 from execution_plane.steps import Steps
 from jobs.model import Rules
+from poller import assemble
 from runs.actions import ActionPerformer
 from runs.executor import RunExecutor
 from runs.job_config_lookup import AT_ONCE, LEVELS, KeptnLookup
@@ -120,22 +121,15 @@ def serve_as_plane() -> None:
     """One poller, slot after slot."""
     ledger = cast("Ledger", OneAtATime(MemoryLedger()))
     job_configs = cast("JobConfigs", OneAtATime(MemoryJobConfigs()))
-    queue: Any = Lambda(ledger, job_configs)
     control_plane = client()
-    poller = Controller(
-        control_plane=control_plane,
-        ledger=ledger,
-        replies=Replies(control_plane, ledger, CLOCK, patient=False),
-        dispatcher=Dispatcher(lambda: queue, "worker"),
-        failures=FailureQueue(lambda: cast("Any", None), None),
-        steps=Steps({}),
-        subscriptions=FixedSubscriptions((Subscription(EVENT_TYPE),)),
-        errors=ErrorLog(control_plane),
-        match=EventMatch(None),
-        source=SOURCE,
-        run_deadline=3600.0,
-        draining=False,
-        clock=CLOCK,
+    settings = PollerSettings.from_environment(
+        {"EVENT_TYPES": EVENT_TYPE, "WORKER_FUNCTION_NAME": "worker", "PLANE_SOURCE": SOURCE}
+    )
+    clients = SharedClients(CLOCK, control_plane, ledger, cast("Any", None))
+    subscriptions = FixedSubscriptions((Subscription(EVENT_TYPE),))
+    queue: Any = Lambda(ledger, job_configs)
+    poller = assemble(
+        settings, clients, {"lambda": queue}.__getitem__, subscriptions, ErrorLog(control_plane)
     )
     begun = CLOCK.monotonic()
     for slot in count(1):

@@ -1,6 +1,7 @@
 """One poll, on a busy plane as many as its slot has time for; then say what was done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,12 @@ from control.controller import Controller, TickReport
 from control.dispatch import Dispatcher, FailureQueue
 from control.integration import RegisteredPlane, describe
 from control.kept_subscriptions import KeptSubscriptions
+from control.looks import Looks
+from control.ports import Ports
 from control.pulse import Pulse
 from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.error_log import ErrorLog
-from execution_plane.keptn.subscriptions import (
-    EventMatch,
-    FixedSubscriptions,
-    SubscriptionSource,
-    from_settings,
-)
+from execution_plane.keptn.subscriptions import FixedSubscriptions, SubscriptionSource, from_settings
 from execution_plane.ledger.replies import Replies
 from execution_plane.settings import IntegrationSettings, PollerSettings
 from execution_plane.shared_clients import SharedClients, all_steps, aws_client
@@ -26,6 +24,8 @@ from execution_plane.telemetry import invocation, logger, metrics
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+SIDE_BY_SIDE = 32  # requests at a time
 
 
 @logger.inject_lambda_context
@@ -76,22 +76,36 @@ def build() -> tuple[PollerSettings, Clock, Pulse, Controller]:
         period=settings.schedule_period,
         clock=clients.clock,
     )
-    controller = Controller(
+    subscriptions = _subscriptions(settings, clients, errors)
+    return settings, clients.clock, pulse, assemble(settings, clients, aws_client, subscriptions, errors)
+
+
+def assemble(
+    settings: PollerSettings,
+    clients: SharedClients,
+    client: Callable[[str], Any],
+    subscriptions: SubscriptionSource,
+    errors: ErrorLog,
+    pool: Executor | None = None,
+) -> Controller:
+    """The controller of one plane, as its function, benchmarks and tests have it.
+
+    `client` makes a boto3 client by a service's name, when it is first wanted.
+    """
+    ports = Ports(
         control_plane=clients.control_plane,
+        looks=Looks(clients.control_plane),
         ledger=clients.ledger,
         replies=Replies(clients.control_plane, clients.ledger, clients.clock, patient=False),
-        dispatcher=Dispatcher(partial(aws_client, "lambda"), settings.worker_function),
-        failures=FailureQueue(partial(aws_client, "sqs"), settings.failure_queue_url),
-        steps=all_steps(aws_client, probes=True),
-        subscriptions=_subscriptions(settings, clients, errors),
+        dispatcher=Dispatcher(partial(client, "lambda"), settings.worker_function),
+        failures=FailureQueue(partial(client, "sqs"), settings.failure_queue_url),
+        steps=all_steps(client, probes=True),
+        subscriptions=subscriptions,
         errors=errors,
-        match=EventMatch(settings.match),
-        source=settings.source,
-        run_deadline=settings.run_deadline,
-        draining=settings.drain,
         clock=clients.clock,
+        pool=pool or ThreadPoolExecutor(SIDE_BY_SIDE),
     )
-    return settings, clients.clock, pulse, controller
+    return Controller(ports, settings)
 
 
 def _subscriptions(settings: PollerSettings, clients: SharedClients, errors: ErrorLog) -> SubscriptionSource:

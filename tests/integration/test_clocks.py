@@ -101,7 +101,7 @@ def test_a_started_that_the_poller_sends_comes_before_keptns_own_timeout(ahead: 
 def test_a_task_has_the_time_that_is_left_until_its_runs_deadline(
     world: World, new_plane: PlaneMaker, waited: float, left: float
 ) -> None:
-    plane = new_plane(run_deadline=300.0)
+    plane = new_plane(run_deadline=300)
     functions = use_job_config(plane, FUNCTION)
     world.trigger()
     plane.cycle()
@@ -113,7 +113,7 @@ def test_a_task_has_the_time_that_is_left_until_its_runs_deadline(
 
 
 def test_a_run_that_no_worker_takes_ends_at_its_deadline(world: World, new_plane: PlaneMaker) -> None:
-    plane = new_plane(run_deadline=3600.0)
+    plane = new_plane(run_deadline=3600)
     task = world.trigger()
     for _ in range(361):
         plane.cycle()

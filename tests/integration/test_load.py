@@ -10,21 +10,22 @@ from typing import Any, cast
 import pytest
 
 from control.controller import Controller
-from control.dispatch import Dispatcher, FailureQueue
 from execution_plane.clock import Deadline, SystemClock
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
-from execution_plane.keptn.subscriptions import EventMatch, FixedSubscriptions, Subscription
+from execution_plane.keptn.subscriptions import FixedSubscriptions, Subscription
 from execution_plane.keptn.transport import Transport
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run, State
 from execution_plane.ledger.table import Ledger
+from execution_plane.shared_clients import SharedClients
 from execution_plane.steps import Steps
 from local.keptn.faults import Delay
 from local.keptn.server import KeptnServer
+from poller import assemble
 from runs.executor import RunExecutor
 from tests.support.memory_ledger import MemoryLedger
-from tests.support.world import SAYHELLO, SHIPYARD, Tasks, Token, accepted
+from tests.support.world import SAYHELLO, SHIPYARD, Tasks, Token, accepted, poller_settings
 
 TASKS = 500
 SERVICES = tuple(f"service-{number}" for number in range(TASKS))
@@ -79,20 +80,11 @@ class Fleet:
 
     def _poller(self) -> Controller:
         client = self._client()
-        return Controller(
-            control_plane=client,
-            ledger=self._ledger,
-            replies=Replies(client, self._ledger, CLOCK, patient=False),
-            dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
-            failures=FailureQueue(lambda: None, None),  # type: ignore[arg-type, return-value]
-            steps=Steps({}),
-            subscriptions=FixedSubscriptions((Subscription(SAYHELLO),)),
-            errors=ErrorLog(client),
-            match=EventMatch(None),
-            source="keptn-lambda-executor/1/eu-west-1/x",
-            run_deadline=3600.0,
-            draining=False,
-            clock=CLOCK,
+        settings = poller_settings("keptn-lambda-executor/1/eu-west-1/x")
+        clients = SharedClients(CLOCK, client, self._ledger, cast("Any", None))
+        subscriptions = FixedSubscriptions((Subscription(SAYHELLO),))
+        return assemble(
+            settings, clients, {"lambda": self.queue}.__getitem__, subscriptions, ErrorLog(client)
         )
 
     def _poll(self, poller: Controller) -> None:

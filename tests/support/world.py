@@ -7,39 +7,34 @@ invoked when, twice, late or never.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
 from control.controller import Controller, TickReport
-from control.dispatch import Dispatcher, FailureQueue
 from control.integration import RegisteredPlane
 from control.kept_subscriptions import KeptSubscriptions
 from execution_plane.clock import Deadline
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.events import Outcome, TriggeredEvent
-from execution_plane.keptn.subscriptions import (
-    EventMatch,
-    FixedSubscriptions,
-    Subscription,
-    SubscriptionSource,
-)
+from execution_plane.keptn.subscriptions import FixedSubscriptions, Subscription, SubscriptionSource
 from execution_plane.keptn.transport import Credentials, Transport
 from execution_plane.keptn.uniform import Integration
 from execution_plane.ledger.notes import Notes
 from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run
 from execution_plane.ledger.table import Ledger
-from execution_plane.settings import Match
-from execution_plane.shared_clients import all_steps
+from execution_plane.settings import Match, PollerSettings
+from execution_plane.shared_clients import SharedClients, all_steps
 from execution_plane.steps import Steps
 from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
+from poller import assemble
 from runs.executor import RunExecutor
 from runs.work import Find, Resumption, TaskContext, Work, WorkFinder
 from tests.support.clock import Inline, SimulatedClock, SkewedClock
@@ -81,6 +76,12 @@ class Token:
 
     def renew(self) -> None:
         pass
+
+
+def poller_settings(source: str, **more: Any) -> PollerSettings:
+    """The poller's settings, with what a test wants to be other than by default."""
+    environment = {"EVENT_TYPES": SAYHELLO, "WORKER_FUNCTION_NAME": "worker", "PLANE_SOURCE": source}
+    return replace(PollerSettings.from_environment(environment), **more)
 
 
 def accepted() -> dict[str, Any]:
@@ -150,7 +151,7 @@ class Plane:
         subscriptions: Sequence[Subscription] | None = None,
         integration: Integration | None = None,
         is_steered: bool = True,
-        run_deadline: float = 3600.0,
+        run_deadline: int = 3600,
         pool: Executor | None = None,
         patient: bool = True,
         ecs: Any = None,
@@ -163,12 +164,13 @@ class Plane:
         self.tasks = Tasks()
         self.ledger = ledger
         self.pool = pool or Inline()
-        self._settings: dict[str, Any] = {
-            "match": EventMatch(match),
-            "source": source,
-            "run_deadline": run_deadline,
-            "draining": draining,
-        }
+        self._settings = poller_settings(
+            source,
+            match=match,
+            run_deadline=run_deadline,
+            drain=draining,
+            failure_queue_url=failure_queue_url,
+        )
         self.ecs: Any = ecs or FakeEcs(world.aws_clock)
         self.sfn: Any = sfn or FakeStepFunctions(world.aws_clock)
         self.logs: Any = FakeLogs()
@@ -177,7 +179,7 @@ class Plane:
         self._subscriptions = subscriptions
         self._integration = integration
         self._is_steered = is_steered
-        self._sqs, self._failure_queue_url = sqs, failure_queue_url
+        self.sqs = sqs
         self.work_finder: WorkFinder = work_finder or self.tasks
         self._patient = patient
         self.poller = self.new_poller()
@@ -186,31 +188,26 @@ class Plane:
         """A poller as in a new execution environment."""
         control_plane = self.world.client()
         errors = ErrorLog(control_plane)
-        return Controller(
-            control_plane=control_plane,
-            ledger=self.ledger,
-            replies=Replies(control_plane, self.ledger, self.world.aws_clock, patient=False),
-            dispatcher=Dispatcher(lambda: self.queue, "worker"),  # type: ignore[arg-type, return-value]
-            failures=FailureQueue(lambda: self._sqs, self._failure_queue_url),
-            steps=self.probing_steps(),
-            subscriptions=self._subscription_source(control_plane, errors),
-            errors=errors,
-            clock=self.world.aws_clock,
-            pool=self.pool,
-            **self._settings,
-        )
+        clients = SharedClients(self.world.aws_clock, control_plane, self.ledger, cast("Any", None))
+        subscriptions = self._subscription_source(control_plane, errors)
+        return assemble(self._settings, clients, self._client, subscriptions, errors, self.pool)
 
     def probing_steps(self) -> Steps:
         """The same as a poller finds them, which asks again and again."""
-        return all_steps(lambda service: {"ecs": self.ecs, "stepfunctions": self.sfn}[service], probes=True)
+        return all_steps(self._client, probes=True)
 
     def steps(self) -> Steps:
         """The steps of its runs, as an execution environment finds them."""
-        return all_steps(lambda service: {"ecs": self.ecs, "stepfunctions": self.sfn}[service])
+        return all_steps(self._client)
+
+    def _client(self, service: str) -> Any:
+        """What stands for boto3's client of a service."""
+        clients = {"lambda": self.queue, "sqs": self.sqs, "ecs": self.ecs, "stepfunctions": self.sfn}
+        return clients[service]
 
     def drain(self) -> None:
         """Deploy the plane anew, with the parameter Drain."""
-        self._settings["draining"] = True
+        self._settings = replace(self._settings, drain=True)
         self.poller = self.new_poller()
 
     def _subscription_source(self, control_plane: ControlPlane, errors: ErrorLog) -> SubscriptionSource:

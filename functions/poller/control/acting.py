@@ -1,11 +1,9 @@
 """Carrying out the plan, step by step: with looks first where Keptn must say more, and conditional writes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 
 from control.dispatch import DispatchFailed
 from control.health import count_closed
-from control.looks import Looks
 from control.plan import (
     ABSENT_FORGOTTEN,
     PATIENCE,
@@ -17,16 +15,17 @@ from control.plan import (
     is_absent_for_good,
     prove,
 )
+from control.ports import Ports
 from control.waiting import WaitingRuns
-from execution_plane.clock import Clock, Deadline
-from execution_plane.keptn.control_plane import ControlPlane, LookUnsupported
-from execution_plane.keptn.error_log import ErrorLog
+from execution_plane.clock import Deadline
+from execution_plane.keptn.control_plane import LookUnsupported
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.keptn.transport import KeptnError
 from execution_plane.keptn.uniform import LogEntry
-from execution_plane.ledger.replies import NotStarted, Replies
+from execution_plane.ledger.replies import NotStarted
 from execution_plane.ledger.runs import Run, State
-from execution_plane.ledger.table import Ledger, LedgerUnavailable, LostRace
+from execution_plane.ledger.table import LedgerUnavailable, LostRace
+from execution_plane.settings import PollerSettings
 from execution_plane.steps import StepsUnavailable
 from execution_plane.telemetry import Count, count, logger
 
@@ -40,35 +39,12 @@ NOT_COUNTED = (
 class Actor:
     """Does what the plan says."""
 
-    def __init__(
-        self,
-        *,
-        control_plane: ControlPlane,
-        looks: Looks,
-        ledger: Ledger,
-        replies: Replies,
-        waiting: WaitingRuns,
-        dispatch: Callable[[Run], None],
-        errors: ErrorLog,
-        source: str,
-        run_deadline: float,
-        draining: bool,
-        clock: Clock,
-        pool: Executor,
-    ) -> None:
+    def __init__(self, ports: Ports, settings: PollerSettings, dispatch: Callable[[Run], None]) -> None:
         """`dispatch` invokes a worker for a run; raises DispatchFailed. A draining plane claims nothing."""
-        self._control_plane = control_plane
-        self._looks = looks
-        self._ledger = ledger
-        self._replies = replies
-        self._waiting = waiting
+        self._ports = ports
+        self._settings = settings
+        self._waiting = WaitingRuns(ports, dispatch)
         self._dispatch = dispatch
-        self._errors = errors
-        self._source = source
-        self._run_deadline = run_deadline
-        self._draining = draining
-        self._clock = clock
-        self._pool = pool
         self._acts: Mapping[Action, Callable[[Step, Deadline], None]] = {
             Action.CLAIM: self._claim,
             Action.ADOPT: self._adopt,
@@ -88,7 +64,7 @@ class Actor:
 
     def act(self, steps: Sequence[Step], end: Deadline) -> None:
         """Carry out all steps, side by side; nothing is begun close to `end`. Never raises."""
-        list(self._pool.map(lambda step: self._carry_out(step, end), steps))
+        list(self._ports.pool.map(lambda step: self._carry_out(step, end), steps))
 
     def _carry_out(self, step: Step, end: Deadline) -> None:
         """Do one thing; whatever goes wrong with it concerns nothing else of the cycle."""
@@ -113,18 +89,18 @@ class Actor:
 
     def _claim(self, step: Step, _: Deadline) -> None:
         ref = _event_of(step)
-        if self._draining:
-            self._reopen(self._ledger.get(ref.id))
+        if self._settings.drain:
+            self._reopen(self._ports.ledger.get(ref.id))
             return
-        now = self._clock.now()
-        run = self._create(Run.claimed(ref, self._source, now, now + self._run_deadline))
+        now = self._ports.clock.now()
+        run = self._create(Run.claimed(ref, self._settings.source, now, now + self._settings.run_deadline))
         count(Count.RUNS_CLAIMED)
         self._dispatch(run)
 
     def _adopt(self, step: Step, _: Deadline) -> None:
         ref, look = _event_of(step), step.look
         assert look is not None
-        adopted = self._create(Run.adopted(ref, self._source, self._clock.now(), look))
+        adopted = self._create(Run.adopted(ref, self._settings.source, self._ports.clock.now(), look))
         self._note(ref, adopted.outcome)
         count(Count.RUNS_ADOPTED)
         logger.error(
@@ -133,7 +109,7 @@ class Actor:
 
     def _create(self, run: Run) -> Run:
         try:
-            return self._ledger.create(run)
+            return self._ports.ledger.create(run)
         except LostRace as lost:
             self._reopen(lost.current)
             raise
@@ -142,26 +118,26 @@ class Actor:
         """Make a run active again, if it was closed: its event is open after all."""
         if run is None or run.state is not State.CLOSED:
             return
-        self._ledger.move(run, run.reopened(self._clock.now()))
+        self._ports.ledger.move(run, run.reopened(self._ports.clock.now()))
         logger.warning("an event whose run was closed is open again", event_id=run.event.id)
 
     def _dispatch_again(self, step: Step, _: Deadline) -> None:
         run = _run_of(step)
-        self._dispatch(self._ledger.move(run, run.dispatched_again(self._clock.now())))
+        self._dispatch(self._ports.ledger.move(run, run.dispatched_again(self._ports.clock.now())))
 
     def _note(self, ref: EventRef, outcome: Outcome | None) -> None:
         """Tell the Bridge's error log how a task ended that no worker has ended."""
         if outcome:
-            self._errors.note(LogEntry.of(ref, outcome.message))
+            self._ports.errors.note(LogEntry.of(ref, outcome.message))
 
     def _send_started(self, step: Step, end: Deadline) -> None:
-        run = self._replies.start(_run_of(step), end)
+        run = self._ports.replies.start(_run_of(step), end)
         if not run.start_uncertain:
-            self._ledger.move(run, run.start_answered())
+            self._ports.ledger.move(run, run.start_answered())
 
     def _take_back(self, step: Step, _: Deadline) -> None:
         run = _run_of(step)
-        self._ledger.move(run, run.taken_back(self._clock.now()))
+        self._ports.ledger.move(run, run.taken_back(self._ports.clock.now()))
         logger.warning(
             "the worker was lost before the task began", event_id=run.event.id, attempt=run.attempt
         )
@@ -175,33 +151,33 @@ class Actor:
 
     def _end(self, run: Run, outcome: Outcome, end: Deadline) -> None:
         self._waiting.leave(run)
-        ended = run.completed_silently() if run.silent else run.completed(outcome, self._clock.now())
-        run = self._ledger.move(run, ended)
+        ended = run.completed_silently() if run.silent else run.completed(outcome, self._ports.clock.now())
+        run = self._ports.ledger.move(run, ended)
         count(Count.RUNS_ABANDONED)
         logger.error("run abandoned", event_id=run.event.id, reason=outcome.message)
         self._note(run.event, outcome)
         if not run.silent:
-            self._replies.finish(run, end)
+            self._ports.replies.finish(run, end)
 
     def _report(self, step: Step, end: Deadline) -> None:
         run = _run_of(step)
-        self._replies.finish(self._ledger.move(run, run.reporting(self._clock.now())), end)
+        self._ports.replies.finish(self._ports.ledger.move(run, run.reporting(self._ports.clock.now())), end)
 
     def _repair(self, step: Step, end: Deadline) -> None:
         run = _run_of(step)
         try:
-            look = self._looks.look(run.event, run.source)
+            look = self._ports.looks.look(run.event, run.source)
         except LookUnsupported:
             self._report_without_look(run, end)
             return
-        now = self._clock.now()
+        now = self._ports.clock.now()
         decision = decide_repair(run, look)
         if decision is Repair.CLOSE:
             self._close(run)
         elif decision is Repair.LOOK_AGAIN and look:
-            self._ledger.move(run, run.looked_first(look, now))
+            self._ports.ledger.move(run, run.looked_first(look, now))
         elif decision is Repair.COMPLETE:
-            self._ledger.move(run, run.complete_as_counted(now))
+            self._ports.ledger.move(run, run.complete_as_counted(now))
             logger.info(
                 "Keptn has all our replies; other executors keep the task open", event_id=run.event.id
             )
@@ -212,33 +188,35 @@ class Actor:
                 logger.error(
                     "Keptn still does not count our replies", event_id=run.event.id, counted=run.looked
                 )
-            self._replies.repair(run, look, end)
+            self._ports.replies.repair(run, look, end)
             if run.repairs == PATIENCE:
-                self._errors.note(LogEntry.of(run.event, NOT_COUNTED))
+                self._ports.errors.note(LogEntry.of(run.event, NOT_COUNTED))
 
     def _report_without_look(self, run: Run, end: Deadline) -> None:
         """Send a finished again whose sender was lost: its being open is all the evidence there is."""
         if run.state is State.DONE and run.reported_at is None:
-            self._replies.finish(self._ledger.move(run, run.reporting(self._clock.now())), end)
+            self._ports.replies.finish(
+                self._ports.ledger.move(run, run.reporting(self._ports.clock.now())), end
+            )
 
     def _prove(self, step: Step, _: Deadline) -> None:
         run = _run_of(step)
         try:
-            proof = prove(self._looks.look(run.event, run.source))
+            proof = prove(self._ports.looks.look(run.event, run.source))
         except LookUnsupported:
             proof = Proof.ASK
-        if proof is Proof.ASK and self._control_plane.fetch_event(run.event) is None:
-            now = self._clock.now()
+        if proof is Proof.ASK and self._ports.control_plane.fetch_event(run.event) is None:
+            now = self._ports.clock.now()
             if is_absent_for_good(run, now):
                 proof = Proof.GONE
             elif run.absent_at is None or now > run.absent_at + ABSENT_FORGOTTEN:
-                self._ledger.move(run, run.absent_first(now))
+                self._ports.ledger.move(run, run.absent_first(now))
         if proof is Proof.GONE:
             self._close(run)
 
     def _forget_absence(self, step: Step, _: Deadline) -> None:
         run = _run_of(step)
-        self._ledger.move(run, run.present_again())
+        self._ports.ledger.move(run, run.present_again())
 
     def _close(self, run: Run) -> None:
         """The event is gone.
@@ -250,7 +228,7 @@ class Actor:
             if cancelled is None:
                 return
             run = cancelled
-        closed = self._ledger.move(run, run.closed(self._clock.now()))
+        closed = self._ports.ledger.move(run, run.closed(self._ports.clock.now()))
         count_closed(closed)
 
 

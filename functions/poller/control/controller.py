@@ -5,33 +5,24 @@ Keptn's list and the ledger still differ.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from control.acting import RESERVE, Actor
-from control.dispatch import Dispatcher, DispatchRefused, FailureQueue
+from control.dispatch import DispatchRefused
 from control.health import TickHealth
-from control.looks import Looks
 from control.observing import Observation, Observer
 from control.plan import plan
-from control.probes import TaskProbes
-from control.waiting import WaitingRuns
-from execution_plane.clock import Clock, Deadline
-from execution_plane.keptn.control_plane import ControlPlane
-from execution_plane.keptn.error_log import ErrorLog
-from execution_plane.keptn.subscriptions import EventMatch, SubscriptionSource
+from control.ports import Ports
+from execution_plane.clock import Deadline
 from execution_plane.keptn.uniform import LogEntry
-from execution_plane.ledger.replies import Replies
 from execution_plane.ledger.runs import Run
-from execution_plane.ledger.table import Ledger
-from execution_plane.steps import Steps
+from execution_plane.settings import PollerSettings
 from execution_plane.telemetry import logger
 
 if TYPE_CHECKING:
     from execution_plane.keptn.subscriptions import Subscription
 
-SIDE_BY_SIDE = 32  # requests at a time
 MOST_VALUES = 10  # of events left to others that a tick's report shows
 BUSY_FOR = 30.0  # seconds for which a plane on which something moved is asked for more as often as it may be
 SLOWEST = 10.0  # seconds between two cycles of a busy plane while Keptn is in trouble
@@ -79,60 +70,13 @@ class Controller:
     It keeps nothing that matters between cycles: several of it may run at once.
     """
 
-    def __init__(
-        self,
-        *,
-        control_plane: ControlPlane,
-        ledger: Ledger,
-        replies: Replies,
-        dispatcher: Dispatcher,
-        failures: FailureQueue,
-        steps: Steps,
-        subscriptions: SubscriptionSource,
-        errors: ErrorLog,
-        match: EventMatch,
-        source: str,
-        run_deadline: float,
-        draining: bool,
-        clock: Clock,
-        pool: Executor | None = None,
-    ) -> None:
-        pool = pool or ThreadPoolExecutor(SIDE_BY_SIDE)
-        looks = Looks(control_plane)
-        probes = TaskProbes(control_plane=control_plane, looks=looks, source=source, clock=clock, pool=pool)
-        waiting = WaitingRuns(ledger=ledger, steps=steps, dispatch=self._dispatch, clock=clock)
-        self._observer = Observer(
-            control_plane=control_plane,
-            looks=looks,
-            probes=probes,
-            failures=failures,
-            waiting=waiting,
-            errors=errors,
-            match=match,
-            clock=clock,
-            pool=pool,
-        )
-        self._actor = Actor(
-            control_plane=control_plane,
-            looks=looks,
-            ledger=ledger,
-            replies=replies,
-            waiting=waiting,
-            dispatch=self._dispatch,
-            errors=errors,
-            source=source,
-            run_deadline=run_deadline,
-            draining=draining,
-            clock=clock,
-            pool=pool,
-        )
-        self._ledger = ledger
-        self._dispatcher = dispatcher
-        self._subscriptions = subscriptions
+    def __init__(self, ports: Ports, settings: PollerSettings) -> None:
+        self._ports = ports
+        self._observer = Observer(ports, settings)
+        self._actor = Actor(ports, settings, self._dispatch)
         self._current: Sequence[Subscription] | None = None
-        self._draining = draining
-        self._errors = errors
-        self._clock = clock
+        self._draining = settings.drain
+        self._clock = ports.clock
         self._health = TickHealth()
 
     def cycle_until(self, slot: Deadline, busy: float, end: Deadline) -> TickReport:
@@ -160,20 +104,20 @@ class Controller:
 
     def cycle(self, end: Deadline, report: TickReport, *, is_first: bool = True) -> _Cycle:
         """Observe, plan and act once; a slot's first cycle has the heartbeat. Raises LedgerUnavailable."""
-        active = self._ledger.active()
+        active = self._ports.ledger.active()
         if is_first:
-            self._current = self._subscriptions.current()
+            self._current = self._ports.subscriptions.current()
         seen = self._observer.observe(active, self._current or ())
         self._health.note(seen, active)
         steps = plan(seen.observed, active, seen.at)
         self._actor.act(steps, end)
-        self._errors.send(self._subscriptions.integration_id, end.earlier_by(RESERVE))
+        self._ports.errors.send(self._ports.subscriptions.integration_id, end.earlier_by(RESERVE))
         failures = list(seen.failures)
         is_known = self._current is not None
         if not is_known:
             failures.append(
                 "no task is taken until Keptn says which subscriptions this plane has, as "
-                f"Subscriptions=bridge wants it: {self._subscriptions.trouble}"
+                f"Subscriptions=bridge wants it: {self._ports.subscriptions.trouble}"
             )
         report.cycles += 1
         report.polls += seen.polls + (not is_known)
@@ -198,7 +142,7 @@ class Controller:
     def _dispatch(self, run: Run) -> None:
         taken_by = next((each.id for each in self._current or () if each.takes(run.event)), "")
         try:
-            self._dispatcher.dispatch(run, self._subscriptions.integration_id, taken_by)
+            self._ports.dispatcher.dispatch(run, self._ports.subscriptions.integration_id, taken_by)
         except DispatchRefused as refusal:
             self._note_refusal(run, str(refusal))
             raise
@@ -208,6 +152,6 @@ class Controller:
 
         After some such refusals, the plan ends the run.
         """
-        self._ledger.move(run, run.not_dispatched(reason))
+        self._ports.ledger.move(run, run.not_dispatched(reason))
         logger.error("no worker can be invoked", event_id=run.event.id, reason=reason)
-        self._errors.note(LogEntry.of(run.event, reason))
+        self._ports.errors.note(LogEntry.of(run.event, reason))

@@ -1,22 +1,19 @@
 """One cycle's observations: what Keptn lists, what AWS gave up on, and how steps fare."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
-from control.dispatch import FailureQueue, Failures
-from control.looks import Looks
+from control.dispatch import Failures
 from control.plan import Observed, Seen
+from control.ports import Ports
 from control.probes import TaskProbes
-from control.waiting import WaitingRuns
-from execution_plane.clock import Clock
-from execution_plane.keptn.control_plane import ControlPlane, Listing
-from execution_plane.keptn.error_log import ErrorLog
+from execution_plane.keptn.control_plane import Listing
 from execution_plane.keptn.events import EventRef, RefusedEvent, read_triggered
 from execution_plane.keptn.subscriptions import EventMatch, Query, Subscription, queries
 from execution_plane.keptn.transport import KeptnError
 from execution_plane.keptn.uniform import LogEntry
 from execution_plane.ledger.runs import MOST_ATTEMPTS, Run, State
+from execution_plane.settings import PollerSettings
 from execution_plane.telemetry import Count, count, logger
 
 # Seconds for which a run is here, and since the last time, before the failure queue is worth reading: a busy
@@ -64,28 +61,10 @@ class _Listed:
 class Observer:
     """Observes Keptn, the failure queue and steps; it changes nothing but the failure queue."""
 
-    def __init__(
-        self,
-        *,
-        control_plane: ControlPlane,
-        looks: Looks,
-        probes: TaskProbes,
-        failures: FailureQueue,
-        waiting: WaitingRuns,
-        errors: ErrorLog,
-        match: EventMatch,
-        clock: Clock,
-        pool: Executor,
-    ) -> None:
-        self._control_plane = control_plane
-        self._looks = looks
-        self._probes = probes
-        self._failures = failures
-        self._waiting = waiting
-        self._errors = errors
-        self._match = match
-        self._clock = clock
-        self._pool = pool
+    def __init__(self, ports: Ports, settings: PollerSettings) -> None:
+        self._ports = ports
+        self._probes = TaskProbes(ports, settings.source)
+        self._match = EventMatch(settings.match)
         self._seen_before: frozenset[str] = frozenset()
         self._refused: set[str] = set()
         self._failures_read_at: float | None = None
@@ -98,11 +77,11 @@ class Observer:
         def keep(raw: object) -> _Listed:
             return self._kept(raw, known, subscriptions)
 
-        begun = self._clock.monotonic()
+        begun = self._ports.clock.monotonic()
         # The first goes ahead of the others: Keptn lets an address log in but twice at once.
         answers = [self._list(query, keep) for query in asked[:1]]
-        answers += self._pool.map(lambda query: self._list(query, keep), asked[1:])
-        now, seconds = self._clock.now(), self._clock.monotonic() - begun
+        answers += self._ports.pool.map(lambda query: self._list(query, keep), asked[1:])
+        now, seconds = self._ports.clock.now(), self._ports.clock.monotonic() - begun
         listed = [
             (query, answer)
             for query, answer in zip(asked, answers, strict=True)
@@ -132,7 +111,7 @@ class Observer:
     def _list(self, query: Query, keep: Callable[[object], _Listed]) -> Listing | str:
         """The open events of one type, or why there is no telling."""
         try:
-            return self._control_plane.open_events(query.event_type, query.filters, keep)
+            return self._ports.control_plane.open_events(query.event_type, query.filters, keep)
         except KeptnError as problem:
             count(Count.POLLS_FAILED)
             logger.warning("open events can't be listed", reason=str(problem))
@@ -152,7 +131,7 @@ class Observer:
             if each.ref and self._has_settled(each.ref, listing)
         }
         # Kept only where no look answers: ids that outlive a listing keep the memory between them in use.
-        self._seen_before = frozenset() if self._looks.are_supported else frozenset(found)
+        self._seen_before = frozenset() if self._ports.looks.are_supported else frozenset(found)
 
         def seen(run: Run) -> Seen:
             if run.event.id in found:
@@ -160,16 +139,16 @@ class Observer:
             return Seen.ABSENT if any(query.covers(run.event) for query, _ in listed) else Seen.UNKNOWN
 
         failures = self._failed(active, now)
-        return Observed(seen, events, failures.latest, failures.known, self._waiting.observe(active))
+        return Observed(seen, events, failures.latest, failures.known, self._ports.steps.observe(active, now))
 
     def _failed(self, active: Sequence[Run], now: float) -> Failures:
         """The worker's invocations that failed; the queue is read no more often than it is worth."""
-        read_at, at = self._failures_read_at, self._clock.monotonic()
+        read_at, at = self._failures_read_at, self._ports.clock.monotonic()
         is_due = read_at is None or at >= read_at + FAILURES_EVERY
         if not is_due or not any(_is_awaited(run, now) for run in active):
-            return self._failures.known()
+            return self._ports.failures.known()
         self._failures_read_at = at
-        return self._failures.receive()
+        return self._ports.failures.receive()
 
     def _kept(self, raw: object, known: Container[str], subscriptions: Sequence[Subscription]) -> _Listed:
         """What is kept of a listed event; one that has no run and can't be handled is logged once."""
@@ -185,7 +164,9 @@ class Observer:
                 self._refused.add(key)
                 count(Count.EVENTS_REFUSED)
                 logger.error("an open event can't be handled", event_id=refused.event_id, reason=str(refused))
-                self._errors.note(LogEntry.of_unreadable(raw, f"The event can't be handled: {refused}."))
+                self._ports.errors.note(
+                    LogEntry.of_unreadable(raw, f"The event can't be handled: {refused}.")
+                )
             return listed
         if not any(subscription.takes(event.ref) for subscription in subscriptions):
             return listed
@@ -197,7 +178,7 @@ class Observer:
 
     def _has_settled(self, ref: EventRef, listing: Listing) -> bool:
         """Whether the control plane has surely noted the task; one that answers looks says so itself."""
-        if self._looks.are_supported or ref.id in self._seen_before:
+        if self._ports.looks.are_supported or ref.id in self._seen_before:
             return True
         triggered_at, now = ref.triggered_at, listing.keptn_time
         return triggered_at is not None and now is not None and now - triggered_at >= SETTLED_AFTER

@@ -2,12 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from math import inf
 
-from control.looks import Looks
-from execution_plane.clock import Clock
-from execution_plane.keptn.control_plane import ControlPlane, LookUnsupported
+from control.ports import Ports
+from execution_plane.keptn.control_plane import LookUnsupported
 from execution_plane.keptn.events import EventRef
 from execution_plane.keptn.look import Look, Standing
 from execution_plane.keptn.transport import KeptnError
@@ -30,15 +28,10 @@ class TaskProbes:
     many there are, Keptn is asked about them `FEW` times a second at most.
     """
 
-    def __init__(
-        self, *, control_plane: ControlPlane, looks: Looks, source: str, clock: Clock, pool: Executor
-    ) -> None:
+    def __init__(self, ports: Ports, source: str) -> None:
         """`source`: whose replies are counted."""
-        self._control_plane = control_plane
-        self._looks = looks
+        self._ports = ports
         self._source = source
-        self._clock = clock
-        self._pool = pool
         self._asked: dict[str, float] = {}
 
     def observe(
@@ -60,7 +53,7 @@ class TaskProbes:
             due = [ref for ref in refs if self._is_due(ref, keptn_time, len(by_project))]
             questions += [refs] if len(due) > FEW else [[ref] for ref in due]
         looks: dict[str, Look | None] = {}
-        for answer in self._pool.map(self._ask, questions):
+        for answer in self._ports.pool.map(self._ask, questions):
             looks.update(answer)
         return looks
 
@@ -70,11 +63,11 @@ class TaskProbes:
             return True
         age = inf if ref.triggered_at is None else keptn_time - ref.triggered_at
         pause = min(SHARE * age, LONGEST) * max(1.0, projects / LONGEST)
-        return self._clock.now() >= asked + pause
+        return self._ports.clock.now() >= asked + pause
 
     def _ask(self, refs: Sequence[EventRef]) -> Mapping[str, Look | None]:
         """Ask about tasks of one project; nothing is learned where Keptn does not answer."""
-        now, project = self._clock.now(), refs[0].project
+        now, project = self._ports.clock.now(), refs[0].project
         try:
             looks = self._looks_at(project, refs)
         except LookUnsupported:
@@ -87,9 +80,9 @@ class TaskProbes:
 
     def _looks_at(self, project: str, refs: Sequence[EventRef]) -> Mapping[str, Look | None]:
         """Raises LookUnsupported and KeptnError."""
-        if not self._looks.are_supported:
-            paused = self._control_plane.paused_contexts(project)
+        if not self._ports.looks.are_supported:
+            paused = self._ports.control_plane.paused_contexts(project)
             return {ref.id: Look(Standing.OPEN, paused=ref.context in paused) for ref in refs}
         if len(refs) == 1:
-            return {refs[0].id: self._looks.look(refs[0], self._source)}
-        return self._looks.current_tasks(project, refs, self._source)
+            return {refs[0].id: self._ports.looks.look(refs[0], self._source)}
+        return self._ports.looks.current_tasks(project, refs, self._source)

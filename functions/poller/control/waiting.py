@@ -1,14 +1,13 @@
 """What the controller does about runs that wait for a step, which another service does."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from control.plan import OVERDUE, Found, decide_found
-from execution_plane.clock import Clock
+from control.ports import Ports
 from execution_plane.keptn.events import Outcome
 from execution_plane.ledger.runs import RemoteStep, Run, State
-from execution_plane.ledger.table import Ledger
-from execution_plane.steps import Steps, StepStatus, StepsUnavailable
+from execution_plane.steps import StepsUnavailable
 from execution_plane.telemetry import logger
 
 
@@ -18,18 +17,12 @@ class WaitingRuns:
     Every method raises LostRace and LedgerUnavailable, and what else it says.
     """
 
-    def __init__(
-        self, *, ledger: Ledger, steps: Steps, dispatch: Callable[[Run], None], clock: Clock
-    ) -> None:
+    def __init__(self, ports: Ports, dispatch: Callable[[Run], None]) -> None:
         """`dispatch` invokes a worker for a run; raises DispatchFailed."""
-        self._ledger = ledger
-        self._steps = steps
+        self._ledger = ports.ledger
+        self._steps = ports.steps
+        self._clock = ports.clock
         self._dispatch = dispatch
-        self._clock = clock
-
-    def observe(self, active: Sequence[Run]) -> Mapping[str, StepStatus]:
-        """What is known of their steps, by event id; asks nothing if no run waits."""
-        return self._steps.observe(active, self._clock.now())
 
     def wait_again(self, run: Run) -> None:
         """Let another worker handle a step's end."""
