@@ -191,6 +191,21 @@ def test_a_slot_in_which_one_poll_succeeded_does_not_fail(world: World, plane: P
     assert plane.run(task).state is State.CLAIMED
 
 
+def test_a_cycle_that_lambda_makes_longer_than_the_pause_is_followed_by_the_next_at_once(
+    world: World, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, invoke = world.trigger(), plane.queue.invoke
+
+    def slow(**what: Any) -> dict[str, Any]:
+        plane.clock.advance(3)
+        return invoke(**what)
+
+    monkeypatch.setattr(plane.queue, "invoke", slow)
+
+    assert slot(plane).cycles == 3, "at once, then a second later"
+    assert plane.run(task).state is State.CLAIMED
+
+
 def test_an_event_that_is_refused_is_logged_once_and_stops_nothing(
     world: World, plane: Plane, caplog: pytest.LogCaptureFixture
 ) -> None:

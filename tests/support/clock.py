@@ -22,6 +22,8 @@ class SimulatedClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")  # as the system's clock says
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:

@@ -96,7 +96,7 @@ class Controller:
             is_over = slot.remaining() <= pause or end.remaining() <= RESERVE + pause
             if not busy or not done.is_busy or is_over:
                 break
-            self._clock.sleep(pause)
+            self._clock.sleep(max(0.0, pause))
         self._health.tell()
         if report.polls and report.polls == report.polls_failed:
             raise EveryPollFailed(f"no request for open events succeeded: {failure}")
