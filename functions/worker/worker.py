@@ -27,7 +27,7 @@ from runners.state_machine import StateMachineRunner
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer, StepRunner, TaskRunner
 from runs.executor import RunExecutor
-from runs.job_config_lookup import AT_ONCE, LEVELS, BundledLookup, KeptnLookup, Lookup
+from runs.job_config_lookup import AT_ONCE, LEVELS, BundledLookup, KeptnLookup
 from runs.unhandled import UnhandledEvents
 from runs.work_finder import JobConfigWorkFinder
 
@@ -146,7 +146,7 @@ def build() -> tuple[SharedClients, RunExecutor, ErrorLog]:
     return clients, worker, errors
 
 
-def _lookup(tasks: TaskSettings, clients: SharedClients) -> Lookup:
+def _lookup(tasks: TaskSettings, clients: SharedClients) -> BundledLookup | KeptnLookup:
     """Where job configs are."""
     if tasks.is_job_config_bundled:
         return BundledLookup()

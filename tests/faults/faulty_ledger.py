@@ -43,20 +43,11 @@ class FaultyJobConfigs(JobConfigs):
     def known(self, place: Place) -> Known:
         return self._make("GetItem", lambda: self.memory.known(place))  # type: ignore[no-any-return]
 
-    def claim(self, *of: Any) -> bool:
-        return self._make("UpdateItem", lambda: self.memory.claim(*of))  # type: ignore[no-any-return]
-
-    def defer(self, *of: Any) -> None:
-        self._make("UpdateItem", lambda: self.memory.defer(*of))
+    def claim(self, *of: Any, **more: Any) -> bool:
+        return self._make("UpdateItem", lambda: self.memory.claim(*of, **more))  # type: ignore[no-any-return]
 
     def note(self, *of: Any) -> bool:
         return self._make("UpdateItem", lambda: self.memory.note(*of))  # type: ignore[no-any-return]
-
-    def keep(self, content: bytes, now: float) -> bool:
-        return self._make("UpdateItem", lambda: self.memory.keep(content, now))  # type: ignore[no-any-return]
-
-    def file(self, digest: str) -> bytes | None:
-        return self._make("GetItem", lambda: self.memory.file(digest))  # type: ignore[no-any-return]
 
     def _make(self, operation: str, act: Any) -> Any:
         return _make(self._injector, operation, act)

@@ -4,24 +4,17 @@ import json
 import random
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from threading import Event
 
 from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.control_plane import ControlPlane
-from execution_plane.keptn.events import EventRef
-from execution_plane.keptn.transport import (
-    KeptnBusy,
-    KeptnError,
-    KeptnNotFound,
-    KeptnSilent,
-    KeptnUnreachable,
-)
-from execution_plane.ledger.job_configs import JobConfigs, Place
+from execution_plane.keptn.transport import KeptnError, KeptnIncomprehensible, KeptnNotFound
+from execution_plane.ledger.job_configs import JobConfigs, Place, digest_of
 from execution_plane.ledger.runs import Run
-from runs.read_through import ReadThrough, Search, is_commit_id
+from runs.read_through import COMMIT_ID, ReadThrough
 
 JOB_CONFIG = "job/config.yaml"
 BUNDLED = Path(__file__).parents[1] / JOB_CONFIG
@@ -29,7 +22,7 @@ LEVELS = ("service", "stage", "project")  # the nearest first
 LOOKUP_SECONDS = 75.0  # for one worker to look; the poller has others look for as long as Keptn may wait
 LONGEST_LIST = 5000  # files, about a megabyte
 AT_ONCE = 4  # look-ups, of which all but one are no longer wanted, and have yet to notice
-PASSING = (502, 503, 504)  # a proxy's words of a Keptn that did not answer
+PASSING = (None, 429, 502, 503, 504)  # no answer, or none of Keptn's own, as a proxy says
 
 
 @dataclass(frozen=True)
@@ -40,24 +33,12 @@ class Found:
     origin: str
 
 
-class Lookup(Protocol):
-    """Finds job configs."""
-
-    def find(self, run: Run, until: Deadline) -> Found:
-        """The job config that applies to a run. Raises Unreachable, at the latest when the time is up."""
-        ...
-
-    def keep(self, found: Found) -> str:
-        """Keep one for whoever goes on with a run; its digest, empty if it can't be kept."""
-        ...
-
-
 class BundledLookup:
     """Knows the bundled job config and no other, and asks nobody."""
 
     def find(self, _run: Run, _until: Deadline) -> Found:
         """The bundled one."""
-        return bundled()
+        return Found(BUNDLED.read_bytes(), f"{JOB_CONFIG} bundled with the worker")
 
     def keep(self, _found: Found) -> str:
         """There is nothing to keep."""
@@ -79,7 +60,7 @@ class KeptnLookup:
     ) -> None:
         """`pool` is for requests side by side; `jitter` gives numbers from 0 to 1."""
         self._control_plane = control_plane
-        self._answers = ReadThrough(self._read, job_configs, clock, max_age=max_age, jitter=jitter)
+        self._answers = ReadThrough(self._read, job_configs, clock, max_age, jitter)
         self._clock = clock
         self._pool = pool
         self._usual: dict[tuple[str, ...], int] = {}
@@ -90,32 +71,43 @@ class KeptnLookup:
 
         Raises Unreachable.
         """
-        if run.step and (raw := self._answers.kept(run.step.job_config)) is not None:
-            return Found(raw, f"{JOB_CONFIG} with which the run began")
-        search = Search(run, until.no_later_than(LOOKUP_SECONDS), self._clock.now())
+        digest = run.step.job_config if run.step else ""
+        if digest and (kept := self._answers.known(Place.by_digest(digest), run)):
+            return Found(kept.content or b"", f"{JOB_CONFIG} with which the run began")
+        until, is_over = until.no_later_than(LOOKUP_SECONDS), Event()
+
+        @cache
+        def ask(place: Place) -> "Future[bytes | None]":
+            return self._pool.submit(self._answers.get, place, run, until, is_over)
+
         try:
-            return self._nearest(search) or bundled()
+            return self._nearest(run, ask) or BundledLookup().find(run, until)
         finally:
-            search.is_over.set()
+            is_over.set()
 
     def keep(self, found: Found) -> str:
         """Keep one for whoever goes on with a run; its digest, empty if it can't be kept."""
-        return self._answers.keep(found.raw)
+        digest = digest_of(found.raw)
+        is_kept = self._answers.note(Place.by_digest(digest), found.raw, self._clock.now())
+        return digest if is_kept else ""
 
-    def _nearest(self, search: Search) -> Found | None:
+    def _nearest(self, run: Run, ask: Callable[[Place], "Future[bytes | None]"]) -> Found | None:
         """From what is known to the list of the stage's files, and from there to the levels.
 
         Only "not found" leads to the next level; a Keptn that fails must not make another level's config run.
         """
-
-        @cache
-        def ask(place: Place) -> "Future[bytes | None]":
-            return self._pool.submit(self._answers.get, place, search)
-
-        levels, listing = _levels(search.run.event), _listing(search.run.event)
+        ref = run.event
+        # A commit id belongs to the stage's branch, and the project has another.
+        levels = [
+            Place((ref.project, ref.stage, ref.service), ref.commit, JOB_CONFIG),
+            Place((ref.project, ref.stage), ref.commit, JOB_CONFIG),
+            Place((ref.project,), "", JOB_CONFIG),
+        ]
         service = levels[0].scope
+        is_hidden = any(".git" in name for name in service)  # as Keptn's lists have it
+        listing = None if is_hidden or not COMMIT_ID.fullmatch(ref.commit) else replace(levels[1], uri="")
         usual = self._usual.get(service, len(levels))
-        known = self._answers.known(listing, search.run) if listing else None
+        known = self._answers.known(listing, run) if listing else None
         listed = known.content if known else None
         if listing and not known and usual > 1:
             # Beside it the level that had it last time; where that is the service's, no list is needed.
@@ -141,36 +133,11 @@ class KeptnLookup:
         except KeptnNotFound:
             return None
         except KeptnError as problem:
-            is_passing = isinstance(problem, KeptnBusy | KeptnSilent | KeptnUnreachable)
-            if place.uri or is_passing or problem.status in PASSING:
+            is_its_own = isinstance(problem, KeptnIncomprehensible) or problem.status not in PASSING
+            if place.uri or not is_its_own:
                 raise
             return None  # this Keptn does not list, and each level is asked
         if commit != place.revision:
             return None
-        return json.dumps([each[: -len(JOB_CONFIG)].rstrip("/") for each in uris if _is_one(each)]).encode()
-
-
-def bundled() -> Found:
-    """The job config that is bundled with the worker."""
-    return Found(BUNDLED.read_bytes(), f"{JOB_CONFIG} bundled with the worker")
-
-
-def _levels(ref: EventRef) -> list[Place]:
-    """Where an event's job config may be, as LEVELS."""
-    # A commit id belongs to the stage's branch; the project has another (reference: job-executor section 2).
-    return [
-        Place((ref.project, ref.stage, ref.service), ref.commit, JOB_CONFIG),
-        Place((ref.project, ref.stage), ref.commit, JOB_CONFIG),
-        Place((ref.project,), "", JOB_CONFIG),
-    ]
-
-
-def _listing(ref: EventRef) -> Place | None:
-    """The list of a stage's files; None where it says nothing: Keptn hides what has .git in its path."""
-    is_hidden = ".git" in f"{ref.project}/{ref.stage}/{ref.service}"
-    can_say = is_commit_id(ref.commit) and not is_hidden
-    return Place((ref.project, ref.stage), ref.commit, "") if can_say else None
-
-
-def _is_one(uri: str) -> bool:
-    return f"/{uri}".endswith(f"/{JOB_CONFIG}")
+        dirs = [uri.removesuffix(JOB_CONFIG) for uri in uris if f"/{uri}".endswith(f"/{JOB_CONFIG}")]
+        return json.dumps([each.rstrip("/") for each in dirs]).encode()

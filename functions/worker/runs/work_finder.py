@@ -11,7 +11,7 @@ from jobs.config import InvalidJobConfig, read_for_matching
 from jobs.matching import matching_actions
 from jobs.model import Action, Rules
 from runs.actions import ActionPerformer, broken_off
-from runs.job_config_lookup import Found, Lookup
+from runs.job_config_lookup import BundledLookup, Found, KeptnLookup
 from runs.unhandled import UnhandledEvents
 from runs.work import Find, Inapplicable, Unreadable, Work
 
@@ -21,7 +21,7 @@ class JobConfigWorkFinder:
 
     def __init__(
         self,
-        lookup: Lookup,
+        lookup: BundledLookup | KeptnLookup,
         performer: ActionPerformer,
         rules: Rules,
         *,
