@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 PAYLOAD_SCHEMA = 1
 MESSAGES = 10  # SQS gives no more at once
-# Source: AWS Lambda API reference, Invoke, Errors.
-# A status of 4xx is a refusal for good, but for these: too much at once, or something that is not ready yet.
-# So is 502 for what the function was made with, and is not there, or not allowed.
-PASSING = frozenset({408, 409, 410, 429})
+# Sources: AWS Lambda API reference, Invoke, Errors; and there, Common errors. What has a status of 4xx is
+# a refusal for good, but for what is too much at once, not ready or not reached, and a request that was old.
+PASSING = frozenset({402, 408, 409, 410, 429})
+PASSING_CODES = frozenset(
+    {"ExpiredTokenException", "RequestAbortedException", "RequestExpired", "ThrottlingException"}
+)
+# Others are for good as well: of what the function is made with, something is gone, wrong or not allowed.
 BROKEN = frozenset(
     {
+        "CodeArtifactUserFailedException",
         "EC2AccessDeniedException",
         "InvalidRuntimeException",
         "InvalidSecurityGroupIDException",
@@ -34,6 +38,8 @@ BROKEN = frozenset(
         "KMSDisabledException",
         "KMSInvalidStateException",
         "KMSNotFoundException",
+        "RuntimeAliasDeletedException",
+        "RuntimeVersionDeletedException",
     }
 )
 MOST_REMEMBERED = 1_000  # invocations that failed
@@ -85,8 +91,9 @@ class Dispatcher:
 def _is_for_good(problem: ClientError) -> bool:
     """Whether the same invocation would be refused again."""
     status = problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    is_refusal = 400 <= status < 500 and status not in PASSING
-    return is_refusal or problem.response["Error"]["Code"] in BROKEN
+    code = problem.response["Error"]["Code"]
+    is_refusal = 400 <= status < 500 and status not in PASSING and code not in PASSING_CODES
+    return is_refusal or code in BROKEN
 
 
 @dataclass(frozen=True)
