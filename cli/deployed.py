@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from cli.runs.aws import Missing, Unusable, ask
 from cli.runs.plane import Plane
-from execution_plane.settings import ContainerSettings, InvalidSetting, TaskSettings
+from execution_plane.settings import ContainerSettings, InvalidSetting
 from jobs.config import JobConfig, Rules
 from jobs.images import ImageAllowlist, InvalidImagePattern
 from jobs.model import SecretKey, Task
@@ -18,19 +18,19 @@ PLACE = re.compile(
 
 
 class Deployed:
-    """A plane's rules for job configs, read once from its worker."""
+    """A plane's rules for job configs, read once from its worker and its stack."""
 
     def __init__(self, plane: Plane) -> None:
-        """Raises Unusable if the worker's settings can't be read."""
+        """Raises Unusable if they can't be read."""
         self._plane = plane
         environ = plane.environment("Worker")
         try:
             self._containers = ContainerSettings.from_environment(environ)
-            self._tasks = TaskSettings.from_environment(environ)
             images = ImageAllowlist.parse(self._containers.allowed_images)
         except (InvalidSetting, InvalidImagePattern) as problem:
             raise Unusable(f"the worker's settings: {problem}") from None
         self.rules = Rules(images=images, allow_privileged=self._containers.allow_privileged)
+        self._allowed = plane.allowlists
         self._is_ssm = self._containers.secret_store == "ssm"  # noqa: S105 - the store's name
         self._secrets: dict[str, str] = {}
 
@@ -55,13 +55,13 @@ class Deployed:
     def _host(self, url: str) -> Iterator[tuple[str, str]]:
         if found := PLACE.match(url):
             port = int(found["port"] or USUAL_PORTS[found["scheme"].lower()])
-            allowed = AllowedHosts(self._tasks.allowed_hosts)
+            allowed = AllowedHosts(self._allowed.hosts)
             if not allowed.allow(found["host"], port):
                 yield "http.url", f"the plane may not call {found['host']}:{port} (AllowedHosts: {allowed})"
 
     def _function(self, name: str) -> Iterator[tuple[str, str]]:
-        allowed = ", ".join(sorted(self._tasks.allowed_lambdas)) or "there is none"
-        if name not in self._tasks.allowed_lambdas:
+        allowed = ", ".join(sorted(self._allowed.lambdas)) or "there is none"
+        if name not in self._allowed.lambdas:
             yield "lambda", f"the plane may not invoke {name} (AllowedLambdas: {allowed})"
         elif problem := self._missing(
             lambda: self._plane.aws.client("lambda").get_function_configuration(FunctionName=name)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from local.aws_server import ACCOUNT
@@ -18,8 +19,13 @@ STREAM: Final = "all"
 CREDENTIALS: Final = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 
 
-def publish(client: Callable[[str], Any], name: str, outputs: Mapping[str, str]) -> None:
-    """Let the local AWS tell of a stack: its outputs, the schedule and the log groups that they name."""
+def publish(
+    client: Callable[[str], Any],
+    name: str,
+    outputs: Mapping[str, str],
+    parameters: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Let the local AWS tell of a stack: its parameters, outputs, schedule and log groups."""
     groups = {
         output.removesuffix("Name"): {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": value}}
         for output, value in outputs.items()
@@ -33,6 +39,7 @@ def publish(client: Callable[[str], Any], name: str, outputs: Mapping[str, str])
         Target={**target, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/schedule"},
     )
     template = {
+        "Parameters": {key: {"Type": "String", "Default": value} for key, value in parameters.items()},
         "Resources": groups,
         "Outputs": {output: {"Value": value} for output, value in outputs.items()},
     }

@@ -5,21 +5,34 @@ import json
 import socket
 import sys
 import threading
+import tomllib
 from contextlib import ExitStack
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any, Self
 
 import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
+from cli.template import read_template
 from local.aws import POLLER, TIMERS, WORKER, create_queue, create_secret, create_table
-from local.aws_server import AwsServer
+from local.aws_server import ACCOUNT, AwsServer
 from local.example import EVENT_TYPE, PROJECT, SEQUENCE, SERVICE, SHIPYARD, STAGE
 from local.keptn.server import KeptnServer
+from local.stack import Stack
 
 KEPTN_PORT = 8090  # as in local/samconfig.toml
 AWS_PORT = 5050  # as in local/sam-environment.json
+SAM_CONFIG = Path(__file__).parent / "samconfig.toml"
+ALLOWLISTS = "Allowlists"  # by its logical id, as `sam local` has all names
 HOST = "host.docker.internal"  # this machine, as containers see it
+
+
+def allowlists() -> str:
+    """What tasks may use by local/samconfig.toml, as the stack's parameter would say it."""
+    given = tomllib.loads(SAM_CONFIG.read_text())["default"]["global"]["parameters"]["parameter_overrides"]
+    stack = Stack("local", "us-east-1", ACCOUNT, parameters=given, resources={})
+    return stack.resolve(read_template()["Resources"][ALLOWLISTS]["Properties"]["Value"])
 
 
 def gateway() -> str:
@@ -54,6 +67,7 @@ class StandIns:
         create_secret(self.client("secretsmanager"), self.keptn.token)
         create_queue(self.client("sqs"))
         create_queue(self.client("sqs"), TIMERS)
+        self.client("ssm").put_parameter(Name=ALLOWLISTS, Value=allowlists(), Type="String")
         self.keptn.keptn.create_project(PROJECT, SHIPYARD, (SERVICE,))
         return self
 

@@ -13,7 +13,7 @@ from execution_plane.keptn.connecting import SettingNames
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.transport import Credentials, Transport
 from execution_plane.ledger.table import Ledger
-from execution_plane.settings import InvalidSetting, Settings
+from execution_plane.settings import Allowlists, InvalidSetting, Settings, variable
 from execution_plane.shared_clients import all_steps, credentials
 from execution_plane.steps import Steps
 
@@ -86,6 +86,16 @@ class Plane:
     def steps(self) -> Steps:
         """The steps that its runs wait for."""
         return all_steps(self.aws.client)
+
+    @cached_property
+    def allowlists(self) -> Allowlists:
+        """What its job configs may use, by the stack's parameters. Raises Unusable."""
+        try:
+            return Allowlists.from_environment(
+                {variable(name): value for name, value in self.stack.parameters.items()}
+            )
+        except InvalidSetting as problem:
+            raise Unusable(f"the stack's parameters: {problem}") from None
 
     def environment(self, function: str) -> Mapping[str, str]:
         """What its function `Poller` or `Worker` is told by the template. Raises Unusable."""

@@ -17,9 +17,9 @@ from execution_plane.shared_clients import CHANGES, SharedClients, all_steps, aw
 from execution_plane.telemetry import invocation, logger, metrics
 from jobs.images import ImageAllowlist, InvalidImagePattern
 from jobs.model import Rules
+from runners.allowlists import StoredAllowlists
 from runners.containers.runner import FargateRunner
 from runners.http.exchange import HttpExchange
-from runners.http.reachable import AllowedHosts
 from runners.http.runner import HttpRunner
 from runners.lambda_function import LambdaFunctionRunner
 from runners.python_function import PythonFunctionRunner
@@ -97,20 +97,22 @@ def serve(
 def build() -> tuple[SharedClients, RunExecutor, ErrorLog]:
     """Build the clients and the worker, once per execution environment. Raises InvalidSetting."""
     clients, settings = SharedClients.from_environment(), ContainerSettings.from_environment()
+    tasks = TaskSettings.from_environment()
+    allowed = StoredAllowlists(tasks.allowlists_parameter, partial(aws_client, "ssm"), clients.clock)
     secrets = TaskSecrets(settings.secret_store, settings.secret_prefix, aws_client)
     containers = FargateRunner(
         client=aws_client,
         control_plane=clients.control_plane,
         secrets=secrets,
         settings=settings,
+        allowed=allowed,
         clock=clients.clock,
     )
-    tasks = TaskSettings.from_environment()
     runners: dict[str, TaskRunner] = {
         "function": PythonFunctionRunner(secrets, allow_secret_references=settings.allow_secret_references),
-        "lambda": LambdaFunctionRunner(tasks.allowed_lambdas, _lambda_client),
+        "lambda": LambdaFunctionRunner(allowed, _lambda_client),
         "http": HttpRunner(
-            AllowedHosts(tasks.allowed_hosts),
+            allowed,
             HttpExchange(
                 ca_bundle_path=Settings.from_environment().ca_bundle_path,
                 proxy_resolves=tasks.proxy_resolves_hosts,
@@ -120,9 +122,7 @@ def build() -> tuple[SharedClients, RunExecutor, ErrorLog]:
         ),
     }
     elsewhere: dict[str, StepRunner] = {
-        "stateMachine": StateMachineRunner(
-            tasks.allowed_state_machines, tasks.account, partial(aws_client, "stepfunctions")
-        ),
+        "stateMachine": StateMachineRunner(allowed, tasks.account, partial(aws_client, "stepfunctions")),
         **({"image": containers} if settings.are_on else {}),
     }
     performer = ActionPerformer(runners, clients.clock, elsewhere)

@@ -6,9 +6,9 @@ Above all a task's own call: lost, late, doubled, unanswered, or made by a worke
 from collections import Counter
 from dataclasses import dataclass, field
 
+from execution_plane.settings import Allowlists
 from runners.cancel_scope import CancelScope
 from runners.http.exchange import ExchangeFailed, HttpResponse, Request
-from runners.http.reachable import AllowedHosts
 from runners.http.runner import MOST_TRIES, HttpRunner
 from runners.python_function import no_secrets
 from tests.faults import test_containers_matrix
@@ -70,7 +70,7 @@ class CallSimulation(test_containers_matrix.ContainerSimulation):
     def __init__(self, point: int | None = None, fault: Fault | None = None) -> None:
         super().__init__(point, fault)
         self.hooks = Hooks(self.injector)
-        runner = HttpRunner(AllowedHosts(("hooks.example.com",)), self.hooks.exchange, no_secrets)
+        runner = HttpRunner(lambda: Allowlists(("hooks.example.com",)), self.hooks.exchange, no_secrets)
         self.functions = use_job_config(self.plane, self.config, runners={"http": runner})
 
     def come_to_rest(self) -> None:

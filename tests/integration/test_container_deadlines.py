@@ -1,5 +1,7 @@
 """How long a container may run: only its own time bounds it, and its run's clock stands still meanwhile."""
 
+from typing import Any
+
 import pytest
 
 from tests.conftest import PlaneMaker
@@ -24,7 +26,7 @@ def plane(new_plane: PlaneMaker) -> Plane:
     return new_plane(run_deadline=RUN_DEADLINE)
 
 
-def start(world: World, plane: Plane, given: str = "", **environ: str) -> tuple[str, Functions]:
+def start(world: World, plane: Plane, given: str = "", **environ: Any) -> tuple[str, Functions]:
     """Let the plane start the container of an event; gives the event's id."""
     functions = use_job_config(plane, CONFIG.format(given), **environ)
     task = world.trigger("APAC")

@@ -543,6 +543,9 @@ def test_a_subnet_without_a_way_out_needs_endpoints(patient: Patient, subnet: st
         ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.eu-west-1.{name}")
     assert line(patient, "network").startswith(f"✓ network: {subnet} has no route out; the endpoints")
 
+    patient.variables["Worker"] |= {"ALLOWLISTS_PARAMETER": "allowlists"}
+    assert "no VPC endpoint for ssm: add" in line(patient, "network")
+
 
 def test_containers_behind_endpoints_need_those_of_their_secrets_and_images_in_ecr(
     patient: Patient, subnet: str

@@ -80,7 +80,15 @@ def test_a_restricted_container_is_not_root_and_writes_to_its_folder_alone(
     task = Task(0, image="alpine", cmd=("sh", "-c"), args=(script,))
     variables = Environment({}, allow_secret_references=False)
     spec = container_spec(
-        task, Size(256, 512), variables, References(), settings, region="us-east-1", ref=REF, archive=None
+        task,
+        Size(256, 512),
+        variables,
+        References(),
+        settings,
+        region="us-east-1",
+        ref=REF,
+        archive=None,
+        role=None,
     )
 
     family = ecs.client.register_task_definition(**spec.definition)["taskDefinition"]["family"]

@@ -50,7 +50,7 @@ def test_an_execution_has_the_steps_token_for_its_name_and_the_worker_does_not_w
     step = plane.run(task).step
 
     assert step is not None
-    assert (step.kind, step.token, step.handle) == ("execution", execution.name, execution.arn)
+    assert (step.kind, f"keptn-{step.token}", step.handle) == ("execution", execution.name, execution.arn)
     assert plane.run(task).state is State.WAITING
     assert counts(world, task) == (1, 0)
 

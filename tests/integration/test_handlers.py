@@ -150,7 +150,9 @@ actions:
 def call(server: KeptnServer, queue: Queue, monkeypatch: pytest.MonkeyPatch, listener: Listener) -> str:
     """The message of a task that calls the listener, whose host is allowed and is this machine."""
     boto3.client("secretsmanager").create_secret(Name="keptn/hooks", SecretString='{"token": "s3cr3t!"}')
-    monkeypatch.setenv("ALLOWED_HOSTS", f"localhost:{listener.port}")
+    allowlists = json.dumps({"ALLOWED_HOSTS": f"localhost:{listener.port}"})
+    boto3.client("ssm").put_parameter(Name="allowlists", Value=allowlists, Type="String")
+    monkeypatch.setenv("ALLOWLISTS_PARAMETER", "allowlists")
     monkeypatch.setenv("SECRET_PREFIX", "keptn/")
     config = CALL.replace("PORT", str(listener.port)).encode()
     server.keptn.resources.write(Place("podtato", "dev", "head"), {"job/config.yaml": config})

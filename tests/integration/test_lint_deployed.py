@@ -41,6 +41,7 @@ def deployed(aws: None) -> Stack:
     }
     resources = {
         "LedgerTable": "ledger",
+        "Allowlists": "allowlists",
         "ApiTokenSecret": "token",
         "FailureQueue": "queue",
         "TimerQueue": "timers",
@@ -63,7 +64,7 @@ def deployed(aws: None) -> Stack:
             Environment={"Variables": variables},
         )
     boto3.client("secretsmanager").create_secret(Name="keptn/hooks", SecretString=json.dumps({"host": "x"}))
-    publish(Aws(region="eu-west-1").client, STACK, stack.outputs())
+    publish(Aws(region="eu-west-1").client, STACK, stack.outputs(), parameters)
     return stack
 
 

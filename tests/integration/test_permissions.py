@@ -20,6 +20,7 @@ from execution_plane.keptn.oauth import read_client
 from execution_plane.ledger.table import Ledger
 from jobs.model import Rules, Task
 from local.aws import create_table
+from runners.allowlists import StoredAllowlists
 from runners.lambda_function import LambdaFunctionRunner
 from runners.task_secrets import TaskSecrets
 from runs.actions import ActionPerformer
@@ -34,7 +35,7 @@ from tests.support.aws import aws_in_memory
 from tests.support.container_runs import ONE, end
 from tests.support.deletion import delete_stack
 from tests.support.ecs import CLUSTER
-from tests.support.job_configs import ENVIRON, lookup, use_job_config, write
+from tests.support.job_configs import ALLOWED, ENVIRON, lookup, use_job_config, write
 from tests.support.roles import Permission, Roles
 from tests.support.world import Plane
 from tests.unit.runners.task_contexts import task_context
@@ -58,12 +59,13 @@ PARAMETERS = {
     "SecretPrefix": "keptn/",
     "Containers": "enabled",
     "ContainerSubnetIds": "subnet-1",
-    "ContainerTaskRoles": ENVIRON["CONTAINER_TASK_ROLES"],
+    "ContainerTaskRoles": ALLOWED.task_roles["deployer"],
 }
 RESOURCES = {
     "AWS::Partition": "aws",
     "ApiTokenSecret.Id": secret_arn("token"),
     "LedgerTable.Arn": f"arn:aws:dynamodb:{HERE}:table/{TABLE}",
+    "Allowlists": "allowlists",
     "FailureQueue.Arn": f"arn:aws:sqs:{HERE}:failures",
     "TimerQueue.Arn": f"arn:aws:sqs:{HERE}:timers",
     "WorkerFunction.Arn": f"arn:aws:lambda:{HERE}:function:worker",
@@ -220,13 +222,16 @@ def a_container_with_everything(simulation: BothCredentials) -> None:
 
 
 def other_tasks(asking: Asking) -> None:
-    """Of the worker: another function, and parameters as secrets."""
+    """Of the worker: another function, what is allowed, and parameters as secrets."""
     parameters = client("ssm", "test")
+    stored = json.dumps({"ALLOWED_LAMBDAS": PARAMETERS["AllowedLambdas"]})
+    parameters.put_parameter(Name="allowlists", Value=stored, Type="String")
+    allowed = StoredAllowlists("allowlists", lambda: parameters, SystemClock())
     parameters.put_parameter(Name="/keptn/load/USER", Value="u", Type="SecureString")
     with asking.by(WORKER):
         for name in ("load-test", "other"):
             task = Task(0, name="Load", lambda_name=name, given=frozenset({"name", "lambda"}))
-            LambdaFunctionRunner((name,), lambda _: client("lambda", "functions")).run(task, task_context())
+            LambdaFunctionRunner(allowed, lambda _: client("lambda", "functions")).run(task, task_context())
         secret = TaskSecrets("ssm", PARAMETERS["SecretPrefix"], lambda _: parameters).find("load")
     assert secret.values == {"USER": "u"}
 

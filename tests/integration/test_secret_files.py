@@ -51,6 +51,7 @@ def run(aws_url: str, engine: Engine, task: Task, init_image: str = "init") -> l
         region="us-east-1",
         ref=REF,
         archive=None,
+        role=None,
     )
     events: queue.Queue[dict[str, Any]] = queue.Queue()
     with LocalContainers(engine, client, events.put, aws_url=aws_url, bucket="files") as containers:

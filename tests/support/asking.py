@@ -58,6 +58,8 @@ def permissions(service: str, operation: str, asked: dict[str, Any]) -> Iterator
         case "sqs", "ReceiveMessage" | "DeleteMessageBatch" | "SendMessageBatch":
             queue = asked["QueueUrl"].rpartition("/")[2]
             yield Permission(action.removesuffix("Batch"), f"arn:aws:sqs:{HERE}:{queue}")
+        case "ssm", "GetParameter":
+            yield Permission(action, f"arn:aws:ssm:{HERE}:parameter/{asked['Name']}")
         case "ssm", "GetParametersByPath":
             yield Permission(action, f"arn:aws:ssm:{HERE}:parameter{asked['Path']}")
         case _:

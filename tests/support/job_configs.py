@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, cast
 
 from execution_plane.keptn.events import Outcome
-from execution_plane.settings import ContainerSettings
+from execution_plane.settings import Allowlists, ContainerSettings
 from jobs.model import Rules, Task
 from local.keptn.resources import Place
 from runners.containers.runner import FargateRunner
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from execution_plane.ledger.job_configs import JobConfigs
+    from runners.allowlists import Allowed
 
 ENVIRON = {
     "ECS_CLUSTER": CLUSTER,
@@ -30,10 +31,13 @@ ENVIRON = {
     "CONTAINER_SECURITY_GROUP_IDS": "sg-1",
     "CONTAINER_EXECUTION_ROLE_ARN": "arn:aws:iam::123456789012:role/execution",
     "CONTAINER_TASK_ROLE_ARN": "arn:aws:iam::123456789012:role/task",
-    "CONTAINER_TASK_ROLES": "arn:aws:iam::123456789012:role/deployer",
     "CONTAINER_BUCKET": "files",
     "CONTAINER_INIT_IMAGE": "init:1",
 }
+ALLOWED = Allowlists(
+    state_machines=frozenset(MACHINES),
+    task_roles={"deployer": "arn:aws:iam::123456789012:role/deployer"},
+)
 
 
 class Functions:
@@ -80,6 +84,7 @@ def use_job_config(
     ssm: Any = None,
     runners: Any = None,
     job_configs: Any = None,
+    allowed: "Allowed" = lambda: ALLOWED,
     **environ: str,
 ) -> Functions:
     """Let the plane's worker do what `config` says; at the project's level, which no commit id is about.
@@ -96,11 +101,12 @@ def use_job_config(
         control_plane=control_plane,
         secrets=TaskSecrets(settings.secret_store, settings.secret_prefix, client),
         settings=settings,
+        allowed=allowed,
         clock=plane.world.aws_clock,
     )
     elsewhere: dict[str, StepRunner] = {
         "image": containers,
-        "stateMachine": StateMachineRunner(MACHINES, "123456789012", lambda: plane.sfn),
+        "stateMachine": StateMachineRunner(allowed, "123456789012", lambda: plane.sfn),
     }
     performer = ActionPerformer({"function": functions, **(runners or {})}, plane.world.aws_clock, elsewhere)
     plane.work_finder = JobConfigWorkFinder(lookup(plane.world, job_configs), performer, Rules())

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from execution_plane.settings import (
+    Allowlists,
     ContainerSettings,
     InvalidSetting,
     Match,
     PollerSettings,
     Settings,
-    TaskSettings,
     variable,
 )
 from tests.support.parameter_values import SCHEDULES_TAKEN
@@ -166,7 +166,7 @@ def test_a_wrong_parameter_of_containers_is_named(parameter: str, value: str) ->
 )
 def test_hosts_that_could_never_be_called_are_named(value: str) -> None:
     with pytest.raises(InvalidSetting) as refused:
-        TaskSettings.from_environment({"ALLOWED_HOSTS": f"hooks.example.com,{value}"})
+        Allowlists.from_environment({"ALLOWED_HOSTS": f"hooks.example.com,{value}"})
 
     assert_is_one_sentence_naming("AllowedHosts", str(refused.value))
 

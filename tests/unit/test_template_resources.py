@@ -10,10 +10,12 @@ import pytest
 import lifecycle
 from cli.template import read_template
 from control.pulse import slots
+from execution_plane.executions import NAME_PREFIX, execution_name
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.ledger.runs import RemoteStep, Run, State, TaskDone
 from execution_plane.ledger.table import ACTIVE_INDEX, CLOSED_INDEX, Ledger
 from execution_plane.settings import (
+    Allowlists,
     ContainerSettings,
     IntegrationSettings,
     PollerSettings,
@@ -29,6 +31,8 @@ PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 FUNCTIONS = ("PollerFunction", "WorkerFunction", "LifecycleFunction", "FinalizerFunction")
 ENVIRONMENT_BYTES = 4096  # AWS Lambda quotas: all environment variables of a function together
+PARAMETER_BYTES = 8192  # AWS Systems Manager user guide, "Managing parameter tiers": above 4096 it costs
+POLICY_CHARACTERS = 10_240  # AWS IAM quotas: all inline policies of a role together, without blanks
 INDEX_ATTRIBUTES = 20  # DynamoDB API reference, Projection: NonKeyAttributes
 
 
@@ -98,6 +102,7 @@ def longest_value(value: Any) -> int:
         return max(len(str(choice)) for choice in parameter["AllowedValues"])
     longest_names = {  # as CloudFormation makes them: a stack's name, a logical id, 14 more characters
         "LedgerTable": 160,
+        "Allowlists": len("CFN-Allowlists-") + 14,
         "WorkerFunction": 64,
         "FinalizerFunction": 64,
         "FailureQueue": 160,
@@ -109,6 +114,61 @@ def longest_value(value: Any) -> int:
         "ContainerBucket": 63,
     }
     return int(parameter.get("MaxLength") or longest_names.get(value["Ref"], 128))
+
+
+LISTS = {
+    "AllowedHosts": ",".join(f"service-{number:02d}.hooks.apac.example.com" for number in range(20)),
+    "AllowedLambdas": ",".join(f"{number:064d}" for number in range(20)),
+    "AllowedStateMachines": ",".join(f"{number:069d}" for number in range(20)),
+    "ContainerTaskRoles": ",".join(
+        f"arn:aws:iam::123456789012:role/keptn/{number:050d}" for number in range(20)
+    ),
+}
+"""Twenty of each, of the longest that together have room."""
+HERE = ("eu-west-1", "123456789012")
+
+
+def test_there_is_room_for_twenty_of_each_that_tasks_may_use() -> None:
+    assert all(re.fullmatch(PARAMETERS[name]["AllowedPattern"], value) for name, value in LISTS.items())
+    assert all(len(value) <= PARAMETERS[name]["MaxLength"] for name, value in LISTS.items())
+    stored = Roles("plane", *HERE, parameters=LISTS, resources={}).resolve(
+        RESOURCES["Allowlists"]["Properties"]["Value"]
+    )
+
+    allowed = Allowlists.from_environment(json.loads(stored))
+
+    assert (len(allowed.hosts), len(allowed.lambdas)) == (20, 20)
+    assert (len(allowed.state_machines), len(allowed.task_roles)) == (20, 20)
+
+
+def test_the_longest_lists_fit_the_parameter_that_has_them() -> None:
+    longest = {name: "x" * PARAMETERS[name]["MaxLength"] for name in LISTS}
+    stored = Roles("plane", *HERE, parameters=longest, resources={}).resolve(
+        RESOURCES["Allowlists"]["Properties"]["Value"]
+    )
+
+    assert len(stored) < PARAMETER_BYTES
+
+
+@pytest.mark.parametrize("role", ["PollerRole", "WorkerRole", "FinalizerRole"])
+def test_the_longest_policies_of_a_role_stay_below_what_iam_takes(role: str) -> None:
+    given = {**LISTS, "Containers": "enabled", "SecretPrefix": "keptn/" * 10, "KmsKeyArn": "k" * 85}
+    resources = {"AWS::Partition": "aws", **{f"{name}.Arn": "a" * 100 for name in RESOURCES}}
+    resources |= dict.fromkeys(RESOURCES, "r" * 60) | {"ApiTokenSecret.Id": "a" * 120}
+    stack = Roles("s" * 64, *HERE, parameters=given, resources=resources)
+
+    documents = [
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Action": each.actions, "Resource": each.resources}
+                | ({"Condition": {"StringEquals": dict(each.conditions)}} if each.conditions else {})
+                for each in stack.statements(role)
+            ],
+        }
+    ]
+
+    assert len(json.dumps(documents, separators=(",", ":"))) + 300 < POLICY_CHARACTERS
 
 
 def test_the_index_of_active_runs_carries_all_that_a_plan_needs(dynamodb: Any) -> None:
@@ -383,6 +443,7 @@ def test_without_parameters_the_worker_may_use_no_container_lambda_or_secret() -
         "dynamodb",
         "sqs",
         "ecs",
+        "states",
     }
     assert [each["Action"] for each in always if "ecs" in json.dumps(each["Action"])] == ["ecs:DescribeTasks"]
     assert [each["Fn::If"][0] for each in worker[1:]] == ["HasContainers", "HasStateMachines"]
@@ -443,22 +504,16 @@ def test_the_worker_hears_of_the_ends_of_this_clusters_containers() -> None:
     assert rule["Targets"][0]["Arn"] == {"Fn::GetAtt": "WorkerFunction.Arn"}
 
 
-def test_the_worker_hears_of_the_ends_of_the_allowed_state_machines_executions_alone() -> None:
-    given = {"AllowedStateMachines": "load,report"}
-    resources = {"AWS::Partition": "aws"}
-    stack = Roles("plane", "eu-west-1", "123456789012", parameters=given, resources=resources)
-    pattern = RESOURCES["ExecutionEndRule"]["Properties"]["EventPattern"]
-    detail = pattern["detail"]
-
-    assert (pattern["source"], detail["status"]) == (
-        ["aws.states"],
-        ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"],
-    )
-    machines = [stack.resolve(each) for each in detail["stateMachineArn"]]
-    prefix = "arn:aws:states:eu-west-1:123456789012:stateMachine:"
-    assert machines[:2] == [f"{prefix}load", f"{prefix}report"]
-    assert len(set(machines)) == 8
-    assert all(each.startswith(f"{prefix}?") for each in machines[2:]), "no machine has a ? in its name"
+def test_the_worker_hears_of_the_ends_of_executions_that_a_plane_has_started() -> None:
+    assert RESOURCES["ExecutionEndRule"]["Properties"]["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {
+            "name": [{"prefix": NAME_PREFIX}],
+            "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"],
+        },
+    }
+    assert execution_name("token").startswith(NAME_PREFIX)
 
 
 def test_the_functions_use_roles_and_log_groups_of_the_stack() -> None:

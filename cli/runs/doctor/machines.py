@@ -11,7 +11,7 @@ from cli.runs.plane import Plane
 def check_state_machines(plane: Plane) -> Iterator[Finding]:
     """Whether each of AllowedStateMachines is there, and a STANDARD one."""
     environment, client = plane.environment("Worker"), plane.aws.client("stepfunctions")
-    names = [name for name in environment.get("ALLOWED_STATE_MACHINES", "").split(",") if name]
+    names = sorted(plane.allowlists.state_machines)
     if not names:
         yield fine("machines", "AllowedStateMachines is empty: no task starts an execution.")
     place = f"arn:{client.meta.partition}:states:{plane.aws.region}:{environment.get('ACCOUNT_ID')}"

@@ -10,7 +10,8 @@ from cli.runs.plane import Plane
 from execution_plane.settings import without_login
 
 NEEDED = ("dynamodb", "secretsmanager", "lambda", "sqs")
-"""The services that the functions call; with containers, also ecs, logs and s3."""
+"""The services that the functions call; with containers, also ecs, logs and s3; with allowlists, ssm;
+with state machines, states."""
 NEEDED_FOR_CONTAINERS = ("ecr.api", "ecr.dkr", "s3", "logs")
 """The services that Fargate calls for a container, from its subnets; with secrets, also their store."""
 CONTAINERS = "containers' network"
@@ -28,7 +29,10 @@ def check_network(plane: Plane) -> Iterator[Finding]:
     environment = plane.environment("Poller")
     worker = plane.environment("Worker")
     for_containers = ("ecs", "logs", "s3") if worker.get("ECS_CLUSTER") else ()
-    needed = list(dict.fromkeys([*NEEDED, *for_containers, *_secret_store(worker)]))
+    for_allowlists = ("ssm",) if worker.get("ALLOWLISTS_PARAMETER") else ()
+    for_steps = ("states",) if plane.allowlists.state_machines else ()
+    wanted = (*NEEDED, *for_containers, *_secret_store(worker), *for_allowlists, *for_steps)
+    needed = list(dict.fromkeys(wanted))
     for subnet in subnets:
         yield _way_out(
             plane,

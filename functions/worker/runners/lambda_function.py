@@ -1,7 +1,7 @@
 """Invokes another Lambda function with the event, and takes its JSON answer for the task's outcome."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
@@ -11,6 +11,7 @@ from execution_plane.keptn.connecting import retry_after
 from execution_plane.keptn.events import Outcome
 from execution_plane.telemetry import logger
 from jobs.model import Task
+from runners.allowlists import Allowed, awaited
 from runners.answers import FIELDS, outcome_in
 from runners.backoff import backoff
 from runners.cancel_scope import CancelScope, DeadlineOver
@@ -27,7 +28,9 @@ LONGEST_SHOWN: Final = 200
 # By these Lambda says that the function was not begun, and may be later (its API reference, Invoke).
 NOT_BEGUN: Final = frozenset(
     {
+        "CodeArtifactUserPendingException",
         "EC2ThrottledException",
+        "ENINotReadyException",
         "ResourceConflictException",
         "ResourceNotReadyException",
         "SnapStartNotReadyException",
@@ -51,7 +54,7 @@ class LambdaFunctionRunner:
     A name that is not allowed fails only its own task: planes that share a job config may allow others.
     """
 
-    def __init__(self, allowed: Collection[str], client: Callable[[Config], Any]) -> None:
+    def __init__(self, allowed: Allowed, client: Callable[[Config], Any]) -> None:
         """`client` makes a boto3 client of Lambda with the timeouts of one invocation."""
         self._allowed = allowed
         self._client = client
@@ -59,14 +62,15 @@ class LambdaFunctionRunner:
     def run(self, task: Task, context: TaskContext) -> Outcome:
         """Invoke the function with the whole event, and wait for its answer until the deadline.
 
-        Where Lambda has no place for it, it is invoked again later. Raises TaskCancelled.
+        Where Lambda has no place for it, it is invoked again later. Raises TaskCancelled, TaskUnusable.
         """
         log_meaningless(task, MEANINGFUL, context)
         name, scope = task.lambda_name, CancelScope(context.deadline, context.still_wanted)
-        if name not in self._allowed:
+        allowed = awaited(self._allowed, scope).lambdas
+        if name not in allowed:
             return Outcome.errored(
                 f"The Lambda function {name} is not among those that this plane may invoke "
-                f"(AllowedLambdas: {', '.join(sorted(self._allowed)) or 'there is none'})."
+                f"(AllowedLambdas: {', '.join(sorted(allowed)) or 'there is none'})."
             )
         pauses = backoff()
         while True:

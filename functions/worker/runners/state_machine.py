@@ -1,18 +1,19 @@
 """Has an AWS Step Functions state machine do a task: starts an execution, and reads its end."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from execution_plane.executions import KIND, ExecutionEnd, console_link, execution_arn
+from execution_plane.executions import KIND, ExecutionEnd, console_link, execution_arn, execution_name
 from execution_plane.keptn.events import Outcome
 from execution_plane.ledger.runs import RemoteStep
 from execution_plane.steps import StepEnd
 from jobs.environment import InvalidEnvironment, environment
 from jobs.model import DEFAULT_MAX_POLL_DURATION, Task
+from runners.allowlists import Allowed, AllowlistsUnreadable
 from runners.answers import outcome_in
 from runners.fields import log_meaningless
 from runs.work import (
@@ -52,19 +53,14 @@ class StateMachineRunner:
     kind = KIND
     max_poll_duration = DEFAULT_MAX_POLL_DURATION
 
-    def __init__(self, allowed: Collection[str], account: str, client: Callable[[], Any]) -> None:
-        """`allowed` are names of the account's; `client` gives boto3's, when a task needs it."""
+    def __init__(self, allowed: Allowed, account: str, client: Callable[[], Any]) -> None:
+        """`account` has the machines; `client` gives boto3's, when a task needs it."""
         self._allowed = allowed
         self._account = account
         self._client = client
 
     def target(self, task: Task) -> str:
-        """The state machine's ARN. Raises TaskUnusable if it is not allowed."""
-        if task.state_machine not in self._allowed:
-            raise TaskUnusable(
-                f"The state machine {task.state_machine} is not among those that this plane may start "
-                f"(AllowedStateMachines: {', '.join(sorted(self._allowed)) or 'there is none'})."
-            )
+        """The state machine's ARN."""
         here = self._client().meta
         place = f"arn:{here.partition}:states:{here.region_name}:{self._account}"
         return f"{place}:stateMachine:{task.state_machine}"
@@ -72,10 +68,19 @@ class StateMachineRunner:
     def prepare(self, task: Task, token: str, context: TaskContext) -> Prepared:
         """Make the execution's input, and see that the machine keeps a record of what it executes.
 
-        Raises TaskUnusable. What Step Functions may say later puts off the submission.
+        Raises TaskUnusable. What Step Functions or SSM may say later puts off the submission.
         """
         context.lease.prepare()
         log_meaningless(task, MEANINGFUL, context)
+        try:
+            allowed = self._allowed().state_machines
+        except AllowlistsUnreadable as problem:
+            return Prepared(put_off(NoCapacity(str(problem))))
+        if task.state_machine not in allowed:
+            raise TaskUnusable(
+                f"The state machine {task.state_machine} is not among those that this plane may start "
+                f"(AllowedStateMachines: {', '.join(sorted(allowed)) or 'there is none'})."
+            )
         arn, given = self.target(task), _input(task, context)
         try:
             machine = self._client().describe_state_machine(stateMachineArn=arn)
@@ -100,10 +105,10 @@ class StateMachineRunner:
         return Outcome.errored(f"{_failure(step, end)}\n{console_link(end.handle)}")
 
     def _submit(self, arn: str, token: str, given: str, report: Callable[[str], None]) -> str:
-        """Start the execution. Its name is the token, of which a machine has one in 90 days."""
-        handle = execution_arn(arn, token)
+        """Start the execution. Its name has the token; of one name a machine has one in 90 days."""
+        handle, name = execution_arn(arn, token), execution_name(token)
         try:
-            self._client().start_execution(stateMachineArn=arn, name=token, input=given)
+            self._client().start_execution(stateMachineArn=arn, name=name, input=given)
         except (ClientError, BotoCoreError) as problem:
             text = f"Step Functions: {problem}"
             code = problem.response["Error"]["Code"] if isinstance(problem, ClientError) else ""
@@ -113,7 +118,7 @@ class StateMachineRunner:
                 raise SubmissionRefused(text) from problem
             if code != "ExecutionAlreadyExists":
                 raise SubmissionUncertain(text) from problem
-        report(f"Execution {token} of {arn.rpartition(':')[2]}: {console_link(handle)}")
+        report(f"Execution {name} of {arn.rpartition(':')[2]}: {console_link(handle)}")
         return handle
 
 

@@ -35,7 +35,7 @@ class TaskRunner(Protocol):
     """A way to execute one task in the worker."""
 
     def run(self, task: Task, context: TaskContext) -> Outcome:
-        """Run the task to its end. Raises TaskCancelled."""
+        """Run the task to its end. Raises TaskCancelled, TaskUnusable."""
         ...
 
 

@@ -18,6 +18,8 @@ RUNNING: Final = "RUNNING"
 PROBE_SECONDS = 30.0
 PROBES_A_SECOND = 5
 CONSOLES: Final = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+NAME_PREFIX: Final = "keptn-"
+"""Of executions' names: by it the roles may describe and stop them, and EventBridge tells of their ends."""
 GONE: Final = frozenset({"ExecutionDoesNotExist", "StateMachineDoesNotExist"})
 
 
@@ -46,9 +48,14 @@ class ExecutionEnd(StepEnd):
         return {"status": self.status}
 
 
+def execution_name(token: str) -> str:
+    """The name of a step's execution."""
+    return NAME_PREFIX + token
+
+
 def execution_arn(state_machine_arn: str, token: str) -> str:
-    """The ARN of the execution that has the token for its name."""
-    return f"{state_machine_arn.replace(':stateMachine:', ':execution:', 1)}:{token}"
+    """The ARN of a step's execution."""
+    return f"{state_machine_arn.replace(':stateMachine:', ':execution:', 1)}:{execution_name(token)}"
 
 
 def console_link(arn: str) -> str:
@@ -89,7 +96,7 @@ class Executions:
         return {handle: end for handle, (_, end) in known.items()}
 
     def find(self, step: RemoteStep) -> str | None:
-        """The ARN of the execution that has the token for its name."""
+        """The ARN of the execution that has the step's name."""
         arn = execution_arn(step.target, step.token)
         return arn if self._describe(arn) else None
 
@@ -116,7 +123,8 @@ def read_change(execution: Mapping[str, Any]) -> StepChange:
     end = read_end(execution)
     if end and end.status == "SUCCEEDED" and end.output is None:
         end = None
-    return StepChange(KIND, str(execution["executionArn"]), str(execution.get("name")), end)
+    token = str(execution.get("name")).removeprefix(NAME_PREFIX)
+    return StepChange(KIND, str(execution["executionArn"]), token, end)
 
 
 def read_end(execution: Mapping[str, Any]) -> ExecutionEnd | None:

@@ -7,7 +7,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -122,9 +122,8 @@ class ContainerSettings:
 
     With an empty `cluster`, containers are off. `secret_store` is Secrets Manager's or SSM's name for boto3;
     with an empty `secret_prefix` no task gets a secret. `cpu` is in Fargate's units (1024 a core), `memory`
-    in MiB, `max_poll_duration` in seconds, for a task that does not say. `task_roles` has the role's ARN for
-    each allowed `serviceAccount`, which is a role's name. With `are_restricted`, containers have few rights
-    unless a task's `securityContext` asks for more.
+    in MiB, `max_poll_duration` in seconds, for a task that does not say. With `are_restricted`,
+    containers have few rights unless a task's `securityContext` asks for more.
     """
 
     cluster: str
@@ -133,7 +132,6 @@ class ContainerSettings:
     assign_public_ip: bool
     execution_role: str
     task_role: str | None
-    task_roles: Mapping[str, str]
     log_group: str
     bucket: str
     init_image: str
@@ -168,7 +166,6 @@ class ContainerSettings:
             assign_public_ip=_read(environ, "ContainerAssignPublicIp", _switch, default="false"),
             execution_role=_read(environ, "ContainerExecutionRoleArn", _text, default=required),
             task_role=environ.get("CONTAINER_TASK_ROLE_ARN", "").strip() or None,
-            task_roles=_read(environ, "ContainerTaskRoles", _roles, default=""),
             # A function's environment has no room for what follows from another variable.
             log_group=f"/aws/ecs/{cluster.rpartition('/')[2]}",
             bucket=_read(environ, "ContainerBucket", _text, default=required),
@@ -194,16 +191,12 @@ class ContainerSettings:
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """What the worker allows tasks, and owes to events without any.
+    """What the worker allows tasks, and owes to events without any."""
 
-    `allowed_hosts` are hosts, or `*.` and a domain for all below it; with a port where it is unusual.
-    """
-
-    allowed_lambdas: frozenset[str]
-    allowed_state_machines: frozenset[str]
+    allowlists_parameter: str
+    """Of SSM, which has the variables that `Allowlists` reads; empty if all lists are."""
     account: str
-    """Whose these are."""
-    allowed_hosts: tuple[str, ...]
+    """Whose the state machines are."""
     proxy_resolves_hosts: bool
     """Whether a proxy is asked for them by their names, unchecked."""
     answer_unhandled_events: bool
@@ -216,15 +209,40 @@ class TaskSettings:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "TaskSettings":
         """Read and check the environment. Raises InvalidSetting for the first value that is wrong."""
         return cls(
-            allowed_lambdas=frozenset(_names(environ.get("ALLOWED_LAMBDAS", ""))),
-            allowed_state_machines=frozenset(_names(environ.get("ALLOWED_STATE_MACHINES", ""))),
+            allowlists_parameter=environ.get("ALLOWLISTS_PARAMETER", ""),
             account=environ.get("ACCOUNT_ID", ""),
-            allowed_hosts=_read(environ, "AllowedHosts", _hosts, default=""),
             proxy_resolves_hosts=_read(environ, "ProxyResolvesHosts", _switch, default="false"),
             answer_unhandled_events=_read(environ, "AnswerUnhandledEvents", _switch, default="false"),
             is_job_config_bundled=_read(environ, "JobConfig", _one_of("keptn", "bundled"), default="keptn")
             == "bundled",
             job_config_max_age=_read(environ, "JobConfigMaxAgeSeconds", _whole_number(0, 300), default="5"),
+        )
+
+
+@dataclass(frozen=True)
+class Allowlists:
+    """What job configs may reach beyond the plane.
+
+    `hosts` are hosts, or `*.` and a domain for all below it; with a port where it is unusual. `task_roles`
+    has the role's ARN for each allowed `serviceAccount`, which is a role's name.
+    """
+
+    hosts: tuple[str, ...] = ()
+    lambdas: frozenset[str] = frozenset()
+    state_machines: frozenset[str] = frozenset()
+    task_roles: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Allowlists":
+        """Read and check variables, for which a function's environment has no room.
+
+        Raises InvalidSetting for the first value that is wrong.
+        """
+        return cls(
+            hosts=_read(environ, "AllowedHosts", _hosts, default=""),
+            lambdas=frozenset(_names(environ.get("ALLOWED_LAMBDAS", ""))),
+            state_machines=frozenset(_names(environ.get("ALLOWED_STATE_MACHINES", ""))),
+            task_roles=_read(environ, "ContainerTaskRoles", _roles, default=""),
         )
 
 

@@ -47,6 +47,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
         "iam:PassRole",
     ),
     "AWS::SecretsManager::Secret": ("secretsmanager:CreateSecret", "secretsmanager:DeleteSecret"),
+    "AWS::SSM::Parameter": ("ssm:PutParameter", "ssm:DeleteParameter"),
     "AWS::Serverless::Function": (
         "lambda:CreateFunction",
         "lambda:UpdateFunctionCode",

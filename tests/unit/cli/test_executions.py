@@ -9,6 +9,7 @@ from cli.runs.ending import STOP_COMMANDS
 from cli.runs.executions import execution_lines
 from cli.runs.plane import Plane
 from execution_plane.ledger.runs import RemoteStep
+from execution_plane.settings import Allowlists
 from tests.support.clock import SimulatedClock
 from tests.support.step_functions import MACHINES, PREFIX, FakeStepFunctions, refusal
 
@@ -28,9 +29,11 @@ HISTORY = [
 ]
 
 
-def plane_of(client: Any, **environment: str) -> Plane:
+def plane_of(client: Any, *machines: str) -> Plane:
     aws = SimpleNamespace(client=lambda _: client, region="eu-west-1")
-    return cast("Plane", SimpleNamespace(aws=aws, environment=lambda _: environment))
+    allowed = Allowlists(state_machines=frozenset(machines))
+    environment = {"ACCOUNT_ID": "123456789012"}
+    return cast("Plane", SimpleNamespace(aws=aws, allowlists=allowed, environment=lambda _: environment))
 
 
 def test_a_failed_execution_names_the_state_that_failed() -> None:
@@ -56,12 +59,12 @@ def test_a_forgotten_execution_has_no_lines() -> None:
 def test_the_doctor_looks_at_each_state_machine() -> None:
     client = FakeStepFunctions(SimulatedClock())
     client.machines[MACHINES["build"]] = "EXPRESS"
-    plane = plane_of(client, ALLOWED_STATE_MACHINES="load-test,build,gone", ACCOUNT_ID="123456789012")
+    plane = plane_of(client, "load-test", "build", "gone")
 
     assert [(each.is_problem, each.sentence) for each in check_state_machines(plane)] == [
-        (False, "load-test is there."),
         (True, "build is an EXPRESS one, which the worker refuses: make it anew."),
         (True, "gone is not there: make it, or change AllowedStateMachines."),
+        (False, "load-test is there."),
     ]
 
 
@@ -77,5 +80,5 @@ def test_what_to_do_about_an_execution_that_could_not_be_stopped_is_a_command() 
 
     assert STOP_COMMANDS["execution"](step) == (
         "aws stepfunctions stop-execution --execution-arn "
-        "arn:aws:states:eu-west-1:123456789012:execution:build:token"
+        "arn:aws:states:eu-west-1:123456789012:execution:build:keptn-token"
     )

@@ -37,12 +37,13 @@ def spec_of(
     size: Size = SMALLEST,
     settings: ContainerSettings = SETTINGS,
     archive: tuple[str, str] | None = None,
+    role: str | None = "arn:aws:iam::123456789012:role/task",
     references: References = NO_REFERENCES,
     **data: Any,
 ) -> ContainerSpec:
     variables = environment(task, event(**data), NO_SECRETS.__getitem__, allow_secret_references=False)
     return container_spec(
-        task, size, variables, references, settings, region="eu-west-1", ref=ref, archive=archive
+        task, size, variables, references, settings, region="eu-west-1", ref=ref, archive=archive, role=role
     )
 
 
@@ -142,29 +143,9 @@ def test_fields_with_a_meaning_are_not_named() -> None:
     assert list(meaningless(replace(TASK, security_context=context, given=given), SETTINGS)) == []
 
 
-def test_a_service_account_is_one_of_the_roles_that_are_allowed() -> None:
-    role = spec_of(replace(TASK, service_account="deployer")).definition["taskRoleArn"]
-
-    assert role == "arn:aws:iam::123456789012:role/deployer"
-    with pytest.raises(TaskUnusable, match=r"serviceAccount admin .*ContainerTaskRoles: deployer"):
-        spec_of(replace(TASK, service_account="admin"))
-
-
-@pytest.mark.parametrize("account", [None, ""])
-def test_a_task_without_a_service_account_has_the_planes_role(account: str | None) -> None:
-    task = replace(TASK, service_account=account)
-
-    assert spec_of(task).definition["taskRoleArn"] == "arn:aws:iam::123456789012:role/task"
-    assert "taskRoleArn" not in spec_of(task, settings=replace(SETTINGS, task_role=None)).definition
-
-
-def test_a_role_of_another_partition_is_known_by_its_name_too() -> None:
-    arn = "arn:aws-cn:iam::123456789012:role/teams/deployer"
-    settings = ContainerSettings.from_environment({**ENVIRON, "CONTAINER_TASK_ROLES": arn})
-
-    spec = spec_of(replace(TASK, service_account="deployer"), settings=settings)
-
-    assert spec.definition["taskRoleArn"] == arn
+def test_a_task_has_the_role_that_is_given_if_there_is_one() -> None:
+    assert spec_of().definition["taskRoleArn"] == "arn:aws:iam::123456789012:role/task"
+    assert "taskRoleArn" not in spec_of(role=None).definition
 
 
 def test_annotations_become_tags_beside_ours() -> None:
@@ -241,14 +222,18 @@ def test_one_definition_serves_whatever_an_event_decides() -> None:
         replace(TASK, image="busybox"),
         replace(TASK, cmd=("echo",)),
         replace(TASK, working_dir="/bin"),
-        replace(TASK, service_account="deployer"),
         replace(TASK, security_context=SecurityContext(run_as_user=1)),
     ],
 )
 def test_what_overrides_can_not_say_has_a_definition_of_its_own(other: Task) -> None:
-    families = {spec_of().family, spec_of(other).family, spec_of(size=Size(512, 1024)).family}
+    families = {
+        spec_of().family,
+        spec_of(other).family,
+        spec_of(size=Size(512, 1024)).family,
+        spec_of(role=None).family,
+    }
 
-    assert len(families) == 3
+    assert len(families) == 4
 
 
 def test_files_are_brought_by_a_container_before_the_task_begins() -> None:

@@ -17,9 +17,9 @@ from cryptography import x509
 
 from execution_plane.clock import Clock, Deadline, SystemClock
 from execution_plane.keptn.events import Outcome
+from execution_plane.settings import Allowlists
 from jobs.model import Env, HttpCall, Task
 from runners.http.exchange import LARGEST_ANSWER, HttpExchange
-from runners.http.reachable import AllowedHosts
 from runners.http.runner import HttpRunner
 from runs.work import TaskCancelled
 from tests.support.certificates import certify
@@ -75,7 +75,7 @@ class Target:
         exchange = HttpExchange(
             self.network, ca_bundle_path=str(ca) if ca else None, proxy_resolves=proxy_resolves
         )
-        runner = HttpRunner(AllowedHosts(tuple(allowed)), exchange, SECRETS.__getitem__)
+        runner = HttpRunner(lambda: Allowlists(tuple(allowed)), exchange, SECRETS.__getitem__)
         given_fields = frozenset({"name", "http", "env", *given})
         task = Task(0, name="Notify", http=call, env=env, given=given_fields)
         what = replace(

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Request, Response
 
 from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.events import Outcome
+from execution_plane.settings import Allowlists
 from jobs.model import Task
 from runners.lambda_function import LambdaFunctionRunner, read_answer
 from runs.work import TaskCancelled
@@ -64,7 +65,9 @@ class Endpoint:
         what = replace(task_context(seconds, users=3), still_wanted=still_wanted)
         if clock:
             what = replace(what, deadline=Deadline.after(clock, seconds))
-        return LambdaFunctionRunner(allowed, self._client).run(task, what)
+        return LambdaFunctionRunner(lambda: Allowlists(lambdas=frozenset(allowed)), self._client).run(
+            task, what
+        )
 
     def _client(self, config: Config) -> Any:
         return boto3.client("lambda", endpoint_url=self.url, config=config)

@@ -16,6 +16,7 @@ from execution_plane.steps import StepEnd
 from execution_plane.telemetry import logger
 from jobs.environment import Environment, InvalidEnvironment, environment
 from jobs.model import Task
+from runners.allowlists import Allowed, AllowlistsUnreadable
 from runners.containers.ecs_errors import is_later, is_refusal
 from runners.containers.fargate import Size, fitting, wanted
 from runners.containers.files import Repository, archive, store
@@ -55,6 +56,7 @@ class FargateRunner:
         control_plane: ControlPlane,
         secrets: TaskSecrets,
         settings: ContainerSettings,
+        allowed: Allowed,
         clock: Clock,
     ) -> None:
         """`client` makes a boto3 client by a service's name; it is asked when a task needs it."""
@@ -62,6 +64,7 @@ class FargateRunner:
         self._control_plane = control_plane
         self._secrets = secrets
         self._settings = settings
+        self._allowed = allowed
         self._clock = clock
         self.max_poll_duration = settings.max_poll_duration
 
@@ -72,10 +75,14 @@ class FargateRunner:
     def prepare(self, task: Task, token: str, context: TaskContext) -> Prepared:
         """Fetch the task's files, find or make its definition. May be done again. Raises TaskUnusable.
 
-        A definition that ECS may take later puts off the submission.
+        A definition that ECS may take later, or a role of which SSM may tell later, puts off the submission.
         """
         deadline = context.lease.prepare()
         ref = context.event.ref
+        try:
+            role = self._role(task)
+        except AllowlistsUnreadable as problem:
+            return Prepared(put_off(NoCapacity(str(problem))))
         variables, secrets, given = self._secrets_of(task, context)
         try:
             spec = container_spec(
@@ -87,6 +94,7 @@ class FargateRunner:
                 region=self._ecs.meta.region_name,
                 ref=ref,
                 archive=self._files(task, token, ref, deadline),
+                role=role,
             )
         except InvalidEnvironment as problem:
             raise TaskUnusable(str(problem)) from None
@@ -154,6 +162,18 @@ class FargateRunner:
             raise TaskUnusable(str(problem)) from None
         except KeyError as missing:
             raise TaskUnusable(f"{field}: the secret {missing.args[0]} is not found.") from None
+
+    def _role(self, task: Task) -> str | None:
+        """The role's ARN that the task's container has. Raises AllowlistsUnreadable, TaskUnusable."""
+        if not task.service_account:
+            return self._settings.task_role
+        roles = self._allowed().task_roles
+        if task.service_account not in roles:
+            raise TaskUnusable(
+                f"The serviceAccount {task.service_account} is not among those that this plane allows "
+                f"(ContainerTaskRoles: {', '.join(sorted(roles)) or 'there is none'})."
+            )
+        return roles[task.service_account]
 
     def _size(self, task: Task) -> Size:
         asked = wanted(task.resources, Size(self._settings.cpu, self._settings.memory))

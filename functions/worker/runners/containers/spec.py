@@ -21,7 +21,6 @@ from runners.containers.fargate import Size
 from runners.containers.files_container import VOLUME, files_container, injected, secret_volume
 from runners.containers.secrets import References
 from runners.containers.security import effective_context
-from runs.work import TaskUnusable
 
 MOST_OVERRIDES: Final = 8192  # characters of JSON that RunTask takes
 FAMILY_PREFIX: Final = "keptn-lambda-executor"  # of the definitions that the worker's role may run
@@ -60,10 +59,12 @@ def container_spec(
     region: str,
     ref: EventRef,
     archive: Sequence[str] | None,
+    role: str | None,
 ) -> ContainerSpec:
     """How ECS runs a task.
 
-    `references` are where its secrets are; `archive` is the bucket and key of the task's files.
+    `references` are where its secrets are; `archive` is the bucket and key of the task's files; `role` is the
+    ARN of the one that the container has.
     Raises InvalidEnvironment, TaskUnusable.
     """
     words = [environment.expand(word) for word in (*task.cmd, *task.args)]
@@ -92,7 +93,7 @@ def container_spec(
         overrides = overrides[1:]
     volumes = [VOLUME, *(secret_volume(number) for number in range(len(references.folders)))]
     return ContainerSpec(
-        definition=_definition(task, size, [container, *others], volumes, settings),
+        definition=_definition(size, [container, *others], volumes, settings, role),
         overrides={"containerOverrides": overrides},
         tags=_tags(task, ref),
     )
@@ -161,13 +162,12 @@ def _container(
 
 
 def _definition(
-    task: Task,
     size: Size,
     containers: Sequence[Mapping[str, Any]],
     volumes: Sequence[str],
     settings: ContainerSettings,
+    role: str | None,
 ) -> dict[str, Any]:
-    role = _task_role(task, settings)
     definition = {
         "requiresCompatibilities": ["FARGATE"],
         "networkMode": "awsvpc",
@@ -181,19 +181,6 @@ def _definition(
     }
     content = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:32]
     return {"family": f"{FAMILY_PREFIX}-{content}", **definition}
-
-
-def _task_role(task: Task, settings: ContainerSettings) -> str | None:
-    if not task.service_account:
-        return settings.task_role
-    role = settings.task_roles.get(task.service_account)
-    if role is None:
-        allowed = ", ".join(sorted(settings.task_roles)) or "there is none"
-        raise TaskUnusable(
-            f"The serviceAccount {task.service_account} is not among those that this plane allows "
-            f"(ContainerTaskRoles: {allowed})."
-        )
-    return role
 
 
 def _logging(settings: ContainerSettings, region: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from execution_plane.keptn.events import Outcome
 from execution_plane.telemetry import logger
 from jobs.environment import InvalidEnvironment, Secrets, environment
 from jobs.model import HttpCall, Task
+from runners.allowlists import Allowed, awaited
 from runners.backoff import backoff
 from runners.cancel_scope import CancelScope, DeadlineOver
 from runners.fields import log_meaningless
@@ -40,7 +41,7 @@ class HttpRunner:
 
     def __init__(
         self,
-        allowed: AllowedHosts,
+        allowed: Allowed,
         exchange: Exchange,
         secrets: Secrets,
         *,
@@ -52,7 +53,9 @@ class HttpRunner:
         self._allow_secret_references = allow_secret_references
 
     def run(self, task: Task, context: TaskContext) -> Outcome:
-        """Make the call, at most once unless it is idempotent, and wait for its answer. Raises TaskCancelled.
+        """Make the call, at most once unless it is idempotent, and wait for its answer.
+
+        Raises TaskCancelled, TaskUnusable.
 
         The values of the task's secrets stand in nothing that is said of it.
         """
@@ -68,16 +71,18 @@ class HttpRunner:
             request = request_of(task.http, made)
         except (InvalidEnvironment, SecretUnusable, UnusableCall) as problem:
             return Outcome.errored(f"The HTTP call could not be made ready: {problem}")
-        if not self._allowed.allow(request.host, request.port):
-            return Outcome.errored(
-                f"The host {request.host}, port {request.port}, is not among those that this plane may call "
-                f"(AllowedHosts: {self._allowed})."
-            )
         deadline = context.deadline
         if "maxPollDuration" not in task.given:
             deadline = deadline.no_later_than(DEFAULT_SECONDS)
+        scope = CancelScope(deadline, context.still_wanted)
+        allowed = AllowedHosts(awaited(self._allowed, scope).hosts)
+        if not allowed.allow(request.host, request.port):
+            return Outcome.errored(
+                f"The host {request.host}, port {request.port}, is not among those that this plane may call "
+                f"(AllowedHosts: {allowed})."
+            )
         mask = partial(masked, secrets=secret_forms(made))
-        outcome = self._call(task.http, request, CancelScope(deadline, context.still_wanted), mask)
+        outcome = self._call(task.http, request, scope, mask)
         logger.info(
             "http call",
             event_id=context.event.ref.id,
