@@ -17,6 +17,7 @@ import pytest
 from local.demo import main
 from local.example import sequence_event
 from local.job_demo import GREETINGS
+from tests.support.snippets import Snippet, snippets
 
 ROOT = Path(__file__).parents[2]
 Process = subprocess.Popen[str]
@@ -76,6 +77,26 @@ def read_until(process: Process, pattern: str) -> str:
         if re.search(pattern, line):
             return text
     pytest.fail(f"{pattern} was never printed, but:\n{text}{process.communicate()[1]}")
+
+
+def shapes(text: str) -> set[str]:
+    """The lines of a demo without what differs between runs: times, ports, polls, how containers run."""
+    timeless = re.sub(r"\d\d:\d\d:\d\d\.\d{3}|(?<=127\.0\.0\.1:)\d+", "…", text)
+    return {line for line in timeless.splitlines() if not re.search("^  Its tasks run| poller ", line)}
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [
+        each
+        for each in snippets("text")
+        if each.page in {"README.md", "docs/tutorial-regions.md"}
+        and re.search("A user triggers|plane APAC|Keptn's own count", each.text)
+    ],
+    ids=str,
+)
+def test_the_pages_show_what_the_demo_prints(ended: str, snippet: Snippet) -> None:
+    assert shapes(snippet.text) <= shapes(ended)
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ from tests.unit.runners.task_contexts import task_context
 
 KEPTN = "https://keptn.example.com/api"
 """Keptn's address on the pages."""
+API = re.compile(r"https?://[^/]+/api")
 RUN = {"python", "yaml", "json", "toml", "sh"}
 SHOWN = {"mermaid", "query", "text"}
 """Pictures, queries of CloudWatch Logs, and what programs print."""
@@ -107,7 +108,7 @@ def test_commands_can_be_run_as_they_stand(
     for command in invocations(snippet, KEPTN_API_TOKEN=keptn.token):
         match command:
             case ["plane", "trigger", *words] if "--url" in words:
-                arguments = ["trigger", *(in_process.URL if each == KEPTN else each for each in words)]
+                arguments = ["trigger", *(in_process.URL if API.fullmatch(each) else each for each in words)]
                 out, session = io.StringIO(), in_process.session(keptn)
                 with at_work(plane.world, plane), monkeypatch.context() as patch:
                     patch.chdir(ROOT)

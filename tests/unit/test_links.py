@@ -38,3 +38,14 @@ def test_every_link_leads_to_a_file_or_heading_that_is_there(page: Path) -> None
 
 def test_the_readme_is_read_in_minutes() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= README_BYTES
+
+
+@pytest.mark.parametrize(("row", "end"), [("on a laptop", "```\nmake test"), ("on AWS", "## Write a task")])
+def test_the_stopwatch_counts_the_readmes_words(row: str, end: str) -> None:
+    read = re.sub(
+        r"```mermaid.*?```", "", (ROOT / "README.md").read_text().partition(end)[0], flags=re.DOTALL
+    )
+    page = (ROOT / "docs" / "first-hour.md").read_text()
+    (told,) = re.findall(rf"^\| From a clone to .*{row}.*?\| (\d+), README", page, re.MULTILINE)
+
+    assert round(len(read.split()), -1) == int(told)
