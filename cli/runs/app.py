@@ -346,7 +346,7 @@ def _as_json(run: Run) -> dict[str, Any]:
 
 
 def _next_json(step: Next | None) -> dict[str, Any] | None:
-    return {"action": step.action.value, "at": step.at} if step else None
+    return {"action": step.operation.value, "because": step.reason, "at": step.at} if step else None
 
 
 def _print_json(value: object) -> None:

@@ -8,17 +8,8 @@ by halving, and no rule of the plan is written down here a second time.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from control.plan import (
-    Action,
-    Observed,
-    Proof,
-    Repair,
-    Seen,
-    decide_repair,
-    plan,
-    prove,
-)
-from execution_plane.keptn.events import Outcome
+from control.plan import Observed, Operation, Seen, decide, is_over
+from control.repairing import Repair, decide_repair
 from execution_plane.keptn.look import Look
 from execution_plane.ledger.runs import Run, State
 from execution_plane.steps import StepStatus
@@ -43,38 +34,35 @@ class View:
 class Next:
     """The next thing that the poller does about a run if nothing changes, and from when on."""
 
-    action: Action
+    operation: Operation
     at: float
-    outcome: Outcome | None = None
+    reason: str
 
 
-DOES: Mapping[Action, str] = {
-    Action.DISPATCH: "invokes a worker for it again",
-    Action.SEND_STARTED: "sends its started, lest Keptn gives up on it, and goes on waiting for a worker",
-    Action.TAKE_BACK: "takes its worker for lost, and lets another have the task, which has not begun",
-    Action.WAIT_AGAIN: "takes the worker for lost that handled the {kind}'s end, and wakes another",
-    Action.WAKE: "wakes a worker to go on from the {kind}'s end",
-    Action.FIND: "asks AWS for the {kind}, and has it submitted if there is none",
-    Action.STOP: "stops the {kind}, since its maxPollDuration is over",
-    Action.ABANDON: "ends it as errored",
-    Action.REPORT: "sends its finished",
-    Action.REPAIR: "asks Keptn which of our replies it counts; what two answers say is missing is sent again",
-    Action.PROVE: "asks Keptn whether the task is over, and closes the run if it is",
-    Action.FORGET_ABSENCE: "notes that Keptn lists the task after all",
+DOES: Mapping[Operation, str] = {
+    Operation.DISPATCH: "invokes a worker for it again",
+    Operation.SEND_STARTED: "sends its started, and goes on waiting for a worker",
+    Operation.TAKE_BACK: "lets another worker have the task",
+    Operation.WAIT_AGAIN: "wakes another worker for the {kind}'s end",
+    Operation.WAKE: "wakes a worker to go on from the {kind}'s end",
+    Operation.FIND: "asks AWS for the {kind}, and has it submitted if there is none",
+    Operation.STOP: "stops the {kind}",
+    Operation.ABANDON: "ends it as errored",
+    Operation.REPORT: "sends its finished",
+    Operation.REPAIR: "asks Keptn what it counts of our replies, and sends again what two answers lack",
+    Operation.PROVE: "asks Keptn whether the task is over, and closes the run if it is",
+    Operation.FORGET_ABSENCE: "forgets that Keptn did not list the task",
 }
-"""What the poller does, for each action that the plan has for a run, with the kind of its step."""
+"""What the poller does, for each operation that the plan has for a run, with the kind of its step."""
 
 FINDS: Mapping[Repair, str] = {
-    Repair.CLOSE: "closes the run: Keptn says that the task is over",
     Repair.LEAVE: "leaves it alone: Keptn has yet to note the task",
     Repair.LOOK_AGAIN: "notes what Keptn counts, and asks again a minute later before it sends anything",
     Repair.SEND: "sends again what Keptn lacks of our replies",
     Repair.COMPLETE: "notes that Keptn has all our replies: another executor keeps the task open",
 }
-PROVES: Mapping[Proof, str] = {
-    Proof.GONE: "closes the run: Keptn says that the task is over",
-    Proof.ASK: "asks for the task itself; once Keptn has not had it twice, it closes the run",
-}
+OVER = "closes the run: Keptn says that the task is over"
+UNPROVED = "asks for the task itself; once Keptn has not had it twice, it closes the run"
 
 
 def next_step(run: Run, view: View, now: float) -> Next | None:
@@ -82,8 +70,8 @@ def next_step(run: Run, view: View, now: float) -> Next | None:
 
     def step_at(moment: float) -> Next | None:
         observed = Observed(lambda _: view.seen, {}, steps={run.event.id: view.step})
-        steps = plan(observed, [run], moment)
-        return Next(steps[0].action, moment, steps[0].outcome) if steps else None
+        act = decide(run, observed, moment)
+        return Next(act.operation, moment, act.reason) if act else None
 
     if found := step_at(now):
         return found
@@ -103,12 +91,14 @@ def next_step(run: Run, view: View, now: float) -> Next | None:
 
 def does(step: Next, run: Run, view: View) -> str:
     """What the poller does in a step, as the rest of a sentence, with what Keptn has said of it so far."""
-    if view.is_looked and step.action is Action.REPAIR:
+    if view.is_looked and step.operation in {Operation.REPAIR, Operation.PROVE}:
+        if view.look is None or is_over(view.look):
+            return OVER
+        if step.operation is Operation.PROVE:
+            return UNPROVED
         return FINDS[decide_repair(run, view.look)]
-    if view.is_looked and step.action is Action.PROVE:
-        return PROVES[prove(view.look)]
-    said = DOES[step.action].format(kind=run.step.kind if run.step else "")
-    return f"{said}: {step.outcome.message.rstrip('.')}" if step.outcome else said
+    said = DOES[step.operation].format(kind=run.step.kind if run.step else "")
+    return f"{said}: {step.reason.rstrip('.')}" if step.reason else said
 
 
 def stands(run: Run, view: View, now: float) -> str:
@@ -143,8 +133,7 @@ def stands(run: Run, view: View, now: float) -> str:
 
 
 def _stands_waiting(run: Run, view: View, *, is_held: bool) -> str:
-    step = run.step
-    assert step is not None
+    step = run.waits_for
     if not step.handle:
         if step.trouble:
             return f"AWS has not started its {step.kind} yet ({step.trouble.rstrip('.')})"

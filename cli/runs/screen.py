@@ -189,7 +189,7 @@ def _next_in_short(run: Run, step: Next | None, view: View, now: float) -> str:
     if step is None:
         return "closed once Keptn no longer lists it"
     when = "at the next poll" if step.at <= now else f"{clock_time(step.at, near=now)}"
-    return f"{when}: {does(replace(step, outcome=None), run, view)}"
+    return f"{when}: {does(replace(step, reason=''), run, view)}"
 
 
 def _head(run: Run, bridge: str, now: float) -> RenderableType:

@@ -6,11 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from control.integration import describe, leave
-from control.looks import Looks
-from deletion.finalizer import DELETED, Finalizer
-from deletion.last_steps import LastSteps
+from deletion.finalizer import Finalizer
 from execution_plane.clock import Clock, Deadline, SystemClock
-from execution_plane.ledger.replies import Replies
 from execution_plane.settings import IntegrationSettings
 from execution_plane.shared_clients import SharedClients, all_steps, aws_client
 from execution_plane.telemetry import invocation, logger, metrics
@@ -38,16 +35,8 @@ def handler(_request: dict[str, Any], context: "LambdaContext") -> None:
 def take_leave(deadline: Deadline, clock: Clock) -> None:
     """Report what is open, then unregister. Raises InvalidSetting and KeptnError."""
     clients = SharedClients.from_environment()
-    replies = Replies(clients.control_plane, clients.ledger, clock, patient=False)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        finalizer = Finalizer(
-            ledger=clients.ledger,
-            looks=Looks(clients.control_plane),
-            replies=replies,
-            steps=LastSteps(all_steps(aws_client), DELETED.message, clock, pool),
-            clock=clock,
-            pool=pool,
-        )
+        finalizer = Finalizer(clients.control_plane, clients.ledger, all_steps(aws_client), clock, pool)
         reported = finalizer.finish(deadline.earlier_by(UNREGISTER_SECONDS))
     logger.info("the plane's runs are reported", runs=reported)
     shown = IntegrationSettings.from_environment()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from control.plan import Action, Step, plan
+from control.plan import Adopt, Claim, Decision, Operation, plan
 from tests.faults import test_containers_matrix, test_matrix
 from tests.faults.simulation import Simulation
 from tests.support.aws import aws_in_memory
@@ -20,16 +20,16 @@ SIMULATED: list[tuple[type[Simulation], Callable[[Any], None]]] = [
 
 
 def test_every_action_of_the_plan_is_in_a_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
-    planned: set[Action] = set()
+    planned: set[str] = set()
 
-    def noting(*arguments: Any, **more: Any) -> list[Step]:
-        steps = plan(*arguments, **more)
-        planned.update(step.action for step in steps)
-        return steps
+    def noting(*arguments: Any, **more: Any) -> list[Decision]:
+        decisions = plan(*arguments, **more)
+        planned.update(decision.action for decision in decisions)
+        return decisions
 
     monkeypatch.setattr("control.controller.plan", noting)
     for simulation, scenario in SIMULATED:
         with aws_in_memory():
             scenario(simulation())
 
-    assert planned == set(Action)
+    assert planned == {Claim.action, Adopt.action, *(each.value for each in Operation)}

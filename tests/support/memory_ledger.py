@@ -4,7 +4,7 @@ tests/integration/test_ledger.py holds it to what the real one does.
 """
 
 from execution_plane.ledger.runs import Run
-from execution_plane.ledger.table import TRANSITIONS, LostRace
+from execution_plane.ledger.table import LostRace
 
 
 class MemoryLedger:
@@ -30,8 +30,6 @@ class MemoryLedger:
         return run
 
     def move(self, before: Run, after: Run) -> Run:
-        if after.state not in TRANSITIONS[before.state]:
-            raise ValueError(f"a {before.state} run does not become {after.state}")
         current = self.runs.get(before.event.id)
         if current is None or (current.state, current.version) != (before.state, before.version):
             raise LostRace(before.event.id, current)

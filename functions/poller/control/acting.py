@@ -1,25 +1,27 @@
-"""Carrying out the plan, step by step: with looks first where Keptn must say more, and conditional writes."""
+"""Carrying out what was decided: with looks first where Keptn must say more, and conditional writes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from control.dispatch import DispatchFailed
 from control.health import count_closed
 from control.plan import (
     ABSENT_FORGOTTEN,
-    PATIENCE,
-    Action,
-    Proof,
-    Repair,
-    Step,
-    decide_repair,
+    Act,
+    Adopt,
+    Claim,
+    Decision,
+    Operation,
     is_absent_for_good,
-    prove,
+    is_over,
 )
 from control.ports import Ports
+from control.repairing import Repairs
 from control.waiting import WaitingRuns
 from execution_plane.clock import Deadline
 from execution_plane.keptn.control_plane import LookUnsupported
 from execution_plane.keptn.events import EventRef, Outcome
+from execution_plane.keptn.look import Look
 from execution_plane.keptn.transport import KeptnError
 from execution_plane.keptn.uniform import LogEntry
 from execution_plane.ledger.replies import NotStarted
@@ -30,10 +32,8 @@ from execution_plane.steps import StepsUnavailable
 from execution_plane.telemetry import Count, count, logger
 
 RESERVE = 5.0  # seconds before the invocation's end in which nothing more is begun
-NOT_COUNTED = (
-    "Keptn does not count this plane's replies to the task, though they were sent again three times; its "
-    "sequence may have to be aborted."
-)
+UNUSUAL = {each.value for each in (Operation.TAKE_BACK, Operation.WAIT_AGAIN, Operation.STOP)}
+"""Actions that the log has as warnings: a worker was lost, or a step took too long."""
 
 
 class Actor:
@@ -45,66 +45,77 @@ class Actor:
         self._settings = settings
         self._waiting = WaitingRuns(ports, dispatch)
         self._dispatch = dispatch
-        self._acts: Mapping[Action, Callable[[Step, Deadline], None]] = {
-            Action.CLAIM: self._claim,
-            Action.ADOPT: self._adopt,
-            Action.DISPATCH: self._dispatch_again,
-            Action.SEND_STARTED: self._send_started,
-            Action.TAKE_BACK: self._take_back,
-            Action.WAIT_AGAIN: lambda step, _: self._waiting.wait_again(_run_of(step)),
-            Action.WAKE: lambda step, _: self._waiting.wake(_run_of(step)),
-            Action.FIND: self._find,
-            Action.STOP: lambda step, _: self._waiting.stop(_run_of(step)),
-            Action.ABANDON: self._abandon,
-            Action.REPORT: self._report,
-            Action.REPAIR: self._repair,
-            Action.PROVE: self._prove,
-            Action.FORGET_ABSENCE: self._forget_absence,
+        self._repairs = Repairs(ports.ledger, ports.replies, ports.errors, ports.clock)
+        self._acts: Mapping[Operation, Callable[[Run, Deadline], object]] = {
+            Operation.DISPATCH: lambda run, _: self._dispatch(self._move(run, Run.dispatched_again)),
+            Operation.SEND_STARTED: self._send_started,
+            Operation.TAKE_BACK: lambda run, _: self._move(run, Run.taken_back),
+            Operation.WAIT_AGAIN: lambda run, _: self._move(run, Run.waiting_again),
+            Operation.WAKE: lambda run, _: self._waiting.wake(run),
+            Operation.FIND: self._find,
+            Operation.STOP: lambda run, _: self._waiting.stop(run),
+            Operation.REPORT: self._report,
+            Operation.REPAIR: self._repair,
+            Operation.PROVE: lambda run, _: self._prove(run),
+            Operation.FORGET_ABSENCE: lambda run, _: ports.ledger.move(run, run.present_again()),
         }
 
-    def act(self, steps: Sequence[Step], end: Deadline) -> None:
-        """Carry out all steps, side by side; nothing is begun close to `end`. Never raises."""
-        list(self._ports.pool.map(lambda step: self._carry_out(step, end), steps))
+    def act(self, decisions: Sequence[Decision], end: Deadline) -> None:
+        """Carry out all decisions, side by side; nothing is begun close to `end`. Never raises."""
+        list(self._ports.pool.map(lambda decision: self._carry_out(decision, end), decisions))
 
-    def _carry_out(self, step: Step, end: Deadline) -> None:
+    def _carry_out(self, decision: Decision, end: Deadline) -> None:
         """Do one thing; whatever goes wrong with it concerns nothing else of the cycle."""
         if end.remaining() < RESERVE:
             return
-        ref = step.run.event if step.run else step.event
-        event_id = ref.id if ref else ""
+        told: dict[str, Any] = {
+            "event_id": decision.event.id,
+            "action": decision.action,
+            "because": decision.reason,
+        }
         try:
-            self._acts[step.action](step, end)
+            self._do(decision, end)
         except LostRace:
-            logger.debug("somebody else was first", event_id=event_id, action=step.action.value)
-        except (
-            KeptnError,
-            LedgerUnavailable,
-            DispatchFailed,
-            NotStarted,
-            StepsUnavailable,
-        ) as problem:
-            logger.warning("postponed", event_id=event_id, action=step.action.value, reason=str(problem))
+            logger.debug("somebody else was first", **told)
+        except (KeptnError, LedgerUnavailable, DispatchFailed, NotStarted, StepsUnavailable) as problem:
+            logger.warning("postponed", **told, reason=str(problem))
         except Exception:
-            logger.exception("failed", event_id=event_id, action=step.action.value)
+            logger.exception("failed", **told)
+        else:
+            if decision.action in UNUSUAL:
+                logger.warning("carried out", **told)
+            else:
+                logger.debug("carried out", **told)
 
-    def _claim(self, step: Step, _: Deadline) -> None:
-        ref = _event_of(step)
+    def _do(self, decision: Decision, end: Deadline) -> None:
+        match decision:
+            case Claim(event):
+                self._claim(event)
+            case Adopt(event, look):
+                self._adopt(event, look)
+            case Act(run, Operation.ABANDON, reason):
+                self._abandon(run, reason, end)
+            case Act(run, operation):
+                self._acts[operation](run, end)
+
+    def _move(self, run: Run, change: Callable[[Run, float], Run]) -> Run:
+        return self._ports.ledger.move(run, change(run, self._ports.clock.now()))
+
+    def _claim(self, event: EventRef) -> None:
         if self._settings.drain:
-            self._reopen(self._ports.ledger.get(ref.id))
+            self._reopen(self._ports.ledger.get(event.id))
             return
         now = self._ports.clock.now()
-        run = self._create(Run.claimed(ref, self._settings.source, now, now + self._settings.run_deadline))
+        run = self._create(Run.claimed(event, self._settings.source, now, now + self._settings.run_deadline))
         count(Count.RUNS_CLAIMED)
         self._dispatch(run)
 
-    def _adopt(self, step: Step, _: Deadline) -> None:
-        ref, look = _event_of(step), step.look
-        assert look is not None
-        adopted = self._create(Run.adopted(ref, self._settings.source, self._ports.clock.now(), look))
-        self._note(ref, adopted.outcome)
+    def _adopt(self, event: EventRef, look: Look) -> None:
+        adopted = Run.adopted(event, self._settings.source, self._ports.clock.now(), look)
+        self._note(self._create(adopted))
         count(Count.RUNS_ADOPTED)
         logger.error(
-            "a task that this plane started is not in its ledger: it ends as errored", event_id=ref.id
+            "a task that this plane started is not in its ledger: it ends as errored", event_id=event.id
         )
 
     def _create(self, run: Run) -> Run:
@@ -118,105 +129,62 @@ class Actor:
         """Make a run active again, if it was closed: its event is open after all."""
         if run is None or run.state is not State.CLOSED:
             return
-        self._ports.ledger.move(run, run.reopened(self._ports.clock.now()))
+        self._move(run, Run.reopened)
         logger.warning("an event whose run was closed is open again", event_id=run.event.id)
 
-    def _dispatch_again(self, step: Step, _: Deadline) -> None:
-        run = _run_of(step)
-        self._dispatch(self._ports.ledger.move(run, run.dispatched_again(self._ports.clock.now())))
-
-    def _note(self, ref: EventRef, outcome: Outcome | None) -> None:
+    def _note(self, run: Run) -> None:
         """Tell the Bridge's error log how a task ended that no worker has ended."""
-        if outcome:
-            self._ports.errors.note(LogEntry.of(ref, outcome.message))
+        if run.outcome:
+            self._ports.errors.note(LogEntry.of(run.event, run.outcome.message))
 
-    def _send_started(self, step: Step, end: Deadline) -> None:
-        run = self._ports.replies.start(_run_of(step), end)
+    def _send_started(self, run: Run, end: Deadline) -> None:
+        run = self._ports.replies.start(run, end)
         if not run.start_uncertain:
             self._ports.ledger.move(run, run.start_answered())
 
-    def _take_back(self, step: Step, _: Deadline) -> None:
-        run = _run_of(step)
-        self._ports.ledger.move(run, run.taken_back(self._ports.clock.now()))
-        logger.warning(
-            "the worker was lost before the task began", event_id=run.event.id, attempt=run.attempt
-        )
+    def _find(self, run: Run, end: Deadline) -> None:
+        if why := self._waiting.find(run):
+            self._abandon(run, why, end)
 
-    def _find(self, step: Step, end: Deadline) -> None:
-        if outcome := self._waiting.find(_run_of(step)):
-            self._end(_run_of(step), outcome, end)
-
-    def _abandon(self, step: Step, end: Deadline) -> None:
-        self._end(_run_of(step), step.outcome or Outcome.errored(""), end)
-
-    def _end(self, run: Run, outcome: Outcome, end: Deadline) -> None:
+    def _abandon(self, run: Run, reason: str, end: Deadline) -> None:
         self._waiting.leave(run)
-        ended = run.completed_silently() if run.silent else run.completed(outcome, self._ports.clock.now())
+        outcome, now = Outcome.errored(reason), self._ports.clock.now()
+        ended = run.completed_silently() if run.silent else run.completed(outcome, now)
         run = self._ports.ledger.move(run, ended)
         count(Count.RUNS_ABANDONED)
-        logger.error("run abandoned", event_id=run.event.id, reason=outcome.message)
-        self._note(run.event, outcome)
+        logger.error("run abandoned", event_id=run.event.id, reason=reason)
+        self._ports.errors.note(LogEntry.of(run.event, reason))
         if not run.silent:
             self._ports.replies.finish(run, end)
 
-    def _report(self, step: Step, end: Deadline) -> None:
-        run = _run_of(step)
-        self._ports.replies.finish(self._ports.ledger.move(run, run.reporting(self._ports.clock.now())), end)
+    def _report(self, run: Run, end: Deadline) -> None:
+        self._ports.replies.finish(self._move(run, Run.reporting), end)
 
-    def _repair(self, step: Step, end: Deadline) -> None:
-        run = _run_of(step)
+    def _repair(self, run: Run, end: Deadline) -> None:
         try:
             look = self._ports.looks.look(run.event, run.source)
         except LookUnsupported:
-            self._report_without_look(run, end)
+            # A finished whose sender was lost is sent again: its being open is all the evidence there is.
+            if run.state is State.DONE and run.reported_at is None:
+                self._report(run, end)
             return
-        now = self._ports.clock.now()
-        decision = decide_repair(run, look)
-        if decision is Repair.CLOSE:
+        if look is None or is_over(look):
             self._close(run)
-        elif decision is Repair.LOOK_AGAIN and look:
-            self._ports.ledger.move(run, run.looked_first(look, now))
-        elif decision is Repair.COMPLETE:
-            self._ports.ledger.move(run, run.complete_as_counted(now))
-            logger.info(
-                "Keptn has all our replies; other executors keep the task open", event_id=run.event.id
-            )
-        elif decision is Repair.SEND and look:
-            count(Count.REPLIES_REPAIRED)
-            if run.repairs >= PATIENCE:
-                count(Count.REPLIES_NOT_COUNTED)
-                logger.error(
-                    "Keptn still does not count our replies", event_id=run.event.id, counted=run.looked
-                )
-            self._ports.replies.repair(run, look, end)
-            if run.repairs == PATIENCE:
-                self._ports.errors.note(LogEntry.of(run.event, NOT_COUNTED))
+        else:
+            self._repairs.repair(run, look, end)
 
-    def _report_without_look(self, run: Run, end: Deadline) -> None:
-        """Send a finished again whose sender was lost: its being open is all the evidence there is."""
-        if run.state is State.DONE and run.reported_at is None:
-            self._ports.replies.finish(
-                self._ports.ledger.move(run, run.reporting(self._ports.clock.now())), end
-            )
-
-    def _prove(self, step: Step, _: Deadline) -> None:
-        run = _run_of(step)
+    def _prove(self, run: Run) -> None:
         try:
-            proof = prove(self._ports.looks.look(run.event, run.source))
+            is_gone = is_over(self._ports.looks.look(run.event, run.source))
         except LookUnsupported:
-            proof = Proof.ASK
-        if proof is Proof.ASK and self._ports.control_plane.fetch_event(run.event) is None:
+            is_gone = False
+        if not is_gone and self._ports.control_plane.fetch_event(run.event) is None:
             now = self._ports.clock.now()
-            if is_absent_for_good(run, now):
-                proof = Proof.GONE
-            elif run.absent_at is None or now > run.absent_at + ABSENT_FORGOTTEN:
+            is_gone = is_absent_for_good(run, now)
+            if not is_gone and (run.absent_at is None or now > run.absent_at + ABSENT_FORGOTTEN):
                 self._ports.ledger.move(run, run.absent_first(now))
-        if proof is Proof.GONE:
+        if is_gone:
             self._close(run)
-
-    def _forget_absence(self, step: Step, _: Deadline) -> None:
-        run = _run_of(step)
-        self._ports.ledger.move(run, run.present_again())
 
     def _close(self, run: Run) -> None:
         """The event is gone.
@@ -228,15 +196,4 @@ class Actor:
             if cancelled is None:
                 return
             run = cancelled
-        closed = self._ports.ledger.move(run, run.closed(self._ports.clock.now()))
-        count_closed(closed)
-
-
-def _event_of(step: Step) -> EventRef:
-    assert step.event is not None
-    return step.event
-
-
-def _run_of(step: Step) -> Run:
-    assert step.run is not None
-    return step.run
+        count_closed(self._move(run, Run.closed))

@@ -109,8 +109,8 @@ class Controller:
             self._current = self._ports.subscriptions.current()
         seen = self._observer.observe(active, self._current or ())
         self._health.note(seen, active)
-        steps = plan(seen.observed, active, seen.at)
-        self._actor.act(steps, end)
+        decisions = plan(seen.observed, active, seen.at)
+        self._actor.act(decisions, end)
         self._ports.errors.send(self._ports.subscriptions.integration_id, end.earlier_by(RESERVE))
         failures = list(seen.failures)
         is_known = self._current is not None
@@ -126,7 +126,7 @@ class Controller:
         report.events_left = len(seen.left)
         report.values_left = sorted(set(seen.left))[:MOST_VALUES]
         report.runs_active = len(active)
-        report.steps += len(steps)
+        report.steps += len(decisions)
         return _Cycle(seen.seconds, failures[-1] if failures else "", self._is_busy(active, seen))
 
     def _is_busy(self, active: Sequence[Run], seen: Observation) -> bool:

@@ -7,11 +7,11 @@ to do.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import ClassVar
 
-from execution_plane.keptn.events import EventRef, Outcome
+from execution_plane.keptn.events import EventRef
 from execution_plane.keptn.look import Look, Standing
-from execution_plane.ledger.replies import missing
-from execution_plane.ledger.runs import MOST_ATTEMPTS, RemoteStep, Run, State, counts
+from execution_plane.ledger.runs import MOST_ATTEMPTS, RemoteStep, Run, State
 from execution_plane.steps import StepStatus
 
 # Seconds in Lambda's queue, before the poller sends the started: Keptn gives up after 600.
@@ -19,7 +19,6 @@ START_AFTER = 300.0
 BETWEEN_LOOKS = 60.0  # between two looks that must agree
 QUIET = (90.0, 120.0, 240.0, 480.0)  # after our last reply, before the first, second … repair
 QUIET_LATER = 900.0  # and before all further ones
-PATIENCE = 3  # repairs that may come to nothing before somebody should look into it
 CLOSED_AFTER = 10.0  # seconds for which a run stays active once its finished was sent: the next task is near
 ABSENT = 30.0  # between two empty listings that prove an event gone
 ABSENT_FORGOTTEN = 900.0  # after which the first of the two no longer counts
@@ -38,11 +37,9 @@ class Seen(Enum):
     UNKNOWN = "unknown"
 
 
-class Action(Enum):
-    """What the controller can do about one event."""
+class Operation(Enum):
+    """What the controller can do about a run."""
 
-    CLAIM = "claim"
-    ADOPT = "adopt"
     DISPATCH = "dispatch again"
     SEND_STARTED = "send started"
     TAKE_BACK = "take back"
@@ -87,14 +84,45 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One thing to do: about a new event, or about a run."""
+class Claim:
+    """A listed task is to be taken."""
 
-    action: Action
-    event: EventRef | None = None
-    look: Look | None = None
-    run: Run | None = None
-    outcome: Outcome | None = None
+    event: EventRef
+    action: ClassVar[str] = "claim"
+    reason: ClassVar[str] = "Keptn lists the task, and nobody of ours has started it"
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """A listed task has replies of ours and no run: it is to be ended."""
+
+    event: EventRef
+    look: Look
+    action: ClassVar[str] = "adopt"
+    reason: ClassVar[str] = "Keptn counts replies of ours to the task, of which there is no run"
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something is to be done about a run."""
+
+    run: Run
+    operation: Operation
+    reason: str
+    """The rest of a sentence; of a run that is abandoned, the message of its outcome."""
+
+    @property
+    def event(self) -> EventRef:
+        """The run's."""
+        return self.run.event
+
+    @property
+    def action(self) -> str:
+        """What is done, as the log has it."""
+        return self.operation.value
+
+
+Decision = Claim | Adopt | Act
 
 
 @dataclass(frozen=True)
@@ -187,14 +215,18 @@ class _Facts:
     def look_is_due(self) -> bool:
         return look_is_due(self.run, self.now)
 
+    @property
+    def may_lack_its_started(self) -> bool:
+        return self.run.start_uncertain and self.look_is_due
+
 
 @dataclass(frozen=True)
 class _Row:
     seen: Seen
     state: State
     fits: Callable[[_Facts], bool]
-    action: Action
-    says: Callable[[_Facts], str] | None = None
+    operation: Operation
+    reason: str | Callable[[_Facts], str]
 
 
 def _given_up(facts: _Facts) -> str:
@@ -213,8 +245,7 @@ def _lost(facts: _Facts) -> str:
 
 
 def _unhandled(facts: _Facts) -> str:
-    step = facts.run.step
-    assert step is not None
+    step = facts.run.waits_for
     what = (
         f"The task's {step.kind} ended, and its end could not be handled"
         if step.handle
@@ -232,54 +263,62 @@ def _unhandled(facts: _Facts) -> str:
 
 
 def _untold(facts: _Facts) -> str:
-    step = facts.run.step
-    assert step is not None
+    step = facts.run.waits_for
     if facts.status is StepStatus.UNDER_WAY:
         return f"The task's {step.kind} still runs, long after its deadline (maxPollDuration)."
     return f"AWS does not say how the task's {step.kind} ended, long after its deadline (maxPollDuration)."
 
 
-def _overdue(_: _Facts) -> str:
-    return "No worker took the task before its deadline (RunDeadlineSeconds); see the worker's throttles."
-
-
+NOT_TAKEN = "No worker took the task before its deadline (RunDeadlineSeconds); see the worker's throttles."
+STARTED_IN_DOUBT = "Keptn may not have its started"
 ACTIVE = (State.CLAIMED, State.RUNNING, State.WAITING, State.DONE)
+OPEN, CLAIMED, RUNNING, WAITING, DONE = Seen.OPEN, *ACTIVE
 ROWS: tuple[_Row, ...] = (
-    #    event        run            and                                               action
-    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.can_not_be_taken, Action.ABANDON, _given_up),
-    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.is_refused, Action.ABANDON, lambda f: f.run.refused),
-    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.run.attempt >= MOST_ATTEMPTS, Action.ABANDON, _crashed),
-    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.now >= f.run.deadline, Action.ABANDON, _overdue),
-    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.waits_too_long, Action.SEND_STARTED),
-    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.lease_is_over, Action.DISPATCH),
-    _Row(Seen.OPEN, State.CLAIMED, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
-    _Row(Seen.OPEN, State.RUNNING, lambda f: f.step is not None, Action.WAIT_AGAIN),
-    _Row(Seen.OPEN, State.RUNNING, lambda f: f.lease_is_over and f.run.begun, Action.ABANDON, _lost),
-    _Row(Seen.OPEN, State.RUNNING, lambda f: f.lease_is_over, Action.TAKE_BACK),
-    _Row(Seen.OPEN, State.RUNNING, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
-    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_given_up, Action.ABANDON, _unhandled),
-    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_overdue, Action.ABANDON, _untold),
-    _Row(Seen.OPEN, State.WAITING, lambda f: f.has_ended, Action.WAKE),
-    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_not_known, Action.FIND),
-    _Row(Seen.OPEN, State.WAITING, lambda f: f.is_past_its_deadline, Action.STOP),
-    _Row(Seen.OPEN, State.WAITING, lambda f: f.run.start_uncertain and f.look_is_due, Action.REPAIR),
-    _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.run.finishes == 0, Action.REPORT),
-    _Row(Seen.OPEN, State.DONE, lambda f: f.owes_a_finished and f.look_is_due, Action.REPAIR),
-    *(_Row(Seen.OPEN, state, lambda f: f.was_absent, Action.FORGET_ABSENCE) for state in ACTIVE),
-    *(_Row(Seen.ABSENT, state, lambda f: not f.was_just_reported, Action.PROVE) for state in ACTIVE),
+    #    event run      and                                  operation, and why
+    _Row(OPEN, CLAIMED, lambda f: f.can_not_be_taken, Operation.ABANDON, _given_up),
+    _Row(OPEN, CLAIMED, lambda f: f.is_refused, Operation.ABANDON, lambda f: f.run.refused),
+    _Row(OPEN, CLAIMED, lambda f: f.run.attempt >= MOST_ATTEMPTS, Operation.ABANDON, _crashed),
+    _Row(OPEN, CLAIMED, lambda f: f.now >= f.run.deadline, Operation.ABANDON, NOT_TAKEN),
+    _Row(OPEN, CLAIMED, lambda f: f.waits_too_long, Operation.SEND_STARTED, "Keptn would give up on it"),
+    _Row(OPEN, CLAIMED, lambda f: f.lease_is_over, Operation.DISPATCH, "none has taken it in time"),
+    _Row(OPEN, CLAIMED, lambda f: f.may_lack_its_started, Operation.REPAIR, STARTED_IN_DOUBT),
+    _Row(OPEN, RUNNING, lambda f: f.step is not None, Operation.WAIT_AGAIN, "its worker was lost"),
+    _Row(OPEN, RUNNING, lambda f: f.lease_is_over and f.run.begun, Operation.ABANDON, _lost),
+    _Row(
+        OPEN,
+        RUNNING,
+        lambda f: f.lease_is_over,
+        Operation.TAKE_BACK,
+        "its worker was lost, and nothing had begun",
+    ),
+    _Row(OPEN, RUNNING, lambda f: f.may_lack_its_started, Operation.REPAIR, STARTED_IN_DOUBT),
+    _Row(OPEN, WAITING, lambda f: f.is_given_up, Operation.ABANDON, _unhandled),
+    _Row(OPEN, WAITING, lambda f: f.is_overdue, Operation.ABANDON, _untold),
+    _Row(OPEN, WAITING, lambda f: f.has_ended, Operation.WAKE, "it has ended"),
+    _Row(OPEN, WAITING, lambda f: f.is_not_known, Operation.FIND, "it may not have been submitted"),
+    _Row(OPEN, WAITING, lambda f: f.is_past_its_deadline, Operation.STOP, "its maxPollDuration is over"),
+    _Row(OPEN, WAITING, lambda f: f.may_lack_its_started, Operation.REPAIR, STARTED_IN_DOUBT),
+    _Row(
+        OPEN, DONE, lambda f: f.owes_a_finished and f.run.finishes == 0, Operation.REPORT, "nobody sends it"
+    ),
+    _Row(OPEN, DONE, lambda f: f.owes_a_finished and f.look_is_due, Operation.REPAIR, "Keptn still lists it"),
+    *(_Row(OPEN, s, lambda f: f.was_absent, Operation.FORGET_ABSENCE, "Keptn lists it") for s in ACTIVE),
+    *(
+        _Row(Seen.ABSENT, s, lambda f: not f.was_just_reported, Operation.PROVE, "Keptn does not list it")
+        for s in ACTIVE
+    ),
 )
 
 
-def plan(observed: Observed, active: Sequence[Run], now: float) -> list[Step]:
+def plan(observed: Observed, active: Sequence[Run], now: float) -> list[Decision]:
     """What to do in this cycle, runs first: they were here before."""
-    steps = [step for run in active if (step := _step_for(run, observed, now))]
-    for event_id, look in observed.looks.items():
-        if action := decide_start(look):
-            steps.append(Step(action, event=observed.events[event_id], look=look))
-    return steps
+    decisions = (decide(run, observed, now) for run in active)
+    starts = (decide_start(observed.events[event_id], look) for event_id, look in observed.looks.items())
+    return [decision for decision in (*decisions, *starts) if decision]
 
 
-def _step_for(run: Run, observed: Observed, now: float) -> Step | None:
+def decide(run: Run, observed: Observed, now: float) -> Act | None:
+    """What to do about a run, if anything."""
     event_id = run.event.id
     facts = _Facts(
         run,
@@ -293,35 +332,29 @@ def _step_for(run: Run, observed: Observed, now: float) -> Step | None:
         seen = Seen.OPEN  # silent work goes on, whatever becomes of the event that it answers nothing to
     for row in ROWS:
         if row.seen is seen and row.state is run.state and row.fits(facts):
-            return Step(row.action, run=run, outcome=Outcome.errored(row.says(facts)) if row.says else None)
+            return Act(run, row.operation, row.reason if isinstance(row.reason, str) else row.reason(facts))
     return None
 
 
-def decide_start(look: Look | None) -> Action | None:
+def decide_start(event: EventRef, look: Look | None) -> Claim | Adopt | None:
     """Claim an open task that nobody of ours has started; leave one that is paused or over, or that Keptn has
     yet to note.
     """
     if look is None or look.standing is not Standing.OPEN:
         return None
     if look.starts or look.finishes:
-        return Action.ADOPT
-    return None if look.paused else Action.CLAIM
+        return Adopt(event, look)
+    return None if look.paused else Claim(event)
 
 
-class Proof(Enum):
-    """What is known of an event that a listing did not have."""
+def is_over(look: Look | None) -> bool:
+    """Whether Keptn says that a task is over; a deleted project has none (None).
 
-    GONE = "gone"
-    ASK = "ask for the event itself"
-    """Keptn knows nothing of the task, or has it still as the current one: two empty listings of the event
+    Of one that Keptn knows nothing of, or has still as the current one, two empty listings of the event
     alone, some time apart, are the proof. An abort in the moment in which Keptn triggers a task leaves one
     that is current for ever, and that no reply can complete.
     """
-
-
-def prove(look: Look | None) -> Proof:
-    """Whether the event is gone. A deleted project has no tasks (None)."""
-    return Proof.GONE if look is None or look.standing is Standing.OVER else Proof.ASK
+    return look is None or look.standing is Standing.OVER
 
 
 def is_absent_for_good(run: Run, now: float) -> bool:
@@ -337,41 +370,7 @@ def look_is_due(run: Run, now: float) -> bool:
     return now >= run.last_post_at + quiet - BETWEEN_LOOKS
 
 
-class Repair(Enum):
-    """What a look decides about replies that Keptn may not have counted."""
-
-    CLOSE = "close"
-    LEAVE = "leave"
-    LOOK_AGAIN = "look again"
-    SEND = "send"
-    COMPLETE = "complete"
-    """Ours are even: what keeps the task open is another executor's."""
-
-
-def decide_repair(run: Run, look: Look | None) -> Repair:
-    """Send again only what two looks that agree say is missing."""
-    if look is None or look.standing is Standing.OVER:
-        return Repair.CLOSE
-    if look.standing is Standing.GAP:
-        return Repair.LEAVE
-    if run.looked != counts(look):
-        return Repair.LOOK_AGAIN
-    is_complete = missing(look) == (0, 0) if run.state is State.DONE else look.starts > 0
-    return Repair.COMPLETE if is_complete else Repair.SEND
-
-
-class Found(Enum):
-    """What is to become of a step that may or may not have been submitted."""
-
-    NOTE = "note"
-    """It was: its service has it."""
-    SUBMIT = "submit"
-    GIVE_UP = "give up"
-
-
-def decide_found(step: RemoteStep, handle: str | None, now: float) -> Found:
-    """Submit a step again only where that can't start a second one."""
-    if handle is not None:
-        return Found.NOTE
+def may_submit(step: RemoteStep, now: float) -> bool:
+    """Whether to submit a step of which its service knows nothing: only where that can't start a second."""
     may_be_forgotten = step.submitted_at is not None and now >= step.submitted_at + SUBMITTED_ONCE
-    return Found.GIVE_UP if may_be_forgotten or now >= step.deadline else Found.SUBMIT
+    return not may_be_forgotten and now < step.deadline

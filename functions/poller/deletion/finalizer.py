@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from control.looks import Looks
-from control.plan import Repair, decide_repair, look_is_due
+from control.plan import is_over, look_is_due
+from control.repairing import Repairs
 from deletion.last_steps import LastSteps
 from execution_plane.clock import Clock, Deadline
-from execution_plane.keptn.control_plane import LookUnsupported
+from execution_plane.keptn.control_plane import ControlPlane, LookUnsupported
+from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.events import Outcome
 from execution_plane.keptn.look import Look, Standing
 from execution_plane.keptn.transport import READ_SECONDS, KeptnError
 from execution_plane.ledger.replies import Replies, missing
 from execution_plane.ledger.runs import Run, State
 from execution_plane.ledger.table import Ledger, LedgerUnavailable, LostRace
+from execution_plane.steps import Steps
 from execution_plane.telemetry import logger
 
 RESERVE = 2.0  # seconds before the deadline in which no more is begun
@@ -27,19 +30,13 @@ class Finalizer:
     """Ends the runs of a plane that is being deleted."""
 
     def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        looks: Looks,
-        replies: Replies,
-        steps: LastSteps,
-        clock: Clock,
-        pool: Executor,
+        self, control_plane: ControlPlane, ledger: Ledger, steps: Steps, clock: Clock, pool: Executor
     ) -> None:
         self._ledger = ledger
-        self._looks = looks
-        self._replies = replies
-        self._steps = steps
+        self._looks = Looks(control_plane)
+        self._replies = Replies(control_plane, ledger, clock, patient=False)
+        self._repairs = Repairs(ledger, self._replies, ErrorLog(control_plane), clock)
+        self._steps = LastSteps(steps, DELETED.message, clock, pool)
         self._clock = clock
         self._pool = pool
 
@@ -112,12 +109,10 @@ class Finalizer:
                 event_id=run.event.id,
             )
         for run in stopping:
-            step = run.step
-            assert step is not None
             logger.error(
                 "a step has yet to stop; if its cluster can't be deleted, delete the stack again",
                 event_id=run.event.id,
-                **step.logged,
+                **run.waits_for.logged,
             )
 
     def _repair(self, run: Run, deadline: Deadline) -> Run | None:
@@ -129,15 +124,9 @@ class Finalizer:
         try:
             look = self._looks.look(run.event, run.source)
             now = self._clock.now()
-            if _has_all_replies(look):
+            if look is None or _has_all_replies(look):
                 return None
-            if not look_is_due(run, now):
-                return run
-            decision = decide_repair(run, look)
-            if decision is Repair.LOOK_AGAIN and look:
-                return self._ledger.move(run, run.looked_first(look, now))
-            if decision is Repair.SEND and look:
-                return self._replies.repair(run, look, deadline)
+            return self._repairs.repair(run, look, deadline) if look_is_due(run, now) else run
         except LookUnsupported:
             return None
         except LostRace as lost:
@@ -159,8 +148,6 @@ def _may_lack_a_finished(run: Run) -> bool:
     return run.state is State.DONE and not run.silent and run.finishes > 0
 
 
-def _has_all_replies(look: Look | None) -> bool:
+def _has_all_replies(look: Look) -> bool:
     """Whether the task is over, or what keeps it open is another executor's."""
-    if look is None or look.standing is Standing.OVER:
-        return True
-    return look.standing is Standing.OPEN and missing(look) == (0, 0)
+    return is_over(look) or (look.standing is Standing.OPEN and missing(look) == (0, 0))

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.runs.forecast import DOES, FINDS, PROVES, View, does, next_step, stands
+from cli.runs.forecast import DOES, FINDS, OVER, UNPROVED, View, does, next_step, stands
 from cli.runs.screen import what_happens_next
-from control.plan import Action, Observed, Proof, Repair, Seen, decide_repair, plan, prove
+from control.plan import Observed, Operation, Seen, decide, is_over
+from control.repairing import Repair, decide_repair
 from execution_plane.keptn.look import Look, Standing
 from execution_plane.ledger.runs import LONGEST_DISPATCH_LEASE, Run, State
 from execution_plane.steps import StepStatus
@@ -26,30 +27,28 @@ from tests.unit.control.test_plan import (
     waiting,
 )
 
-OF_A_RUN = set(Action) - {Action.CLAIM, Action.ADOPT}  # those are about events without a run
 VIEWS = st.builds(View, st.sampled_from([Seen.OPEN, Seen.ABSENT]), st.sampled_from(list(StepStatus)))
 
 
-def planned(row: Run, view: View, at: float) -> Action | None:
+def planned(row: Run, view: View, at: float) -> Operation | None:
     """What the controller's own plan does about a run at a moment."""
     observed = Observed(lambda _: view.seen, {}, steps={row.event.id: view.step})
-    steps = plan(observed, [row], at)
-    return steps[0].action if steps else None
+    act = decide(row, observed, at)
+    return act.operation if act else None
 
 
 def test_whatever_the_plan_can_do_about_a_run_can_be_said() -> None:
-    assert DOES.keys() == OF_A_RUN
+    assert DOES.keys() == set(Operation)
     assert FINDS.keys() == set(Repair)
-    assert PROVES.keys() == set(Proof)
 
 
 @pytest.mark.parametrize(("row", "action"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
-def test_each_row_of_the_plan_is_foretold(row: Run, action: Action | None) -> None:
+def test_each_row_of_the_plan_is_foretold(row: Run, action: Operation | None) -> None:
     step = next_step(row, View(), NOW)
 
     if action:
         assert step
-        assert (step.action, step.at) == (action, NOW)
+        assert (step.operation, step.at) == (action, NOW)
     else:
         assert step is None or step.at > NOW
 
@@ -58,13 +57,13 @@ def test_each_row_of_the_plan_is_foretold(row: Run, action: Action | None) -> No
     ("row", "container", "action"), [row[1:] for row in WAITING_ROWS], ids=[row[0] for row in WAITING_ROWS]
 )
 def test_each_row_about_a_container_is_foretold(
-    row: Run, container: StepStatus, action: Action | None
+    row: Run, container: StepStatus, action: Operation | None
 ) -> None:
     step = next_step(row, View(step=container), NOW)
 
     if action:
         assert step
-        assert (step.action, step.at) == (action, NOW)
+        assert (step.operation, step.at) == (action, NOW)
     else:
         assert step is None or step.at > NOW
 
@@ -76,7 +75,7 @@ def test_what_is_foretold_comes_then_and_nothing_comes_sooner(row: Run, view: Vi
     if step is None:
         assert planned(row, view, NOW + 1_000_000) is None
         return
-    assert planned(row, view, step.at) is step.action
+    assert planned(row, view, step.at) is step.operation
     for sooner in (0.0, 0.5, 0.99):
         moment = NOW + (step.at - NOW) * sooner
         if step.at - moment > 1:
@@ -105,7 +104,9 @@ def test_what_keptn_has_said_decides_what_is_foretold_of_a_repair(look: Look | N
     step = next_step(row, view, NOW)
 
     assert step
-    assert does(step, row, view) == FINDS[decide_repair(row, look)]
+    assert does(step, row, view) == (
+        OVER if look is None or is_over(look) else FINDS[decide_repair(row, look)]
+    )
 
 
 @given(LOOKS | st.none())
@@ -117,7 +118,7 @@ def test_what_keptn_has_said_decides_what_is_foretold_of_a_task_that_it_does_not
     step = next_step(running(), view, NOW)
 
     assert step
-    assert does(step, running(), view) == PROVES[prove(look)]
+    assert does(step, running(), view) == (OVER if is_over(look) else UNPROVED)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_what_keptn_has_said_decides_what_is_foretold_of_a_task_that_it_does_not
             run(),
             View(),
             "Now a worker was invoked once, and has yet to take the task. If nothing changes until "
-            "14:14:20 UTC (in 1 min), the poller invokes a worker for it again.",
+            "14:14:20 UTC (in 1 min), the poller invokes a worker for it again: none has taken it in time.",
         ),
         (
             running(begun=True, lease_until=NOW + 900),
@@ -140,19 +141,20 @@ def test_what_keptn_has_said_decides_what_is_foretold_of_a_task_that_it_does_not
             waiting(),
             View(step=StepStatus.UNDER_WAY),
             "Now its container runs. If nothing changes until 14:16:40 UTC (in 3 min 20 s), the poller "
-            "stops the container, since its maxPollDuration is over.",
+            "stops the container: its maxPollDuration is over.",
         ),
         (
             waiting(replace(NOT_KNOWN, trouble="Capacity is unavailable.")),
             View(),
             "Now AWS has not started its container yet (Capacity is unavailable). At its next poll, the "
-            "poller asks AWS for the container, and has it submitted if there is none.",
+            "poller asks AWS for the container, and has it submitted if there is none: it may not have been "
+            "submitted.",
         ),
         (
             done(finishes=0, reported_at=None),
             View(),
             "Now its outcome is known, and its finished is to be sent. At its next poll, the poller sends"
-            " its finished.",
+            " its finished: nobody sends it.",
         ),
         (
             done(reported_at=NOW - 10),
@@ -182,7 +184,10 @@ def test_a_plane_whose_schedule_is_disabled_does_nothing() -> None:
 
     sentence = what_happens_next(row, next_step(row, View(), NOW), View(), NOW, is_ticking=False)
 
-    assert "The schedule is disabled: once it is enabled, the poller takes its worker for lost" in sentence
+    assert (
+        "The schedule is disabled: once it is enabled, the poller lets another worker have the task"
+        in sentence
+    )
 
 
 def test_a_run_that_waits_long_in_lambdas_queue_is_foretold_exactly() -> None:
@@ -191,7 +196,7 @@ def test_a_run_that_waits_long_in_lambdas_queue_is_foretold_exactly() -> None:
     step = next_step(row, View(), NOW)
 
     assert step
-    assert step.action is Action.DISPATCH
+    assert step.operation is Operation.DISPATCH
     assert step.at == pytest.approx(NOW + LONGEST_DISPATCH_LEASE, abs=0.6)
 
 

@@ -1,6 +1,6 @@
 """The plan's table, row by row, and what must hold of every plan."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,25 +18,24 @@ from control.plan import (
     QUIET,
     START_AFTER,
     SUBMITTED_ONCE,
-    Action,
+    Act,
+    Adopt,
+    Claim,
     Failure,
-    Found,
     Observed,
-    Proof,
-    Repair,
+    Operation,
     Seen,
-    decide_found,
-    decide_repair,
     decide_start,
     is_absent_for_good,
+    is_over,
+    may_submit,
     plan,
-    prove,
 )
+from control.repairing import Repair, decide_repair
 from execution_plane.keptn.events import EventRef, Outcome
 from execution_plane.keptn.look import Look, Standing
 from execution_plane.ledger.replies import missing
 from execution_plane.ledger.runs import MOST_ATTEMPTS, RemoteStep, Run, State, counts
-from execution_plane.ledger.table import TRANSITIONS
 from execution_plane.steps import StepStatus
 
 NOW = 1_790_000_000.0
@@ -103,74 +102,79 @@ def observed(seen: Seen, *events: EventRef, **failures: Failure) -> Observed:
     return Observed(lambda _: seen, {event.id: event for event in events}, failures, dead)
 
 
-ROWS: list[tuple[str, Run, Action | None]] = [
+def acts(seen: Observed, active: Sequence[Run], now: float) -> list[Act]:
+    """What is planned about runs."""
+    return [decision for decision in plan(seen, active, now) if isinstance(decision, Act)]
+
+
+ROWS: list[tuple[str, Run, Operation | None]] = [
     ("a claimed run whose invocation may still come waits", run(), None),
-    ("a claimed run is dispatched again once its lease is over", run(lease_until=NOW), Action.DISPATCH),
+    ("a claimed run is dispatched again once its lease is over", run(lease_until=NOW), Operation.DISPATCH),
     (
         "a claimed run that has waited five minutes gets its started",
         run(claimed_at=NOW - START_AFTER),
-        Action.SEND_STARTED,
+        Operation.SEND_STARTED,
     ),
     (
         "a claimed run that was started is dispatched again",
         run(claimed_at=NOW - START_AFTER, started_at=NOW - 1, lease_until=NOW),
-        Action.DISPATCH,
+        Operation.DISPATCH,
     ),
     (
         "a claimed run whose started is in doubt is looked at",
         run(started_at=NOW - QUIET[0], start_uncertain=True),
-        Action.REPAIR,
+        Operation.REPAIR,
     ),
-    ("a claimed run that crashed three workers is abandoned", run(attempt=MOST_ATTEMPTS), Action.ABANDON),
+    ("a claimed run that crashed three workers is abandoned", run(attempt=MOST_ATTEMPTS), Operation.ABANDON),
     (
         "a claimed run for which AWS refuses to invoke a worker is abandoned after some tries",
         run(refusals=MOST_ATTEMPTS, refused="no function"),
-        Action.ABANDON,
+        Operation.ABANDON,
     ),
     ("and not before", run(refusals=MOST_ATTEMPTS - 1, refused="no function"), None),
-    ("a claimed run past its deadline is abandoned", run(deadline=NOW), Action.ABANDON),
+    ("a claimed run past its deadline is abandoned", run(deadline=NOW), Operation.ABANDON),
     ("a running run is its worker's", running(), None),
     ("a running run past its deadline is its worker's", running(deadline=NOW - 1), None),
     (
         "a running run whose worker was lost before the task is taken back",
         running(lease_until=NOW),
-        Action.TAKE_BACK,
+        Operation.TAKE_BACK,
     ),
     (
         "a running run whose worker was lost in the task is abandoned",
         running(lease_until=NOW, begun=True),
-        Action.ABANDON,
+        Operation.ABANDON,
     ),
     (
         "a running run whose started is in doubt is looked at",
         running(start_uncertain=True, started_at=NOW - QUIET[0], begun=True),
-        Action.REPAIR,
+        Operation.REPAIR,
     ),
     (
         "a running run whose started is in doubt is left for a while",
         running(start_uncertain=True, started_at=NOW - 5, begun=True),
         None,
     ),
-    ("a run that is listed again is no longer absent", running(absent_at=NOW - 1), Action.FORGET_ABSENCE),
-    ("what is due comes before that", running(absent_at=NOW - 1, lease_until=NOW), Action.TAKE_BACK),
+    ("a run that is listed again is no longer absent", running(absent_at=NOW - 1), Operation.FORGET_ABSENCE),
+    ("what is due comes before that", running(absent_at=NOW - 1, lease_until=NOW), Operation.TAKE_BACK),
     ("a done run is its reporter's", done(reported_at=None, lease_until=NOW + 60), None),
-    ("a done run nobody reported is reported", done(finishes=0, reported_at=None), Action.REPORT),
+    ("a done run nobody reported is reported", done(finishes=0, reported_at=None), Operation.REPORT),
     ("a done run nobody reported is left while its lease lasts", done(finishes=0, lease_until=NOW + 1), None),
     ("a done run that was reported just now is left", done(), None),
     (
         "a done run whose reporter was lost is looked at",
         done(reported_at=None, lease_until=NOW - QUIET[0]),
-        Action.REPAIR,
+        Operation.REPAIR,
     ),
     (
         "a done run that was reported long ago is looked at",
         done(reported_at=NOW - QUIET[0], lease_until=NOW - QUIET[0]),
-        Action.REPAIR,
+        Operation.REPAIR,
     ),
     (
         "a second look comes a minute after the first",
         done(reported_at=NOW - 600, lease_until=NOW - 600, looked_at=NOW - BETWEEN_LOOKS, looked="1/0"),
-        Action.REPAIR,
+        Operation.REPAIR,
     ),
     (
         "and not before",
@@ -180,7 +184,7 @@ ROWS: list[tuple[str, Run, Action | None]] = [
     (
         "after many repairs a look comes every quarter of an hour",
         done(started_at=NOW - 9999, reported_at=NOW - 900, lease_until=NOW - 900, repairs=9),
-        Action.REPAIR,
+        Operation.REPAIR,
     ),
     (
         "and no more often",
@@ -192,25 +196,25 @@ ROWS: list[tuple[str, Run, Action | None]] = [
 
 
 @pytest.mark.parametrize(("row", "action"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
-def test_an_open_event(row: Run, action: Action | None) -> None:
-    steps = plan(observed(Seen.OPEN, row.event), [row], NOW)
+def test_an_open_event(row: Run, action: Operation | None) -> None:
+    steps = acts(observed(Seen.OPEN, row.event), [row], NOW)
 
-    assert [step.action for step in steps] == ([action] if action else [])
+    assert [step.operation for step in steps] == ([action] if action else [])
     assert all(step.run is row for step in steps)
 
 
 NOT_KNOWN = replace(STEP, handle="")
-WAITING_ROWS: list[tuple[str, Run, StepStatus, Action | None]] = [
+WAITING_ROWS: list[tuple[str, Run, StepStatus, Operation | None]] = [
     ("a container under way is waited for", waiting(), StepStatus.UNDER_WAY, None),
     ("a container that nothing is known of is waited for", waiting(), StepStatus.UNKNOWN, None),
-    ("a container's end wakes the worker", waiting(), StepStatus.ENDED, Action.WAKE),
-    ("a missing container wakes the worker", waiting(), StepStatus.MISSING, Action.WAKE),
+    ("a container's end wakes the worker", waiting(), StepStatus.ENDED, Operation.WAKE),
+    ("a missing container wakes the worker", waiting(), StepStatus.MISSING, Operation.WAKE),
     ("a worker on its way is not waked", waiting(lease_until=NOW + 1), StepStatus.ENDED, None),
     (
         "a container past its deadline is stopped",
         waiting(replace(STEP, deadline=NOW)),
         StepStatus.UNDER_WAY,
-        Action.STOP,
+        Operation.STOP,
     ),
     (
         "a container that was told to stop has its time for that",
@@ -218,7 +222,7 @@ WAITING_ROWS: list[tuple[str, Run, StepStatus, Action | None]] = [
         StepStatus.UNDER_WAY,
         None,
     ),
-    ("a container that nobody knows of is found", waiting(NOT_KNOWN), StepStatus.UNKNOWN, Action.FIND),
+    ("a container that nobody knows of is found", waiting(NOT_KNOWN), StepStatus.UNKNOWN, Operation.FIND),
     (
         "a submission has its time to be answered",
         waiting(NOT_KNOWN, lease_until=NOW + 1),
@@ -229,62 +233,62 @@ WAITING_ROWS: list[tuple[str, Run, StepStatus, Action | None]] = [
         "an end that took three workers is abandoned",
         waiting(replace(STEP, resumes=MOST_ATTEMPTS)),
         StepStatus.ENDED,
-        Action.ABANDON,
+        Operation.ABANDON,
     ),
     (
         "a waiting run whose started is in doubt is looked at",
         waiting(start_uncertain=True, started_at=NOW - QUIET[0]),
         StepStatus.UNDER_WAY,
-        Action.REPAIR,
+        Operation.REPAIR,
     ),
     (
         "a run whose worker was lost at a container's end waits again",
         running(step=STEP, lease_until=NOW, begun=True),
         StepStatus.UNKNOWN,
-        Action.WAIT_AGAIN,
+        Operation.WAIT_AGAIN,
     ),
     ("a container's end is its worker's", running(step=STEP), StepStatus.UNKNOWN, None),
     (
         "a container that ECS says nothing of is given up after its deadline",
         waiting(replace(STEP, deadline=NOW - OVERDUE)),
         StepStatus.UNKNOWN,
-        Action.ABANDON,
+        Operation.ABANDON,
     ),
     (
         "a container that does not stop is given up after its deadline",
         waiting(replace(STEP, deadline=NOW - OVERDUE)),
         StepStatus.UNDER_WAY,
-        Action.ABANDON,
+        Operation.ABANDON,
     ),
     (
         "a container's end is handled also after its deadline",
         waiting(replace(STEP, deadline=NOW - OVERDUE)),
         StepStatus.ENDED,
-        Action.WAKE,
+        Operation.WAKE,
     ),
     (
         "a container that three workers were lost in making ready is given up",
         waiting(replace(NOT_KNOWN, resumes=MOST_ATTEMPTS)),
         StepStatus.UNKNOWN,
-        Action.ABANDON,
+        Operation.ABANDON,
     ),
     (
         "an end that is not handled within an hour is given up",
         waiting(replace(STEP, wakes=MOST_ATTEMPTS, woken_at=NOW - HANDLED_WITHIN)),
         StepStatus.ENDED,
-        Action.ABANDON,
+        Operation.ABANDON,
     ),
     (
         "an end for which AWS refuses to invoke a worker is given up after some tries",
         waiting(replace(STEP, wakes=MOST_ATTEMPTS), refusals=MOST_ATTEMPTS, refused="no function"),
         StepStatus.ENDED,
-        Action.ABANDON,
+        Operation.ABANDON,
     ),
     (
         "an end for which hardly any worker was invoked waits for one",
         waiting(replace(STEP, wakes=MOST_ATTEMPTS - 1, woken_at=NOW - HANDLED_WITHIN)),
         StepStatus.ENDED,
-        Action.WAKE,
+        Operation.WAKE,
     ),
 ]
 
@@ -292,17 +296,17 @@ WAITING_ROWS: list[tuple[str, Run, StepStatus, Action | None]] = [
 @pytest.mark.parametrize(
     ("row", "container", "action"), [row[1:] for row in WAITING_ROWS], ids=[row[0] for row in WAITING_ROWS]
 )
-def test_a_container_of_an_open_event(row: Run, container: StepStatus, action: Action | None) -> None:
+def test_a_container_of_an_open_event(row: Run, container: StepStatus, action: Operation | None) -> None:
     what_is_seen = replace(observed(Seen.OPEN, row.event), steps={row.event.id: container})
 
-    assert [step.action for step in plan(what_is_seen, [row], NOW)] == ([action] if action else [])
+    assert [step.operation for step in acts(what_is_seen, [row], NOW)] == ([action] if action else [])
 
 
 def test_an_absent_event_with_a_container_is_proved_gone_unless_it_is_silent() -> None:
     seen = replace(observed(Seen.ABSENT), steps={"event": StepStatus.ENDED})
 
-    assert [step.action for step in plan(seen, [waiting()], NOW)] == [Action.PROVE]
-    assert [step.action for step in plan(seen, [waiting(silent=True)], NOW)] == [Action.WAKE]
+    assert [step.operation for step in acts(seen, [waiting()], NOW)] == [Operation.PROVE]
+    assert [step.operation for step in acts(seen, [waiting(silent=True)], NOW)] == [Operation.WAKE]
 
 
 def test_an_end_that_aws_gives_up_on_again_and_again_is_abandoned_with_the_reason() -> None:
@@ -310,46 +314,46 @@ def test_an_end_that_aws_gives_up_on_again_and_again_is_abandoned_with_the_reaso
 
     third = waiting(replace(STEP, wakes=MOST_ATTEMPTS), lease_until=NOW + 900)
 
-    (woken,) = plan(seen, [waiting()], NOW)
-    (abandoned,) = plan(seen, [third], NOW)
+    (woken,) = acts(seen, [waiting()], NOW)
+    (abandoned,) = acts(seen, [third], NOW)
 
-    assert woken.action is Action.WAKE
-    assert abandoned.outcome is not None
-    assert "AWS gave up" in abandoned.outcome.message
+    assert woken.operation is Operation.WAKE
+    assert abandoned.operation is Operation.ABANDON
+    assert "AWS gave up" in abandoned.reason
 
 
-@pytest.mark.parametrize(("version", "action"), [(None, Action.ABANDON), (4, None), (5, Action.ABANDON)])
+@pytest.mark.parametrize(
+    ("version", "action"), [(None, Operation.ABANDON), (4, None), (5, Operation.ABANDON)]
+)
 def test_only_the_last_invocation_for_an_end_says_that_aws_gives_up_on_it(
-    version: int | None, action: Action | None
+    version: int | None, action: Operation | None
 ) -> None:
     seen = observed(Seen.OPEN, event=Failure("AWS gave up", version))
     third = waiting(replace(STEP, wakes=MOST_ATTEMPTS), lease_until=NOW + 900, version=5)
 
-    assert [step.action for step in plan(seen, [third], NOW)] == ([action] if action else [])
+    assert [step.operation for step in acts(seen, [third], NOW)] == ([action] if action else [])
 
 
 @pytest.mark.parametrize(
-    ("step", "arn", "decision"),
+    ("step", "may"),
     [
-        (NOT_KNOWN, "arn", Found.NOTE),
-        (NOT_KNOWN, None, Found.SUBMIT),
-        (replace(NOT_KNOWN, deadline=NOW), None, Found.GIVE_UP),
-        (replace(NOT_KNOWN, submitted_at=NOW - SUBMITTED_ONCE), None, Found.GIVE_UP),
-        (replace(NOT_KNOWN, submitted_at=None, since=NOW - SUBMITTED_ONCE), None, Found.SUBMIT),
-        (replace(NOT_KNOWN, deadline=NOW), "arn", Found.NOTE),
+        (NOT_KNOWN, True),
+        (replace(NOT_KNOWN, deadline=NOW), False),
+        (replace(NOT_KNOWN, submitted_at=NOW - SUBMITTED_ONCE), False),
+        (replace(NOT_KNOWN, submitted_at=None, since=NOW - SUBMITTED_ONCE), True),
     ],
 )
 def test_a_container_is_submitted_again_only_where_that_starts_no_second_one(
-    step: RemoteStep, arn: str | None, decision: Found
+    step: RemoteStep, may: bool
 ) -> None:
-    assert decide_found(step, arn, NOW) is decision
+    assert may_submit(step, NOW) is may
 
 
 def test_what_aws_gave_up_on_is_abandoned_with_the_reason() -> None:
-    (step,) = plan(observed(Seen.OPEN, event=Failure("AWS gave up: out of date")), [run()], NOW)
+    (step,) = acts(observed(Seen.OPEN, event=Failure("AWS gave up: out of date")), [run()], NOW)
 
-    assert step.action is Action.ABANDON
-    assert step.outcome == Outcome.errored("AWS gave up: out of date")
+    assert step.operation is Operation.ABANDON
+    assert step.reason == "AWS gave up: out of date"
 
 
 def test_a_failed_invocation_of_a_run_that_another_one_took_means_nothing() -> None:
@@ -357,16 +361,16 @@ def test_a_failed_invocation_of_a_run_that_another_one_took_means_nothing() -> N
 
 
 @pytest.mark.parametrize(
-    ("version", "action"), [(None, Action.DISPATCH), (1, Action.DISPATCH), (5, Action.ABANDON)]
+    ("version", "action"), [(None, Operation.DISPATCH), (1, Operation.DISPATCH), (5, Operation.ABANDON)]
 )
 def test_a_failed_invocation_that_had_the_run_is_an_attempt_and_no_reason_to_give_it_up(
-    version: int | None, action: Action
+    version: int | None, action: Operation
 ) -> None:
     taken_back = run(attempt=1, version=5, lease_until=NOW)
 
-    (step,) = plan(observed(Seen.OPEN, event=Failure("AWS gave up", version)), [taken_back], NOW)
+    (step,) = acts(observed(Seen.OPEN, event=Failure("AWS gave up", version)), [taken_back], NOW)
 
-    assert step.action is action
+    assert step.operation is action
 
 
 DEATH = Failure("AWS gave up: killed", invocation="mine")
@@ -375,22 +379,22 @@ DEATH = Failure("AWS gave up: killed", invocation="mine")
 @pytest.mark.parametrize(
     ("held", "action"),
     [
-        (running(), Action.TAKE_BACK),
-        (running(begun=True), Action.ABANDON),
-        (running(begun=True, step=STEP), Action.WAIT_AGAIN),
-        (waiting(NOT_KNOWN), Action.FIND),
+        (running(), Operation.TAKE_BACK),
+        (running(begun=True), Operation.ABANDON),
+        (running(begun=True, step=STEP), Operation.WAIT_AGAIN),
+        (waiting(NOT_KNOWN), Operation.FIND),
         (run(), None),
         (done(reported_at=None, finishes=0), None),
     ],
 )
-def test_the_lease_of_a_worker_that_is_known_to_be_dead_is_over(held: Run, action: Action | None) -> None:
+def test_the_lease_of_a_worker_that_is_known_to_be_dead_is_over(held: Run, action: Operation | None) -> None:
     held = replace(held, invocation="mine", lease_until=NOW + 900)
     another = replace(held, invocation="another")
 
-    steps = plan(observed(Seen.OPEN, event=DEATH), [held], NOW)
+    steps = acts(observed(Seen.OPEN, event=DEATH), [held], NOW)
 
-    assert [step.action for step in steps] == ([action] if action else [])
-    assert all(DEATH.reason in step.outcome.message for step in steps if step.outcome)
+    assert [step.operation for step in steps] == ([action] if action else [])
+    assert all(DEATH.reason in step.reason for step in steps if step.operation is Operation.ABANDON)
     if held.attempt or held.step:
         assert plan(observed(Seen.OPEN, event=DEATH), [another], NOW) == []
 
@@ -410,9 +414,9 @@ def test_a_lease_that_came_after_a_workers_is_no_longer_its_own(change: Callable
 
 @pytest.mark.parametrize("row", [row[1] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_an_absent_event_is_proved_gone_and_an_unknown_one_is_left(row: Run) -> None:
-    (step,) = plan(observed(Seen.ABSENT), [row], max(NOW, (row.reported_at or 0) + CLOSED_AFTER))
+    (step,) = acts(observed(Seen.ABSENT), [row], max(NOW, (row.reported_at or 0) + CLOSED_AFTER))
 
-    assert step.action is Action.PROVE
+    assert step.operation is Operation.PROVE
     assert plan(observed(Seen.UNKNOWN, event=Failure("AWS gave up")), [row], NOW) == []
 
 
@@ -420,8 +424,8 @@ def test_a_run_whose_finished_was_just_sent_stays_active_so_that_every_poller_se
     reported = done(reported_at=NOW)
 
     assert plan(observed(Seen.ABSENT), [reported], NOW + CLOSED_AFTER - 1) == []
-    (step,) = plan(observed(Seen.ABSENT), [reported], NOW + CLOSED_AFTER)
-    assert step.action is Action.PROVE
+    (step,) = acts(observed(Seen.ABSENT), [reported], NOW + CLOSED_AFTER)
+    assert step.operation is Operation.PROVE
 
 
 @pytest.mark.parametrize(
@@ -434,11 +438,10 @@ def test_a_run_whose_finished_was_just_sent_stays_active_so_that_every_poller_se
     ],
 )
 def test_an_abandoned_run_says_what_a_user_can_look_at(row: Run, words: str) -> None:
-    (step,) = plan(observed(Seen.OPEN), [row], NOW)
+    (step,) = acts(observed(Seen.OPEN), [row], NOW)
 
-    assert step.outcome is not None
-    assert words in step.outcome.message
-    assert (step.outcome.result, step.outcome.status) == ("fail", "errored")
+    assert step.operation is Operation.ABANDON
+    assert words in step.reason
 
 
 OPEN_LOOK = Look(Standing.OPEN)
@@ -449,9 +452,7 @@ def looked_at(look: Look | None, *events: EventRef) -> Observed:
 
 
 def test_an_event_whose_task_is_open_is_claimed() -> None:
-    (step,) = plan(looked_at(OPEN_LOOK, ref("new")), [], NOW)
-
-    assert (step.action, step.event) == (Action.CLAIM, ref("new"))
+    assert plan(looked_at(OPEN_LOOK, ref("new")), [], NOW) == [Claim(ref("new"))]
 
 
 def test_an_event_that_was_not_asked_about_is_left() -> None:
@@ -459,9 +460,10 @@ def test_an_event_that_was_not_asked_about_is_left() -> None:
 
 
 def test_runs_come_before_new_events() -> None:
-    steps = plan(looked_at(OPEN_LOOK, ref("new")), [run(lease_until=NOW)], NOW)
+    first, second = plan(looked_at(OPEN_LOOK, ref("new")), [run(lease_until=NOW)], NOW)
 
-    assert [step.action for step in steps] == [Action.DISPATCH, Action.CLAIM]
+    assert isinstance(first, Act)
+    assert second == Claim(ref("new"))
 
 
 TIMES = st.floats(NOW - 5000, NOW + 5000)
@@ -534,54 +536,60 @@ def test_whatever_is_observed_the_plan_is_sound(
 
     steps = plan(what_is_seen, active, NOW)
 
-    claimed = [step.event.id for step in steps if step.action is Action.CLAIM and step.event]
+    claimed = [step.event.id for step in steps if isinstance(step, Claim)]
     assert sorted(claimed) == sorted(new), "every new event is claimed, once"
-    for_runs = [step for step in steps if step.action is not Action.CLAIM]
-    assert len(for_runs) == len({step.run.event.id for step in for_runs if step.run}), "one step for each run"
+    for_runs = [step for step in steps if isinstance(step, Act)]
+    assert len(for_runs) == len({step.event.id for step in for_runs}), "one step for each run"
+    assert len(for_runs) + len(claimed) == len(steps)
     for step in for_runs:
-        assert step.run is not None
-        assert seen.get(step.run.event.id, Seen.UNKNOWN) is not Seen.UNKNOWN, "nothing is done on unknown"
-        assert_is_legal(step.action, step.run, seen[step.run.event.id], step.outcome, dead)
+        assert seen.get(step.event.id, Seen.UNKNOWN) is not Seen.UNKNOWN, "nothing is done on unknown"
+        assert step.reason or step.run.refusals, "which say why"
+        assert_is_legal(step.operation, step.run, seen[step.event.id], dead)
 
 
 WRITES = {
-    Action.DISPATCH: lambda each: each.dispatched_again(NOW),
-    Action.SEND_STARTED: lambda each: each.starting(NOW),
-    Action.TAKE_BACK: lambda each: each.taken_back(NOW),
-    Action.WAIT_AGAIN: lambda each: each.waiting_again(NOW),
-    Action.WAKE: lambda each: each.woken(NOW),
-    Action.FIND: lambda each: each.submitted("arn", NOW),
-    Action.STOP: lambda each: each.stopping(NOW),
-    Action.ABANDON: lambda each: each.completed(OUTCOME, NOW),
-    Action.REPORT: lambda each: each.reporting(NOW),
-    Action.REPAIR: lambda each: each.repairing(NOW),
-    Action.PROVE: lambda each: each.closed(NOW),
-    Action.FORGET_ABSENCE: lambda each: each.present_again(),
+    Operation.DISPATCH: lambda each: each.dispatched_again(NOW),
+    Operation.SEND_STARTED: lambda each: each.starting(NOW),
+    Operation.TAKE_BACK: lambda each: each.taken_back(NOW),
+    Operation.WAIT_AGAIN: lambda each: each.waiting_again(NOW),
+    Operation.WAKE: lambda each: each.woken(NOW),
+    Operation.FIND: lambda each: each.submitted("arn", NOW),
+    Operation.STOP: lambda each: each.stopping(NOW),
+    Operation.ABANDON: lambda each: each.completed(OUTCOME, NOW),
+    Operation.REPORT: lambda each: each.reporting(NOW),
+    Operation.REPAIR: lambda each: each.repairing(NOW),
+    Operation.PROVE: lambda each: each.closed(NOW),
+    Operation.FORGET_ABSENCE: lambda each: each.present_again(),
 }
 
 
-def assert_is_legal(
-    action: Action, acted: Run, seen: Seen, outcome: Outcome | None, dead: Mapping[str, Failure]
-) -> None:
+def assert_is_legal(action: Operation, acted: Run, seen: Seen, dead: Mapping[str, Failure]) -> None:
     """An action's write is a row of the ledger's table, and the worker's and reporters' leases are kept."""
     after = WRITES[action](acted)
-    assert after.state in TRANSITIONS[acted.state]
     assert after.version == acted.version + 1
     is_silent_work = acted.silent and acted.state in {State.RUNNING, State.WAITING}
     needs_proof = seen is Seen.ABSENT and not is_silent_work
-    assert needs_proof == (action is Action.PROVE), "only what is absent may be proved gone"
-    assert (outcome is not None) == (action is Action.ABANDON)
-    of_a_lease = {Action.TAKE_BACK, Action.REPORT, Action.WAIT_AGAIN, Action.WAKE, Action.FIND, Action.STOP}
-    if action in of_a_lease or (action is Action.ABANDON and acted.state in {State.RUNNING, State.WAITING}):
+    assert needs_proof == (action is Operation.PROVE), "only what is absent may be proved gone"
+    of_a_lease = {
+        Operation.TAKE_BACK,
+        Operation.REPORT,
+        Operation.WAIT_AGAIN,
+        Operation.WAKE,
+        Operation.FIND,
+        Operation.STOP,
+    }
+    if action in of_a_lease or (
+        action is Operation.ABANDON and acted.state in {State.RUNNING, State.WAITING}
+    ):
         is_dead = acted.state is not State.DONE and acted.invocation in dead
         assert acted.lease_until <= NOW or is_dead, "somebody is still trusted to act"
-    if action is Action.SEND_STARTED:
+    if action is Operation.SEND_STARTED:
         assert acted.started_at is None, "a started is sent once"
-    if action is Action.TAKE_BACK:
+    if action is Operation.TAKE_BACK:
         assert not acted.begun, "a task is never begun twice"
-    if action in {Action.REPORT, Action.REPAIR}:
+    if action in {Operation.REPORT, Operation.REPAIR}:
         assert not acted.silent
-    if action is Action.REPORT:
+    if action is Operation.REPORT:
         assert acted.finishes == 0, "a finished that may have been sent is never simply sent again"
 
 
@@ -594,30 +602,30 @@ OPEN = Look(Standing.OPEN)
         (None, None),
         (Look(Standing.OVER), None),
         (Look(Standing.GAP), None),
-        (OPEN, Action.CLAIM),
+        (OPEN, Claim(ref())),
         (replace(OPEN, paused=True), None),
-        (replace(OPEN, starts=1), Action.ADOPT),
-        (replace(OPEN, finishes=1), Action.ADOPT),
-        (replace(OPEN, starts=1, paused=True), Action.ADOPT),
+        *(
+            (look, Adopt(ref(), look))
+            for look in (
+                replace(OPEN, starts=1),
+                replace(OPEN, finishes=1),
+                replace(OPEN, starts=1, paused=True),
+            )
+        ),
     ],
 )
 def test_a_new_event_is_claimed_only_when_it_is_open_and_ours_to_begin(
-    look: Look | None, decision: Action | None
+    look: Look | None, decision: Claim | Adopt | None
 ) -> None:
-    assert decide_start(look) is decision
+    assert decide_start(ref(), look) == decision
 
 
 @pytest.mark.parametrize(
-    ("look", "proof"),
-    [
-        (None, Proof.GONE),
-        (Look(Standing.OVER), Proof.GONE),
-        (OPEN, Proof.ASK),
-        (Look(Standing.GAP), Proof.ASK),
-    ],
+    ("look", "is_gone"),
+    [(None, True), (Look(Standing.OVER), True), (OPEN, False), (Look(Standing.GAP), False)],
 )
-def test_only_keptns_own_word_proves_an_event_gone(look: Look | None, proof: Proof) -> None:
-    assert prove(look) is proof
+def test_only_keptns_own_word_proves_an_event_gone(look: Look | None, is_gone: bool) -> None:
+    assert is_over(look) is is_gone
 
 
 @pytest.mark.parametrize(
@@ -633,8 +641,6 @@ def test_two_empty_listings_some_time_apart_are_proof(ago: float | None, is_proo
 @pytest.mark.parametrize(
     ("row", "look", "decision"),
     [
-        (done(), None, Repair.CLOSE),
-        (done(looked="1/0"), Look(Standing.OVER), Repair.CLOSE),
         (done(looked="1/0"), Look(Standing.GAP), Repair.LEAVE),
         (done(), replace(OPEN, starts=1), Repair.LOOK_AGAIN),
         (done(looked="0/0"), replace(OPEN, starts=1), Repair.LOOK_AGAIN),
@@ -646,7 +652,7 @@ def test_two_empty_listings_some_time_apart_are_proof(ago: float | None, is_proo
         (running(looked="1/0"), replace(OPEN, starts=1), Repair.COMPLETE),
     ],
 )
-def test_only_what_two_looks_agree_on_is_repaired(row: Run, look: Look | None, decision: Repair) -> None:
+def test_only_what_two_looks_agree_on_is_repaired(row: Run, look: Look, decision: Repair) -> None:
     assert decide_repair(row, look) is decision
 
 

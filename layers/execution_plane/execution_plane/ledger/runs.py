@@ -42,6 +42,16 @@ class State(StrEnum):
     """Keptn no longer lists the event: nothing is left to do."""
 
 
+LEADS_TO: dict[State, set[State]] = {
+    State.CLAIMED: {State.CLAIMED, State.RUNNING, State.DONE, State.CLOSED},
+    State.RUNNING: {State.RUNNING, State.CLAIMED, State.WAITING, State.DONE, State.CLOSED},
+    State.WAITING: {State.WAITING, State.RUNNING, State.DONE, State.CLOSED},
+    State.DONE: {State.DONE, State.CLOSED},
+    State.CLOSED: {State.CLAIMED, State.DONE},
+}
+"""The states to which each may change; `Run` has no other change to offer."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """By which integration's subscription an event came; empty where the plane is not registered."""
@@ -195,6 +205,12 @@ class Run:
         return self.state is not State.CLOSED
 
     @property
+    def waits_for(self) -> RemoteStep:
+        """The step of a run that has one, as every waiting run has."""
+        assert self.step is not None
+        return self.step
+
+    @property
     def closed_at(self) -> int | None:
         """When the run was closed; None while it is active."""
         return self.expires_at - KEEP_CLOSED if self.expires_at else None
@@ -312,10 +328,10 @@ class Run:
 
     def woken(self, now: float) -> "Run":
         """A worker is on its way to take up the step."""
-        lease = min(FIRST_DISPATCH_LEASE * 2**self._step.wakes, LONGEST_DISPATCH_LEASE)
-        woken_at = self._step.woken_at or now
+        lease = min(FIRST_DISPATCH_LEASE * 2**self.waits_for.wakes, LONGEST_DISPATCH_LEASE)
+        woken_at = self.waits_for.woken_at or now
         return self._at_step(
-            What.WOKEN, lease_until=now + lease, wakes=self._step.wakes + 1, woken_at=woken_at
+            What.WOKEN, lease_until=now + lease, wakes=self.waits_for.wakes + 1, woken_at=woken_at
         )
 
     def stopping(self, now: float) -> "Run":
@@ -325,11 +341,13 @@ class Run:
     def resumed(self, now: float, how: str = "", invocation: str = "") -> "Run":
         """A worker takes up the step: it reads how that ended, or makes it ready again."""
         taken = self._at_step(
-            Change(What.RESUMED, how), lease_until=now + PREPARE_LEASE, resumes=self._step.resumes + 1
+            Change(What.RESUMED, how),
+            lease_until=now + PREPARE_LEASE,
+            state=State.RUNNING,
+            resumes=self.waits_for.resumes + 1,
         )
         return replace(
             taken,
-            state=State.RUNNING,
             attempt=self.attempt + 1,
             invocation=invocation,
             refusals=0,
@@ -342,13 +360,13 @@ class Run:
 
     def put_back(self, trouble: str, now: float) -> "Run":
         """Back to waiting by the worker, through no fault of the task's."""
-        kept = self._at_step(
+        return self._at_step(
             Change(What.PUT_BACK, trouble),
+            state=State.WAITING,
             lease_until=now + RESEND_PAUSE,
-            resumes=self._step.resumes - 1,
+            resumes=self.waits_for.resumes - 1,
             trouble=trouble,
         )
-        return replace(kept, state=State.WAITING)
 
     def given_back(self, now: float, reason: str = "") -> "Run":
         """Back to claimed by the worker, the task not having begun, through no fault of the task's."""
@@ -460,15 +478,13 @@ class Run:
             return self._reopened(state=State.DONE, outcome=cancelled, lease_until=now)
         return self._reopened(state=self.was or State.DONE, lease_until=now)
 
-    @property
-    def _step(self) -> RemoteStep:
-        assert self.step is not None
-        return self.step
-
-    def _at_step(self, change: What | Change, *, lease_until: float, **changes: object) -> "Run":
+    def _at_step(
+        self, change: What | Change, *, lease_until: float, state: State | None = None, **changes: object
+    ) -> "Run":
         """A change of the step, by which the lease is no longer that of the worker before."""
-        step = replace(self._step, **changes)  # type: ignore[arg-type]
-        return self._next(change, lease_until=lease_until, step=step, invocation="")
+        step = replace(self.waits_for, **changes)  # type: ignore[arg-type]
+        state = state or self.state
+        return self._next(change, state=state, lease_until=lease_until, step=step, invocation="")
 
     def _deadline_without_step(self, now: float, *, unless: str = "") -> float:
         """The run's deadline once it leaves its step: a step's time counts against its own alone."""
@@ -480,6 +496,10 @@ class Run:
         return self._next(What.REOPENED, was=None, closed_as="", expires_at=None, absent_at=None, **changes)
 
     def _next(self, change: What | Change, **changes: object) -> "Run":
+        """Raises ValueError if the state does not lead to the one that is to be next."""
+        state = changes.get("state", self.state)
+        if state not in LEADS_TO[self.state]:
+            raise ValueError(f"a {self.state} run does not become {state}")
         change = Change(change) if isinstance(change, What) else change
         return replace(self, version=self.version + 1, change=change, **changes)  # type: ignore[arg-type]
 
