@@ -49,7 +49,7 @@ class ContainerSpec:
         return str(self.definition["family"])
 
 
-def container_spec(
+def container_spec(  # noqa: PLR0913 - each is another part of a definition
     task: Task,
     size: Size,
     environment: Environment,

@@ -43,7 +43,7 @@ class OauthClient:
 
 
 @dataclass(frozen=True)
-class _Token:
+class _AccessToken:
     text: str
     renew_at: float | None
     """In epoch seconds; None if the server names no end, and only a 401 can tell."""
@@ -63,7 +63,7 @@ class BearerToken:
         self._secret_id = secret_id
         self._session = session
         self._clock = clock
-        self._token: _Token | None = None
+        self._token: _AccessToken | None = None
         self._found: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -79,10 +79,10 @@ class BearerToken:
         with self._lock:
             self._token = None
 
-    def _is_ending(self, token: _Token) -> bool:
+    def _is_ending(self, token: _AccessToken) -> bool:
         return token.renew_at is not None and self._clock.now() >= token.renew_at
 
-    def _log_in(self, client: OauthClient) -> _Token:
+    def _log_in(self, client: OauthClient) -> _AccessToken:
         token_url = client.token_url or self._discover(client.discovery_url)
         oauth = BackendApplicationClient(client.client_id)
         body = oauth.prepare_request_body(scope=list(client.scopes) or None)
@@ -106,9 +106,9 @@ class BearerToken:
         if not fits_a_header(text):
             raise LoginFailed("POST", token_url, UNFIT, response.status_code, f"see {PARAMETER}")
         if answer.get("expires_in") is None:
-            return _Token(text, None)
+            return _AccessToken(text, None)
         lifetime = float(answer["expires_in"])  # a text, by some servers
-        return _Token(text, asked_at + max(lifetime - EARLY, lifetime / 2))
+        return _AccessToken(text, asked_at + max(lifetime - EARLY, lifetime / 2))
 
     def _discover(self, url: str) -> str:
         """The token URL that an OpenID configuration names; read once."""
