@@ -65,7 +65,7 @@ RESOURCES = {
     "AWS::Partition": "aws",
     "ApiTokenSecret.Id": secret_arn("token"),
     "LedgerTable.Arn": f"arn:aws:dynamodb:{HERE}:table/{TABLE}",
-    "Allowlists": "allowlists",
+    "Allowlists": "/keptn-lambda-executor/plane",
     "FailureQueue.Arn": f"arn:aws:sqs:{HERE}:failures",
     "TimerQueue.Arn": f"arn:aws:sqs:{HERE}:timers",
     "WorkerFunction.Arn": f"arn:aws:lambda:{HERE}:function:worker",
@@ -225,8 +225,8 @@ def other_tasks(asking: Asking) -> None:
     """Of the worker: another function, what is allowed, and parameters as secrets."""
     parameters = client("ssm", "test")
     stored = json.dumps({"ALLOWED_LAMBDAS": PARAMETERS["AllowedLambdas"]})
-    parameters.put_parameter(Name="allowlists", Value=stored, Type="String")
-    allowed = StoredAllowlists("allowlists", lambda: parameters, SystemClock())
+    parameters.put_parameter(Name=RESOURCES["Allowlists"], Value=stored, Type="String")
+    allowed = StoredAllowlists(RESOURCES["Allowlists"], lambda: parameters, SystemClock())
     parameters.put_parameter(Name="/keptn/load/USER", Value="u", Type="SecureString")
     with asking.by(WORKER):
         for name in ("load-test", "other"):

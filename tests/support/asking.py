@@ -59,7 +59,7 @@ def permissions(service: str, operation: str, asked: dict[str, Any]) -> Iterator
             queue = asked["QueueUrl"].rpartition("/")[2]
             yield Permission(action.removesuffix("Batch"), f"arn:aws:sqs:{HERE}:{queue}")
         case "ssm", "GetParameter":
-            yield Permission(action, f"arn:aws:ssm:{HERE}:parameter/{asked['Name']}")
+            yield Permission(action, f"arn:aws:ssm:{HERE}:parameter{asked['Name']}")
         case "ssm", "GetParametersByPath":
             yield Permission(action, f"arn:aws:ssm:{HERE}:parameter{asked['Path']}")
         case _:

@@ -102,7 +102,7 @@ def longest_value(value: Any) -> int:
         return max(len(str(choice)) for choice in parameter["AllowedValues"])
     longest_names = {  # as CloudFormation makes them: a stack's name, a logical id, 14 more characters
         "LedgerTable": 160,
-        "Allowlists": len("CFN-Allowlists-") + 14,
+        "Allowlists": len("/keptn-lambda-executor/") + 128,
         "WorkerFunction": 64,
         "FinalizerFunction": 64,
         "FailureQueue": 160,
