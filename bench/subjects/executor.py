@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from itertools import count
 from queue import SimpleQueue
@@ -23,19 +24,18 @@ from execution_plane.keptn.events import Outcome, finished, read_triggered, star
 from execution_plane.keptn.subscriptions import FixedSubscriptions, Subscription
 from execution_plane.keptn.transport import Transport
 from execution_plane.ledger.job_configs import JobConfigs
-from execution_plane.ledger.replies import Replies
+from execution_plane.ledger.runs import Origin
 from execution_plane.ledger.table import Ledger
 from execution_plane.settings import PollerSettings
 from execution_plane.shared_clients import SharedClients
-from execution_plane.steps import Steps
 from jobs.model import Rules
 from poller import assemble
 from runs.actions import ActionPerformer
-from runs.executor import RunExecutor
 from runs.job_config_lookup import AT_ONCE, LEVELS, KeptnLookup
 from runs.work_finder import JobConfigWorkFinder
 from tests.support.memory_job_configs import MemoryJobConfigs
 from tests.support.memory_ledger import MemoryLedger
+from worker import assemble as assemble_worker
 
 EVENT_TYPE = "sh.keptn.event.sayhello.triggered"
 SOURCE = "keptn-lambda-executor/1/eu-west-1/bench"
@@ -98,18 +98,13 @@ class Lambda:
         levels = ThreadPoolExecutor(AT_ONCE * len(LEVELS))
         lookup = KeptnLookup(control_plane, job_configs, CLOCK, max_age=5.0, pool=levels)
         performer = ActionPerformer({"function": Nothing()}, CLOCK)
-        worker = RunExecutor(
-            control_plane=control_plane,
-            ledger=ledger,
-            replies=Replies(control_plane, ledger, CLOCK, patient=True),
+        clients = SharedClients(CLOCK, control_plane, ledger, cast("Any", None))
+        worker = replace(
+            assemble_worker({"JOB_CONFIG": "bundled"}, clients, lambda _: None),
             work_finder=JobConfigWorkFinder(lookup, performer, Rules()),
-            steps=Steps({}),
-            errors=ErrorLog(control_plane),
-            clock=CLOCK,
-            pool=ThreadPoolExecutor(AT_ONCE),
         )
         while True:
-            worker.handle(self._queue.get(), Deadline.after(CLOCK, 900))
+            worker.handle(self._queue.get(), Deadline.after(CLOCK, 900), Origin())
 
 
 def client() -> ControlPlane:

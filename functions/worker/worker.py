@@ -1,6 +1,7 @@
 """A dispatched run, or the end of a step that another service did."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from execution_plane.clock import Deadline
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.ledger.job_configs import JobConfigs
 from execution_plane.ledger.replies import Replies
-from execution_plane.settings import ContainerSettings, InvalidSetting, Settings, TaskSettings
+from execution_plane.ledger.runs import Origin
+from execution_plane.settings import Allowlists, ContainerSettings, InvalidSetting, Settings, TaskSettings
 from execution_plane.shared_clients import CHANGES, SharedClients, all_steps, aws_client
 from execution_plane.telemetry import invocation, logger, metrics
 from jobs.images import ImageAllowlist, InvalidImagePattern
@@ -33,8 +35,6 @@ from runs.work_finder import JobConfigWorkFinder
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
-    from botocore.config import Config
-    from mypy_boto3_lambda.client import LambdaClient
 
 
 @logger.inject_lambda_context
@@ -53,9 +53,8 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
         change = CHANGES[event["source"]](event["detail"])
         subject = {change.kind: change.handle}
     try:
-        clients, worker, errors = build()
-        deadline = Deadline.from_context(clients.clock, context)
-        done = serve(worker, errors, event, deadline, context.aws_request_id)
+        worker = build()
+        done = serve(worker, event, Deadline.from_context(worker.clock, context), context.aws_request_id)
     except Exception as problem:
         logger.error("run failed", **subject, reason=str(problem), kind=type(problem).__name__)
         raise
@@ -63,100 +62,98 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, str]:
     return {**subject, "what": done}
 
 
-def serve(
-    worker: RunExecutor, errors: ErrorLog, event: Mapping[str, Any], deadline: Deadline, invocation: str
-) -> str:
+def serve(worker: RunExecutor, event: Mapping[str, Any], deadline: Deadline, invocation: str) -> str:
     """Let the worker handle one event of either kind, then log its errors; what happened, in a few words.
 
     `invocation` is the function's request id.
     """
     if "event_id" in event:
-        integration_id = str(event.get("integration_id", ""))
+        origin = Origin(str(event.get("integration_id", "")), str(event.get("subscription_id", "")))
         done = worker.handle(
-            str(event["event_id"]),
-            deadline,
-            invocation=invocation,
-            version=event.get("version"),
-            integration_id=integration_id,
-            subscription_id=str(event.get("subscription_id", "")),
+            str(event["event_id"]), deadline, origin, invocation=invocation, version=event.get("version")
         )
-        errors.send(integration_id, deadline)
-        return done
-    change = CHANGES[event["source"]](event["detail"])
-    if change.end is None:
-        return f"the {change.kind} has not ended"
-    run = worker.waiting_for(change.token)
-    if run is None or run.step is None:
-        return f"no run waits for this {change.kind}"
-    done = worker.handle_end(run, change.end, deadline, invocation)
-    errors.send(run.step.integration_id, deadline)
+    else:
+        change = CHANGES[event["source"]](event["detail"])
+        if change.end is None:
+            return f"the {change.kind} has not ended"
+        run = worker.waiting_for(change.token)
+        if run is None or run.step is None:
+            return f"no run waits for this {change.kind}"
+        origin = run.step.origin
+        done = worker.handle_end(run, change.end, deadline, invocation)
+    worker.errors.send(origin.integration_id, deadline)
     return done
 
 
 @cache
-def build() -> tuple[SharedClients, RunExecutor, ErrorLog]:
-    """Build the clients and the worker, once per execution environment. Raises InvalidSetting."""
-    clients, settings = SharedClients.from_environment(), ContainerSettings.from_environment()
-    tasks = TaskSettings.from_environment()
-    allowed = StoredAllowlists(tasks.allowlists_parameter, partial(aws_client, "ssm"), clients.clock)
-    secrets = TaskSecrets(settings.secret_store, settings.secret_prefix, aws_client)
-    containers = FargateRunner(
-        client=aws_client,
+def build() -> RunExecutor:
+    """Build the worker, once per execution environment. Raises InvalidSetting."""
+    return assemble(os.environ, SharedClients.from_environment(), aws_client)
+
+
+def assemble(environ: Mapping[str, str], clients: SharedClients, client: Callable[[str], Any]) -> RunExecutor:
+    """The worker of one plane; `client` makes a boto3 client by a service's name. Raises InvalidSetting."""
+    tasks, errors = TaskSettings.from_environment(environ), ErrorLog(clients.control_plane)
+    allowed = StoredAllowlists(tasks.allowlists_parameter, partial(client, "ssm"), clients.clock)
+    lookup: BundledLookup | KeptnLookup = BundledLookup()
+    if not tasks.is_job_config_bundled:
+        lookup = KeptnLookup(
+            clients.control_plane,
+            JobConfigs(client("dynamodb"), Settings.from_environment(environ).ledger_table),
+            clients.clock,
+            max_age=tasks.job_config_max_age,
+            pool=ThreadPoolExecutor(AT_ONCE * len(LEVELS)),
+        )
+    return RunExecutor(
         control_plane=clients.control_plane,
-        secrets=secrets,
-        settings=settings,
-        allowed=allowed,
+        ledger=clients.ledger,
+        replies=Replies(clients.control_plane, clients.ledger, clients.clock, patient=True),
+        work_finder=JobConfigWorkFinder(
+            lookup,
+            performer(environ, clients, client, allowed),
+            rules(ContainerSettings.from_environment(environ)),
+            answer_unhandled_events=tasks.answer_unhandled_events,
+            unhandled=UnhandledEvents(errors),
+        ),
+        steps=all_steps(client),
+        errors=errors,
         clock=clients.clock,
+        pool=ThreadPoolExecutor(AT_ONCE),
     )
+
+
+def performer(
+    environ: Mapping[str, str],
+    clients: SharedClients,
+    client: Callable[[str], Any],
+    allowed: Callable[[], Allowlists],
+) -> ActionPerformer:
+    """What does the tasks of every kind. Raises InvalidSetting."""
+    settings, tasks = ContainerSettings.from_environment(environ), TaskSettings.from_environment(environ)
+    secrets = TaskSecrets(settings.secret_store, settings.secret_prefix, client)
     runners: dict[str, TaskRunner] = {
         "function": PythonFunctionRunner(secrets, allow_secret_references=settings.allow_secret_references),
-        "lambda": LambdaFunctionRunner(allowed, _lambda_client),
+        "lambda": LambdaFunctionRunner(allowed, lambda config: boto3.client("lambda", config=config)),
         "http": HttpRunner(
             allowed,
-            HttpExchange(
-                ca_bundle_path=Settings.from_environment().ca_bundle_path,
-                proxy_resolves=tasks.proxy_resolves_hosts,
-            ),
+            HttpExchange(ca_bundle_path=tasks.ca_bundle_path, proxy_resolves=tasks.proxy_resolves_hosts),
             secrets,
             allow_secret_references=settings.allow_secret_references,
         ),
     }
     elsewhere: dict[str, StepRunner] = {
-        "stateMachine": StateMachineRunner(allowed, tasks.account, partial(aws_client, "stepfunctions")),
-        **({"image": containers} if settings.are_on else {}),
+        "stateMachine": StateMachineRunner(allowed, tasks.account, partial(client, "stepfunctions"))
     }
-    performer = ActionPerformer(runners, clients.clock, elsewhere)
-    errors = ErrorLog(clients.control_plane)
-    worker = RunExecutor(
-        control_plane=clients.control_plane,
-        ledger=clients.ledger,
-        replies=Replies(clients.control_plane, clients.ledger, clients.clock, patient=True),
-        work_finder=JobConfigWorkFinder(
-            _lookup(tasks, clients),
-            performer,
-            rules(settings),
-            answer_unhandled_events=tasks.answer_unhandled_events,
-            unhandled=UnhandledEvents(errors),
-        ),
-        steps=all_steps(aws_client),
-        errors=errors,
-        clock=clients.clock,
-        pool=ThreadPoolExecutor(AT_ONCE),
-    )
-    return clients, worker, errors
-
-
-def _lookup(tasks: TaskSettings, clients: SharedClients) -> BundledLookup | KeptnLookup:
-    """Where job configs are."""
-    if tasks.is_job_config_bundled:
-        return BundledLookup()
-    return KeptnLookup(
-        clients.control_plane,
-        JobConfigs(aws_client("dynamodb"), Settings.from_environment().ledger_table),
-        clients.clock,
-        max_age=tasks.job_config_max_age,
-        pool=ThreadPoolExecutor(AT_ONCE * len(LEVELS)),
-    )
+    if settings.are_on:
+        elsewhere["image"] = FargateRunner(
+            client=client,
+            control_plane=clients.control_plane,
+            secrets=secrets,
+            settings=settings,
+            allowed=allowed,
+            clock=clients.clock,
+        )
+    return ActionPerformer(runners, clients.clock, elsewhere)
 
 
 def rules(settings: ContainerSettings) -> Rules:
@@ -166,7 +163,3 @@ def rules(settings: ContainerSettings) -> Rules:
     except InvalidImagePattern as problem:
         raise InvalidSetting(f"AllowedImages: {problem}") from None
     return Rules(images=images, allow_privileged=settings.allow_privileged)
-
-
-def _lambda_client(config: "Config") -> "LambdaClient":
-    return boto3.client("lambda", config=config)

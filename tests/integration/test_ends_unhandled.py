@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -152,7 +153,7 @@ def test_a_container_that_kills_every_worker_that_makes_it_ready_is_given_up(
             with pytest.raises(Killed):
                 plane.work(plane.queue.invocations.pop())
 
-    with patch.object(plane.work_finder, "search", search):
+    with patch.object(plane, "work_finder", SimpleNamespace(search=search)):
         live(world, plane, 2, work)
 
     assert found == 3

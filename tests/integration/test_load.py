@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -15,17 +16,16 @@ from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
 from execution_plane.keptn.subscriptions import FixedSubscriptions, Subscription
 from execution_plane.keptn.transport import Transport
-from execution_plane.ledger.replies import Replies
-from execution_plane.ledger.runs import Run, State
+from execution_plane.ledger.runs import Origin, Run, State
 from execution_plane.ledger.table import Ledger
 from execution_plane.shared_clients import SharedClients
-from execution_plane.steps import Steps
 from local.keptn.faults import Delay
 from local.keptn.server import KeptnServer
 from poller import assemble
 from runs.executor import RunExecutor
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.world import SAYHELLO, SHIPYARD, Tasks, Token, accepted, poller_settings
+from worker import assemble as assemble_worker
 
 TASKS = 500
 SERVICES = tuple(f"service-{number}" for number in range(TASKS))
@@ -46,7 +46,9 @@ class LambdaThatDoubles:
     def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         event_id = json.loads(Payload)["event_id"]
         for _ in range(2):
-            self.ends.append(self._pool.submit(self._worker.handle, event_id, Deadline.after(CLOCK, 60)))
+            self.ends.append(
+                self._pool.submit(self._worker.handle, event_id, Deadline.after(CLOCK, 60), Origin())
+            )
         return accepted()
 
     def close(self) -> None:
@@ -59,18 +61,10 @@ class Fleet:
     def __init__(self, server: KeptnServer, ledger: Ledger) -> None:
         self._server, self._ledger = server, ledger
         self.tasks = Tasks()
-        self.queue = LambdaThatDoubles(
-            RunExecutor(
-                control_plane=self._client(),
-                ledger=ledger,
-                replies=Replies(self._client(), ledger, CLOCK, patient=True),
-                work_finder=self.tasks,
-                steps=Steps({}),
-                errors=ErrorLog(self._client()),
-                clock=CLOCK,
-                pool=ThreadPoolExecutor(SIDE_BY_SIDE),
-            )
-        )
+        clients = SharedClients(CLOCK, self._client(), ledger, cast("Any", None))
+        worker = assemble_worker({"JOB_CONFIG": "bundled"}, clients, lambda _: None)
+        pool = ThreadPoolExecutor(SIDE_BY_SIDE)
+        self.queue = LambdaThatDoubles(replace(worker, work_finder=self.tasks, pool=pool))
         self._stop = threading.Event()
         self._pollers = [threading.Thread(target=self._poll, args=(self._poller(),)) for _ in range(2)]
         self.failures: list[BaseException] = []

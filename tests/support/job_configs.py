@@ -1,15 +1,13 @@
 """A worker that does what job configs say, with containers and executions on fakes of their services."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from execution_plane.keptn.events import Outcome
-from execution_plane.settings import Allowlists, ContainerSettings
+from execution_plane.settings import Allowlists
+from execution_plane.shared_clients import SharedClients
 from jobs.model import Rules, Task
 from local.keptn.resources import Place
-from runners.containers.runner import FargateRunner
-from runners.state_machine import StateMachineRunner
-from runners.task_secrets import TaskSecrets
-from runs.actions import ActionPerformer, StepRunner
 from runs.job_config_lookup import KeptnLookup
 from runs.work import TaskContext
 from runs.work_finder import JobConfigWorkFinder
@@ -18,6 +16,7 @@ from tests.support.ecs import CLUSTER, clients
 from tests.support.memory_job_configs import MemoryJobConfigs
 from tests.support.step_functions import MACHINES
 from tests.support.world import Plane, World
+from worker import performer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +32,7 @@ ENVIRON = {
     "CONTAINER_TASK_ROLE_ARN": "arn:aws:iam::123456789012:role/task",
     "CONTAINER_BUCKET": "files",
     "CONTAINER_INIT_IMAGE": "init:1",
+    "ACCOUNT_ID": "123456789012",
 }
 ALLOWED = Allowlists(
     state_machines=frozenset(MACHINES),
@@ -93,23 +93,18 @@ def use_job_config(
     """
     write_job_config(plane, config)
     functions = Functions()
-    settings = ContainerSettings.from_environment({**ENVIRON, **environ})
-    client = clients(ecs=plane.ecs, logs=plane.logs, s3=s3, secretsmanager=secrets, ssm=ssm)
-    control_plane = plane.world.client()
-    containers = FargateRunner(
-        client=client,
-        control_plane=control_plane,
-        secrets=TaskSecrets(settings.secret_store, settings.secret_prefix, client),
-        settings=settings,
-        allowed=allowed,
-        clock=plane.world.aws_clock,
+    client = clients(
+        ecs=plane.ecs, stepfunctions=plane.sfn, logs=plane.logs, s3=s3, secretsmanager=secrets, ssm=ssm
     )
-    elsewhere: dict[str, StepRunner] = {
-        "image": containers,
-        "stateMachine": StateMachineRunner(allowed, "123456789012", lambda: plane.sfn),
-    }
-    performer = ActionPerformer({"function": functions, **(runners or {})}, plane.world.aws_clock, elsewhere)
-    plane.work_finder = JobConfigWorkFinder(lookup(plane.world, job_configs), performer, Rules())
+    shared = SharedClients(plane.world.aws_clock, plane.world.client(), plane.ledger, cast("Any", None))
+    plane.work_finder = JobConfigWorkFinder(
+        lookup(plane.world, job_configs),
+        replace(
+            performer({**ENVIRON, **environ}, shared, client, allowed),
+            runners={"function": functions, **(runners or {})},
+        ),
+        Rules(),
+    )
     return functions
 
 

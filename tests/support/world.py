@@ -35,12 +35,12 @@ from local.keptn import in_process
 from local.keptn.control_plane import Keptn
 from local.keptn.release import RELEASE_1_4, Release
 from poller import assemble
-from runs.executor import RunExecutor
 from runs.work import Find, Resumption, TaskContext, Work, WorkFinder
 from tests.support.clock import Inline, SimulatedClock, SkewedClock
 from tests.support.ecs import FakeEcs, FakeLogs
 from tests.support.schedule import Schedule
 from tests.support.step_functions import FakeStepFunctions
+from worker import assemble as assemble_worker
 from worker import serve
 
 if TYPE_CHECKING:
@@ -242,19 +242,15 @@ class Plane:
         none is given.
         """
         control_plane = self.world.client()
-        errors = ErrorLog(control_plane)
-        worker = RunExecutor(
-            control_plane=control_plane,
-            ledger=self.ledger,
+        clients = SharedClients(self.world.aws_clock, control_plane, self.ledger, cast("Any", None))
+        worker = replace(
+            assemble_worker({"JOB_CONFIG": "bundled"}, clients, self._client),
             replies=Replies(control_plane, self.ledger, self.world.aws_clock, patient=self._patient),
             work_finder=self.work_finder,
-            steps=self.steps(),
-            errors=errors,
-            clock=self.world.aws_clock,
             pool=self.pool,
         )
         deadline = Deadline.after(self.clock, seconds)
-        return serve(worker, errors, payload, deadline, invocation or str(uuid4()))
+        return serve(worker, payload, deadline, invocation or str(uuid4()))
 
     def deliver_end(self, event: Mapping[str, Any]) -> None:
         """Put a step's end into Lambda's queue, as EventBridge does."""

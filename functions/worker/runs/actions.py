@@ -8,9 +8,8 @@ that ran. A task that another service does ends the invocation, and another one 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from execution_plane.clock import Clock
@@ -60,19 +59,14 @@ class StepRunner(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class ActionPerformer:
     """Runs the tasks of actions, one after the other."""
 
-    def __init__(
-        self,
-        runners: Mapping[str, TaskRunner],
-        clock: Clock,
-        elsewhere: Mapping[str, StepRunner] = MappingProxyType({}),
-    ) -> None:
-        """Both are by the tasks' kind; `elsewhere` has those that another service does."""
-        self._runners = runners
-        self._clock = clock
-        self._elsewhere = elsewhere
+    runners: Mapping[str, TaskRunner]
+    clock: Clock
+    elsewhere: Mapping[str, StepRunner] = field(default_factory=dict)
+    """For tasks that another service does; both are by the tasks' kind."""
 
     def perform(
         self, actions: Sequence[Action], context: TaskContext, resumption: Resumption | None
@@ -123,7 +117,7 @@ class ActionPerformer:
     ) -> Outcome | Pending:
         """Run one task by itself; a failure that the task forgives becomes a warning."""
         try:
-            runner = self._elsewhere.get(task.kind or "")
+            runner = self.elsewhere.get(task.kind or "")
             if runner and resumption and resumption.end:
                 outcome = runner.collect(task, resumption.step, resumption.end)
             elif runner:
@@ -144,7 +138,7 @@ class ActionPerformer:
         return outcome
 
     def _run(self, task: Task, done: tuple[TaskDone, ...], context: TaskContext) -> Outcome:
-        runner = self._runners.get(task.kind or "")
+        runner = self.runners.get(task.kind or "")
         if runner is None:
             raise TaskUnusable(_unsupported(task))
         limit = context.deadline.no_later_than(context.lease.begin(done))
@@ -161,7 +155,7 @@ class ActionPerformer:
         if seconds <= 0:
             raise TaskUnusable(f"maxPollDuration is {seconds}, so the task's time was over before it began.")
         number, position = place
-        now = self._clock.now()
+        now = self.clock.now()
         key = json.dumps([context.source, context.event.ref.id, number, position])
         return RemoteStep(
             action=number,
@@ -178,7 +172,7 @@ class ActionPerformer:
         together = combine(done)
         if context.event.ref.task == "test" and together.result != "fail":
             # As the job executor does, for the evaluation that follows a test.
-            times = {"start": _moment(context.began), "end": _moment(self._clock.now())}
+            times = {"start": _moment(context.began), "end": _moment(self.clock.now())}
             return replace(together, data={**times, **together.data})
         return together
 

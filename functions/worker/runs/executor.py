@@ -1,14 +1,14 @@
 """One run in the worker: acquired or taken up again, its event fetched, its actions done, and finished."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from execution_plane.clock import Clock, Deadline
 from execution_plane.keptn.control_plane import ControlPlane
 from execution_plane.keptn.error_log import ErrorLog
-from execution_plane.keptn.events import Outcome, RefusedEvent, TriggeredEvent, read_triggered
+from execution_plane.keptn.events import EventRef, Outcome, RefusedEvent, TriggeredEvent, read_triggered
 from execution_plane.keptn.transport import KeptnError
 from execution_plane.keptn.uniform import LogEntry
 from execution_plane.ledger.replies import NotStarted, Replies
@@ -20,7 +20,6 @@ from runs.actions import broken_off
 from runs.lease import RunLease
 from runs.retrying import RETRY_PAUSES, retry
 from runs.work import (
-    Find,
     Inapplicable,
     NoCapacity,
     Pending,
@@ -42,8 +41,16 @@ NOTHING_DONE = Outcome("warning", "succeeded", f"Nothing was done: {NOT_HANDLED}
 LEDGER_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds: an outcome is worth waiting for
 
 
+class _NotYet(Exception):
+    """A run can't be worked on now, through no fault of its task's; the text says why."""
+
+
+class _NotOpen(_NotYet):
+    """Keptn does not list the run's event, nor has it for silent work, which outlives it."""
+
+
 @dataclass(frozen=True)
-class _Errand:
+class _Invocation:
     """What one invocation does: the work of a run's event, from its beginning or from a step on."""
 
     lease: RunLease
@@ -52,51 +59,39 @@ class _Errand:
     deadline: Deadline
 
 
+@dataclass(frozen=True)
 class RunExecutor:
     """Handles one run an invocation. A doubled or late invocation finds the run taken, and does nothing."""
 
-    def __init__(
-        self,
-        *,
-        control_plane: ControlPlane,
-        ledger: Ledger,
-        replies: Replies,
-        work_finder: WorkFinder,
-        steps: Steps,
-        errors: ErrorLog,
-        clock: Clock,
-        pool: Executor,
-    ) -> None:
-        """`pool` is for what is asked of Keptn beside a run's event."""
-        self._control_plane = control_plane
-        self._ledger = ledger
-        self._replies = replies
-        self._work_finder = work_finder
-        self._steps = steps
-        self._errors = errors
-        self._clock = clock
-        self._pool = pool
+    control_plane: ControlPlane
+    ledger: Ledger
+    replies: Replies
+    work_finder: WorkFinder
+    steps: Steps
+    errors: ErrorLog
+    clock: Clock
+    pool: Executor
+    """For what is asked of Keptn beside a run's event."""
 
     def handle(
         self,
         event_id: str,
         deadline: Deadline,
+        origin: Origin,
         *,
         invocation: str = "",
         version: int | None = None,
-        integration_id: str = "",
-        subscription_id: str = "",
     ) -> str:
-        """Serve a dispatched run; what happened, in a few words. Raises LedgerUnavailable.
+        """Handle a dispatched run; what happened, in a few words. Raises LedgerUnavailable.
 
         A waiting run is taken up only in the `version` in which it was dispatched. `deadline` is the
-        function's own, `invocation` its request id; the two other ids are of what the event came by.
+        function's own, `invocation` its request id; `origin` is what the event came by.
         """
-        run = self._ledger.get(event_id)
+        run = self.ledger.get(event_id)
         try:
             if run is not None and run.state is State.CLAIMED and run.attempt < MOST_ATTEMPTS:
-                run = self._ledger.move(run, run.acquired(self._clock.now(), invocation))
-                return self._serve(run, deadline, Origin(integration_id, subscription_id))
+                run = self.ledger.move(run, run.acquired(self.clock.now(), invocation))
+                return self._begin(run, deadline, origin)
             if run is not None and run.state is State.WAITING and run.version == version:
                 return self._take_up(run, deadline, invocation)
         except LostRace:
@@ -105,9 +100,9 @@ class RunExecutor:
 
     def waiting_for(self, token: str) -> Run | None:
         """The run that waits for the step that was submitted by `token`. Raises LedgerUnavailable."""
-        waits = (run for run in self._ledger.active() if run.step and run.step.token == token)
+        waits = (run for run in self.ledger.active() if run.step and run.step.token == token)
         listed = next(waits, None)
-        run = self._ledger.get(listed.event.id) if listed else None
+        run = self.ledger.get(listed.event.id) if listed else None
         is_it = run and run.state is State.WAITING and run.step and run.step.token == token
         return run if is_it else None
 
@@ -118,30 +113,15 @@ class RunExecutor:
         except LostRace:
             return "somebody else has the run"
 
-    def _serve(self, run: Run, deadline: Deadline, origin: Origin) -> str:
-        search = self._search(run, deadline)
+    def _begin(self, run: Run, deadline: Deadline, origin: Origin) -> str:
         try:
-            event = self._fetch(run)
-        except KeptnError as problem:
-            return self._give_back(run, f"the event can't be fetched: {problem}")
-        if event is None:
-            return self._give_back(run, "the event is not open")
-        event = event.with_subscription(origin.subscription_id)
-        try:
-            work = search.result()(event)
-        except Unreachable as problem:
-            if self._clock.now() < run.claimed_at + START_WITHIN:
-                return self._give_back(run, str(problem))
-            work = _broken(str(problem))
-        except Inapplicable as problem:
-            self._note_inapplicable(run, problem)
-            work = None
-        except Unreadable as problem:
-            work = _broken(str(problem))
+            event, work = self._prepare(run, deadline, origin)
+        except _NotYet as problem:
+            return self._requeue(run, str(problem))
         if work is None:
             logger.info(NOT_HANDLED, event_id=run.event.id, type=run.event.type)
             if run.started_at is None:
-                self._ledger.move(run, run.completed_silently())
+                self.ledger.move(run, run.completed_silently())
                 return NOT_HANDLED
             work = Work(is_silent=False, perform=lambda _, __: NOTHING_DONE)
         # Once Keptn was told that the task has started, as it is after long in Lambda's queue, it must hear
@@ -149,11 +129,11 @@ class RunExecutor:
         is_silent = work.is_silent and run.started_at is None
         if run.started_at is None and not is_silent:
             try:
-                run = self._replies.start(run, deadline.earlier_by(END_RESERVE))
+                run = self.replies.start(run, deadline.earlier_by(END_RESERVE))
             except NotStarted as problem:
-                return self._give_back(problem.run, f"started can't be sent: {problem}")
-        lease = RunLease(self._ledger, self._clock, run, deadline, origin, silent=is_silent)
-        return self._go_on(_Errand(lease, event, work, deadline), None)
+                return self._requeue(problem.run, f"started can't be sent: {problem}")
+        lease = RunLease(self.ledger, self.clock, run, deadline, origin, silent=is_silent)
+        return self._go_on(_Invocation(lease, event, work, deadline), None)
 
     def _take_up(self, run: Run, deadline: Deadline, invocation: str) -> str:
         """Take up a waiting run whose step has ended, or was never known to begin."""
@@ -162,7 +142,7 @@ class RunExecutor:
         if not step.handle:
             return self._resume(run, None, deadline, invocation)
         try:
-            end = self._steps.end_of(step, self._clock.now())
+            end = self.steps.end_of(step, self.clock.now())
         except StepsUnavailable as problem:
             return f"put off: {problem}"
         return self._resume(run, end, deadline, invocation) if end else f"the {step.kind} has not ended"
@@ -170,21 +150,16 @@ class RunExecutor:
     def _resume(self, run: Run, end: StepEnd | None, deadline: Deadline, invocation: str) -> str:
         step = run.step
         assert step is not None
-        run = self._ledger.move(run, run.resumed(self._clock.now(), str(end or ""), invocation))
+        run = self.ledger.move(run, run.resumed(self.clock.now(), str(end or ""), invocation))
         if end:
             said: dict[str, Any] = {"kind": step.kind, step.kind: end.handle, "how": str(end), **end.codes}
             logger.info("step ended", event_id=run.event.id, **said)
-        search = self._search(run, deadline)
         try:
-            event = self._fetch(run)
-            if event is None and run.silent:
-                event = self._recall(run)
-        except KeptnError as problem:
-            return self._put_back(run, f"the event can't be fetched: {problem}")
-        if event is None:
-            if not run.silent:
-                return self._put_back(run, "the event is not open")
-            self._ledger.move(run, run.completed_silently())
+            event, work = self._prepare(run, deadline, step.origin)
+        except _NotYet as problem:
+            if not (run.silent and isinstance(problem, _NotOpen)):
+                return self._requeue(run, str(problem))
+            self.ledger.move(run, run.completed_silently())
             ended: dict[str, Any] = {step.kind: end and vars(end)}
             logger.warning(
                 "a silent run ends with its step: Keptn no longer has its event",
@@ -192,75 +167,75 @@ class RunExecutor:
                 **ended,
             )
             return "done silently"
-        event = event.with_subscription(step.subscription_id)
+        lease = RunLease(self.ledger, self.clock, run, deadline, step.origin, silent=run.silent)
+        work = work or _broken("The job config no longer handles the event.")
+        return self._go_on(_Invocation(lease, event, work, deadline), Resumption(step, run.earlier, end))
+
+    def _prepare(self, run: Run, deadline: Deadline, origin: Origin) -> tuple[TriggeredEvent, Work | None]:
+        """The run's event, and its work, None if nothing here handles it. Raises _NotYet."""
+        search = self.pool.submit(self.work_finder.search, run, deadline.earlier_by(END_RESERVE))
         try:
-            work = search.result()(event) or _broken("The job config no longer handles the event.")
+            event = self._fetch(self.control_plane.fetch_event, run)
+            if event is None and run.step and run.silent:
+                event = self._fetch(self.control_plane.recall_event, run)
+        except KeptnError as problem:
+            raise _NotYet(f"the event can't be fetched: {problem}") from None
+        if event is None:
+            raise _NotOpen("the event is not open")
+        event = event.with_subscription(origin.subscription_id)
+        try:
+            return event, search.result()(event)
         except Unreachable as problem:
-            return self._put_back(run, str(problem))
+            if run.step or self.clock.now() < run.claimed_at + START_WITHIN:
+                raise _NotYet(str(problem)) from None
+            return event, _broken(str(problem))
         except Unreadable as problem:
-            work = _broken(str(problem))
-        lease = RunLease(self._ledger, self._clock, run, deadline, step.origin, silent=run.silent)
-        return self._go_on(_Errand(lease, event, work, deadline), Resumption(step, run.earlier, end))
+            if run.step or not isinstance(problem, Inapplicable):
+                return event, _broken(str(problem))
+            self._note_inapplicable(run, problem)
+            return event, None
 
-    def _search(self, run: Run, deadline: Deadline) -> "Future[Find]":
-        """Look up the run's job config, beside the fetching of its event."""
-        return self._pool.submit(self._work_finder.search, run, deadline.earlier_by(END_RESERVE))
-
-    def _fetch(self, run: Run) -> TriggeredEvent | None:
-        """The run's event as it is now, None if it is not open. Raises KeptnError."""
-        return self._read(lambda: self._control_plane.fetch_event(run.event))
-
-    def _recall(self, run: Run) -> TriggeredEvent | None:
-        """The event as Keptn's history has it, for silent work, which outlives it. Raises KeptnError."""
-        return self._read(lambda: self._control_plane.recall_event(run.event))
-
-    def _read(self, ask: Callable[[], Any]) -> TriggeredEvent | None:
-        raw = retry(ask, KeptnError, RETRY_PAUSES, self._clock)
+    def _fetch(self, ask: Callable[[EventRef], Any], run: Run) -> TriggeredEvent | None:
+        """What Keptn has of a run's event, None if that is nothing to work with. Raises KeptnError."""
+        raw = retry(lambda: ask(run.event), KeptnError, RETRY_PAUSES, self.clock)
         try:
             return read_triggered(raw) if raw is not None else None
         except RefusedEvent:
             return None
 
-    def _give_back(self, run: Run, reason: str) -> str:
-        """The task has not begun, through no fault of its own: the poller dispatches the run again or
-        closes it.
-        """
-        self._ledger.move(run, run.given_back(self._clock.now(), reason))
+    def _requeue(self, run: Run, reason: str) -> str:
+        """The poller dispatches the run again, or has its step taken up again, or closes it."""
+        now = self.clock.now()
+        self.ledger.move(run, run.put_back(reason, now) if run.step else run.given_back(now, reason))
         logger.warning("run requeued", event_id=run.event.id, reason=reason)
         return f"requeued: {reason}"
 
-    def _put_back(self, run: Run, reason: str) -> str:
-        """The step's end is still to be handled: the poller has it taken up again or closes the run."""
-        self._ledger.move(run, run.put_back(reason, self._clock.now()))
-        logger.warning("run put back", event_id=run.event.id, reason=reason)
-        return f"put back: {reason}"
-
-    def _go_on(self, errand: _Errand, resumption: Resumption | None) -> str:
+    def _go_on(self, invocation: _Invocation, resumption: Resumption | None) -> str:
         """Do the work until it is done, or waits for a step."""
         while True:
             try:
-                outcome = self._perform(errand, resumption)
+                outcome = self._perform(invocation, resumption)
             except TaskCancelled:
                 return "the run was cancelled, and its task stopped"
             if isinstance(outcome, Outcome):
-                return self._complete(errand, outcome)
-            step = replace(outcome.step, job_config=errand.work.keep())
-            refusal = self._submit(errand.lease, replace(outcome, step=step))
+                return self._complete(invocation, outcome)
+            step = replace(outcome.step, job_config=invocation.work.keep())
+            refusal = self._submit(invocation.lease, replace(outcome, step=step))
             if isinstance(refusal, str):
                 return refusal
             resumption = Resumption(step, outcome.earlier, refusal)
 
-    def _perform(self, errand: _Errand, resumption: Resumption | None) -> Outcome | Pending:
+    def _perform(self, invocation: _Invocation, resumption: Resumption | None) -> Outcome | Pending:
         """Do the work. Whatever it raises but TaskCancelled is an errored outcome."""
-        lease, run = errand.lease, errand.lease.run
-        until = errand.deadline.earlier_by(END_RESERVE)
+        lease, run = invocation.lease, invocation.lease.run
+        until = invocation.deadline.earlier_by(END_RESERVE)
 
         def report(message: str) -> None:
             if not lease.silent:
-                self._replies.progress(lease.run, message, until.no_later_than(PROGRESS_SECONDS))
+                self.replies.progress(lease.run, message, until.no_later_than(PROGRESS_SECONDS))
 
         context = TaskContext(
-            event=errand.event,
+            event=invocation.event,
             source=run.source,
             began=run.started_at or run.claimed_at,
             report=report,
@@ -269,7 +244,7 @@ class RunExecutor:
             deadline=until,
         )
         try:
-            return errand.work.perform(context, resumption)
+            return invocation.work.perform(context, resumption)
         except (TaskCancelled, LostRace, LedgerUnavailable):
             raise
         except Exception as problem:
@@ -287,18 +262,18 @@ class RunExecutor:
             handle = pending.submit()
         except SubmissionRefused as refusal:
             end = StepEnd(reason=str(refusal))
-            lease.move(lambda run: run.resumed(self._clock.now(), str(end), run.invocation))
+            lease.move(lambda run: run.resumed(self.clock.now(), str(end), run.invocation))
             return end
         except NoCapacity as trouble:
             reason = str(trouble)
-            lease.move(lambda run: run.not_submitted(reason, self._clock.now()))
+            lease.move(lambda run: run.not_submitted(reason, self.clock.now()))
             logger.warning("step not started yet", event_id=event_id, kind=kind, reason=reason)
             return f"waiting until there is a place for the {kind}"
         except SubmissionUncertain as doubt:
             logger.warning("step submitted, and no answer", event_id=event_id, kind=kind, reason=str(doubt))
             return f"waiting to learn whether the {kind} was started"
         try:
-            lease.move(lambda run: run.submitted(handle, self._clock.now()))
+            lease.move(lambda run: run.submitted(handle, self.clock.now()))
         except LostRace:
             self._stop_if_unwanted(lease.run, handle)
             raise
@@ -307,25 +282,25 @@ class RunExecutor:
 
     def _stop_if_unwanted(self, run: Run, handle: str) -> None:
         """Leave no step behind of a run that came to its end while it was being submitted."""
-        current = self._ledger.get(run.event.id)
+        current = self.ledger.get(run.event.id)
         if run.step and (current is None or current.state in {State.DONE, State.CLOSED}):
-            self._steps.stop(replace(run.step, handle=handle), "Its run had ended before it began.")
+            self.steps.stop(replace(run.step, handle=handle), "Its run had ended before it began.")
 
-    def _complete(self, errand: _Errand, outcome: Outcome) -> str:
+    def _complete(self, invocation: _Invocation, outcome: Outcome) -> str:
         """Write the outcome, then send the finished. Raises LostRace if the run was cancelled meanwhile."""
-        lease = errand.lease
+        lease = invocation.lease
         if lease.silent:
             lease.move(Run.completed_silently)
             self._note(lease.run, outcome)
             return "done silently"
         done = retry(
-            lambda: lease.move(lambda run: run.completed(outcome, self._clock.now())),
+            lambda: lease.move(lambda run: run.completed(outcome, self.clock.now())),
             LedgerUnavailable,
             LEDGER_PAUSES,
-            self._clock,
-            until=errand.deadline,
+            self.clock,
+            until=invocation.deadline,
         )
-        self._replies.finish(done, errand.deadline)
+        self.replies.finish(done, invocation.deadline)
         self._note(done, outcome)
         logger.info("run done", event_id=done.event.id, result=outcome.result, status=outcome.status)
         return f"done: {outcome.status}, {outcome.result}"
@@ -339,12 +314,12 @@ class RunExecutor:
             reason=str(problem),
         )
         message = f"The job config is invalid, and no action of it is for {run.event.type}:\n{problem}"
-        self._errors.note(LogEntry.of(run.event, message))
+        self.errors.note(LogEntry.of(run.event, message))
 
     def _note(self, run: Run, outcome: Outcome) -> None:
         """Tell the Bridge's error log of a task that something broke in."""
         if outcome.status == "errored":
-            self._errors.note(LogEntry.of(run.event, outcome.message))
+            self.errors.note(LogEntry.of(run.event, outcome.message))
 
 
 def _broken(reason: str) -> Work:

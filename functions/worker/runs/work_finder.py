@@ -1,6 +1,7 @@
 """From an event to its work: the job config that applies, and the actions in it that match."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from execution_plane.clock import Deadline
@@ -16,31 +17,20 @@ from runs.unhandled import UnhandledEvents
 from runs.work import Find, Inapplicable, Unreadable, Work
 
 
+@dataclass(frozen=True)
 class JobConfigWorkFinder:
     """Finds the actions for an event in the job config that a look-up gives."""
 
-    def __init__(
-        self,
-        lookup: BundledLookup | KeptnLookup,
-        performer: ActionPerformer,
-        rules: Rules,
-        *,
-        answer_unhandled_events: bool = False,
-        unhandled: UnhandledEvents | None = None,
-    ) -> None:
-        """With `answer_unhandled_events`, an event that no action matches is answered as errored.
-
-        Without, `unhandled` is told of it.
-        """
-        self._unhandled = unhandled
-        self._lookup = lookup
-        self._performer = performer
-        self._rules = rules
-        self._answer_unhandled_events = answer_unhandled_events
+    lookup: BundledLookup | KeptnLookup
+    performer: ActionPerformer
+    rules: Rules
+    answer_unhandled_events: bool = False
+    """Whether an event that no action matches is answered as errored; else `unhandled` is told of it."""
+    unhandled: UnhandledEvents | None = None
 
     def search(self, run: Run, until: Deadline) -> Find:
         """Look up the job config of a run's event. Raises Unreachable."""
-        return partial(self._find, self._lookup.find(run, until))
+        return partial(self._find, self.lookup.find(run, until))
 
     def _find(self, found: Found, event: TriggeredEvent) -> Work | None:
         """The actions that match the event, None if there are none.
@@ -49,25 +39,25 @@ class JobConfigWorkFinder:
         it is, and none of its actions is for the event.
         """
         actions = self._matching(found, event)
-        if not actions and self._answer_unhandled_events:
+        if not actions and self.answer_unhandled_events:
             return _unhandled(event.ref, found.origin)
         if not actions:
-            if self._unhandled:
-                self._unhandled.note(event.ref, found.origin)
+            if self.unhandled:
+                self.unhandled.note(event.ref, found.origin)
             return None
         is_silent = all(action.silent for action in actions)
         if objections := [each for action in actions for each in action.objections]:
             reason = str(InvalidJobConfig(objections))
             logger.warning("the event's actions can't be run", event_id=event.ref.id, reason=reason)
             return Work(is_silent, perform=lambda _, resumption: broken_off(reason, resumption))
-        perform = partial(self._performer.perform, actions)
-        return Work(is_silent, perform, keep=partial(self._lookup.keep, found))
+        perform = partial(self.performer.perform, actions)
+        return Work(is_silent, perform, keep=partial(self.lookup.keep, found))
 
     def _matching(self, found: Found, event: TriggeredEvent) -> Sequence[Action]:
         try:
-            config = read_for_matching(found.raw, origin=found.origin, rules=self._rules)
+            config = read_for_matching(found.raw, origin=found.origin, rules=self.rules)
         except InvalidJobConfig as problem:
-            if problem.may_concern(event.ref.type) or self._answer_unhandled_events:
+            if problem.may_concern(event.ref.type) or self.answer_unhandled_events:
                 raise Unreadable(str(problem)) from None
             raise Inapplicable(str(problem)) from None
         return matching_actions(config, event.attributes)

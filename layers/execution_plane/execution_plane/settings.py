@@ -197,6 +197,7 @@ class TaskSettings:
     """Of SSM, which has the variables that `Allowlists` reads; empty if all lists are."""
     account: str
     """Whose the state machines are."""
+    ca_bundle_path: str | None
     proxy_resolves_hosts: bool
     """Whether a proxy is asked for them by their names, unchecked."""
     answer_unhandled_events: bool
@@ -211,6 +212,7 @@ class TaskSettings:
         return cls(
             allowlists_parameter=environ.get("ALLOWLISTS_PARAMETER", ""),
             account=environ.get("ACCOUNT_ID", ""),
+            ca_bundle_path=_read(environ, "CaBundlePath", _certificates, default=""),
             proxy_resolves_hosts=_read(environ, "ProxyResolvesHosts", _switch, default="false"),
             answer_unhandled_events=_read(environ, "AnswerUnhandledEvents", _switch, default="false"),
             is_job_config_bundled=_read(environ, "JobConfig", _one_of("keptn", "bundled"), default="keptn")
