@@ -21,7 +21,7 @@ metrics = Metrics()
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 
-class Invocation:
+class CurrentInvocation:
     """Which function's invocation this process is serving; a Lambda environment serves one at a time."""
 
     name = ""
@@ -32,7 +32,7 @@ class Invocation:
         self.name = f"{function}/{context.aws_request_id}"
 
 
-invocation = Invocation()
+invocation = CurrentInvocation()
 
 
 class Count(StrEnum):
