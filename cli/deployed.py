@@ -1,4 +1,4 @@
-"""What a deployed plane has against a job config: hosts, functions, images and secrets as they are there."""
+"""What a deployed plane has against a job config: what it names, as it is there."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +48,8 @@ class Deployed:
             yield from self._host(task.http.url)
         if task.kind == "lambda":
             yield from self._function(task.lambda_name)
+        if task.kind == "stateMachine":
+            yield from self._state_machine(task.state_machine)
         for field, name in _secrets_of(task):
             if problem := self._secret(name):
                 yield field, problem
@@ -67,6 +69,16 @@ class Deployed:
             lambda: self._plane.aws.client("lambda").get_function_configuration(FunctionName=name)
         ):
             yield "lambda", f"the Lambda function {name} {problem}"
+
+    def _state_machine(self, name: str) -> Iterator[tuple[str, str]]:
+        allowed = ", ".join(sorted(self._allowed.state_machines)) or "there is none"
+        arn = self._plane.state_machine_arn(name)
+        if name not in self._allowed.state_machines:
+            yield "stateMachine", f"the plane may not start {name} (AllowedStateMachines: {allowed})"
+        elif problem := self._missing(
+            lambda: self._plane.aws.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+        ):
+            yield "stateMachine", f"the state machine {name} {problem}"
 
     def _secret(self, name: str) -> str:
         """Why the plane has no such secret; empty if it has. No value is read."""

@@ -112,6 +112,12 @@ class Plane:
         )
         return found
 
+    def state_machine_arn(self, name: str) -> str:
+        """Of a state machine in the plane's account and region. Raises Unusable."""
+        partition = self.aws.client("stepfunctions").meta.partition
+        account = self.environment("Worker").get("ACCOUNT_ID")
+        return f"arn:{partition}:states:{self.aws.region}:{account}:stateMachine:{name}"
+
     @cached_property
     def keptn(self) -> ControlPlane:
         """The Keptn that it polls, with its own credentials. Raises Unusable."""

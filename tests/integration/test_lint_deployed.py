@@ -26,6 +26,9 @@ actions:
       - {lambda: forbidden}
       - {image: "alpine:3", env: [{name: missing, valueFrom: secret}]}
       - {image: "alpine:4", secretFiles: [{name: absent, mountPath: /etc/x}]}
+      - {stateMachine: load}
+      - {stateMachine: lost}
+      - {stateMachine: foreign}
 """
 
 
@@ -36,6 +39,7 @@ def deployed(aws: None) -> Stack:
         "KeptnApiUrl": "https://keptn.example.com/api",
         "AllowedHosts": "hooks.example.com",
         "AllowedLambdas": "smoke,gone",
+        "AllowedStateMachines": "load,lost",
         "AllowedImages": "alpine:*",
         "SecretPrefix": "keptn/",
     }
@@ -63,12 +67,13 @@ def deployed(aws: None) -> Stack:
             Code={"ZipFile": b"nothing"},
             Environment={"Variables": variables},
         )
+    boto3.client("stepfunctions").create_state_machine(name="load", definition="{}", roleArn=role)
     boto3.client("secretsmanager").create_secret(Name="keptn/hooks", SecretString=json.dumps({"host": "x"}))
     publish(Aws(region="eu-west-1").client, STACK, stack.outputs(), parameters)
     return stack
 
 
-def test_hosts_functions_images_and_secrets_are_those_of_the_plane(
+def test_all_that_a_job_config_names_is_the_planes(
     deployed: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "config.yaml"
@@ -85,6 +90,8 @@ def test_hosts_functions_images_and_secrets_are_those_of_the_plane(
         "[6].env[0]: the secret keptn/missing is not there",
         "[7].image: the plane runs no containers (Containers=disabled)",
         "[7].secretFiles: the secret keptn/absent is not there",
+        "[9].stateMachine: the state machine lost is not there",
+        "[10].stateMachine: the plane may not start foreign (AllowedStateMachines: load, lost)",
     ]
 
 

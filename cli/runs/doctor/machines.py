@@ -10,13 +10,12 @@ from cli.runs.plane import Plane
 
 def check_state_machines(plane: Plane) -> Iterator[Finding]:
     """Whether each of AllowedStateMachines is there, and a STANDARD one."""
-    environment, client = plane.environment("Worker"), plane.aws.client("stepfunctions")
+    client = plane.aws.client("stepfunctions")
     names = sorted(plane.allowlists.state_machines)
     if not names:
         yield fine("machines", "AllowedStateMachines is empty: no task starts an execution.")
-    place = f"arn:{client.meta.partition}:states:{plane.aws.region}:{environment.get('ACCOUNT_ID')}"
     for name in names:
-        arn = f"{place}:stateMachine:{name}"
+        arn = plane.state_machine_arn(name)
         try:
             found = ask(partial(client.describe_state_machine, stateMachineArn=arn))
         except Missing:

@@ -32,8 +32,8 @@ HISTORY = [
 def plane_of(client: Any, *machines: str) -> Plane:
     aws = SimpleNamespace(client=lambda _: client, region="eu-west-1")
     allowed = Allowlists(state_machines=frozenset(machines))
-    environment = {"ACCOUNT_ID": "123456789012"}
-    return cast("Plane", SimpleNamespace(aws=aws, allowlists=allowed, environment=lambda _: environment))
+    plane = SimpleNamespace(aws=aws, allowlists=allowed, state_machine_arn=lambda name: f"{PREFIX}{name}")
+    return cast("Plane", plane)
 
 
 def test_a_failed_execution_names_the_state_that_failed() -> None:
