@@ -1,7 +1,7 @@
 """What goes on between Keptn and the planes, printed as it happens."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
@@ -29,6 +29,7 @@ class Flow:
         self._seen: dict[str, int] = {}
         self._ended: deque[tuple[float, Invocation, Answer]] = deque()
         self._last_said: dict[str, str] = {}
+        self._runs: dict[str, str] = {}
         self.failures: list[tuple[Invocation, Answer]] = []
         """The invocations that failed."""
 
@@ -43,6 +44,7 @@ class Flow:
     def show(self) -> None:
         """Print what is new."""
         news = [(_seconds(event), partial(self._show_event, event)) for event in self._new_events()]
+        news += [(at, partial(self._show_poll, plane, said)) for at, plane, said in self._new_changes()]
         while self._ended:
             at, invocation, answer = self._ended.popleft()
             news.append((at, partial(self._show_end, invocation, answer)))
@@ -57,6 +59,23 @@ class Flow:
             found += events[self._seen.get(context, 0) :]
             self._seen[context] = len(events)
         return found
+
+    def _new_changes(self) -> Iterator[tuple[float, Plane, str]]:
+        """What pollers did, as the ledgers have it: a slot's poller says nothing before its slot ends."""
+        for plane in {plane.name: plane for plane in self._planes.values()}.values():
+            for task, (state, claimed_at) in plane.claims().items():
+                before, self._runs[task] = self._runs.get(task), state
+                if before is None:
+                    yield claimed_at, plane, "takes the task"
+                if state == "closed" != before:
+                    yield (
+                        self._keptn.clock.now(),
+                        plane,
+                        "the task is no longer open in Keptn, so its run is closed",
+                    )
+
+    def _show_poll(self, plane: Plane, said: str, time: str) -> None:
+        self._screen.row(time, plane.location, "poller", "", said, style="dim")
 
     def _show_event(self, event: Event, time: str) -> None:
         moment = Moment.of(event)

@@ -105,8 +105,16 @@ class Plane:
 
     def runs(self) -> dict[str, str]:
         """The state of every run in its ledger, by the event's id."""
+        return {task: state for task, (state, _) in self.claims().items()}
+
+    def claims(self) -> dict[str, tuple[str, float]]:
+        """As `runs`, with when each was claimed."""
         items: list[dict[str, Any]] = self._dynamodb.scan(TableName=self._table, ConsistentRead=True)["Items"]
-        return {item["event_id"]["S"]: item["state"]["S"] for item in items if "state" in item}  # not notes
+        return {
+            item["event_id"]["S"]: (item["state"]["S"], float(item["claimed_at"]["N"]))
+            for item in items
+            if "state" in item  # not notes
+        }
 
     def close(self) -> None:
         """End its functions."""
