@@ -123,7 +123,7 @@ SCENARIOS: Mapping[str, Callable[[World, Plane], None]] = {
     Count.REPLIES_REPAIRED: lose_every_finished,
     Count.REPLIES_NOT_COUNTED: lose_every_finished,
     Count.POLLS_FAILED: fail_the_list_of_a_type,
-    Count.LISTS_FAILING: fail_the_list_of_a_type,
+    Measure.LISTS_FAILING: fail_the_list_of_a_type,
     Count.EVENTS_REFUSED: list_what_nobody_can_handle,
     Measure.EVENTS_OPEN: serve,
     Measure.RUNS_ACTIVE: serve,
@@ -164,7 +164,7 @@ def test_an_alarm_of_the_planes_own_is_raised_by_what_it_is_for_and_by_nothing_e
     SCENARIOS[alarm["MetricName"]](world, plane)
 
     values = emitted()[alarm["MetricName"]]
-    of_a_period = {"Sum": sum(values), "Maximum": max(values)}
+    of_a_period = {"Sum": sum(values), "Maximum": max(values), "Minimum": min(values)}
     assert of_a_period[alarm["Statistic"]] >= alarm["Threshold"]
 
 
@@ -226,7 +226,7 @@ def test_a_list_that_never_comes_while_others_do_is_counted_once_a_slot(
     plane.poller.cycle_until(Deadline.after(plane.clock, 5), 1, Deadline.after(plane.clock, 120))
 
     found = emitted()
-    assert found[Count.LISTS_FAILING] == [1]
+    assert found[Measure.LISTS_FAILING] == [1]
     assert len(found[Count.POLLS_FAILED]) > 1
 
 
@@ -242,7 +242,22 @@ def test_a_list_that_comes_later_in_the_slot_is_no_failing_one(
 
     found = emitted()
     assert Count.POLLS_FAILED in found
-    assert Count.LISTS_FAILING not in found
+    assert Measure.LISTS_FAILING not in found
+
+
+def test_that_a_list_comes_again_is_told_once_so_that_the_alarm_is_for_one_that_never_did(
+    world: World, new_plane: PlaneMaker, emitted: Emitted
+) -> None:
+    plane = new_plane(event_types=(SAYHELLO, OTHER))
+    tick(plane)
+    break_list(world, OTHER)
+    tick(plane)
+    tick(plane)
+    world.keptn.faults.clear()
+    tick(plane)
+    tick(plane)
+
+    assert emitted()[Measure.LISTS_FAILING] == [1, 1, 0]
 
 
 def test_where_no_list_comes_the_slot_fails_instead(world: World, plane: Plane, emitted: Emitted) -> None:
@@ -251,7 +266,7 @@ def test_where_no_list_comes_the_slot_fails_instead(world: World, plane: Plane, 
     with pytest.raises(EveryPollFailed):
         tick(plane)
 
-    assert Count.LISTS_FAILING not in emitted()
+    assert Measure.LISTS_FAILING not in emitted()
 
 
 def test_a_run_that_nobody_ends_at_its_deadline_is_counted(

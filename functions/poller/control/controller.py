@@ -85,7 +85,8 @@ class Controller:
 
         Raises EveryPollFailed, and LedgerUnavailable.
         """
-        report, self._health = TickReport(), TickHealth()
+        report = TickReport()
+        self._health = TickHealth(had_failing_lists=self._health.had_failing_lists)
         failure, between = "", busy
         while True:
             begun = self._clock.monotonic()

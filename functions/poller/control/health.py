@@ -1,4 +1,4 @@
-"""What a tick tells of itself in metrics: how much there is to do, and what does not go as it should.
+"""What a slot tells of itself in metrics: how much there is to do, and what does not go as it should.
 
 What is 0 is not told, so that an idle plane has no metrics of its own to pay for.
 """
@@ -15,9 +15,11 @@ LONG_OVERDUE = 2 * OVERDUE
 
 
 class TickHealth:
-    """Notes a tick's cycles, and tells of them at its end."""
+    """Notes a slot's cycles, and tells of them at its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, had_failing_lists: bool = False) -> None:
+        """`had_failing_lists` is what the slot before told of: that it is over is told once."""
+        self.had_failing_lists = had_failing_lists
         self._failed: dict[str, str] = {}
         self._answered: set[str] = set()
         self._listed = 0
@@ -36,7 +38,7 @@ class TickHealth:
     def tell(self) -> None:
         """Tell how much there is to do, and which lists never came while others did.
 
-        Where none came, the tick fails and says so itself.
+        Where none came, the slot fails and says so itself.
         """
         if self._listed:
             measure(Measure.EVENTS_OPEN, self._listed)
@@ -47,10 +49,12 @@ class TickHealth:
             measure(Measure.RUNS_OVERDUE, overdue)
         if not self._answered:
             return
-        for name, reason in self._failed.items():
-            if name not in self._answered:
-                count(Count.LISTS_FAILING)
-                logger.error("the open events of one list never came", list=name, reason=reason)
+        failing = {name: why for name, why in self._failed.items() if name not in self._answered}
+        if failing or self.had_failing_lists:
+            measure(Measure.LISTS_FAILING, len(failing))
+        self.had_failing_lists = bool(failing)
+        for name, reason in failing.items():
+            logger.error("the open events of one list never came", list=name, reason=reason)
 
 
 def is_overdue(run: Run, now: float) -> bool:

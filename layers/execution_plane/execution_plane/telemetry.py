@@ -48,14 +48,14 @@ class Count(StrEnum):
     REPLIES_REPAIRED = "RepliesRepaired"
     REPLIES_NOT_COUNTED = "RepliesNotCounted"
     POLLS_FAILED = "PollsFailed"
-    LISTS_FAILING = "ListsFailing"
     EVENTS_REFUSED = "EventsRefused"
 
 
 class Measure(StrEnum):
-    """What is measured, one metric each: as of a tick's last cycle, or of a run that is closed."""
+    """What is measured, one metric each: of a slot, as of its last cycle, or of a run that is closed."""
 
     EVENTS_OPEN = "EventsOpen"
+    LISTS_FAILING = "ListsFailing"
     RUNS_ACTIVE = "RunsActive"
     RUNS_OVERDUE = "RunsOverdue"
     OLDEST_RUN = "OldestRunSeconds"
