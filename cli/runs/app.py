@@ -22,7 +22,7 @@ from cli.runs.aws import Unusable, advice, ask
 from cli.runs.doctor import examine, is_in_order
 from cli.runs.ending import NotEnded
 from cli.runs.finding import NoSuchRun, Where, closed_since, find
-from cli.runs.forecast import Next, View, next_step
+from cli.runs.forecast import Next, View, longest_pause, next_step
 from cli.runs.lines import Line
 from cli.runs.plane import Plane
 from cli.runs.story import handles, tell
@@ -127,7 +127,8 @@ def show_run(context: typer.Context, run_id: RunId, as_json: AsJson = False) -> 
         says = asking.ask_keptn(plane, run)
         view = asking.view_of(plane, run, says)
         step = next_step(run, view, now)
-        sentence = screen.what_happens_next(run, step, view, now, is_ticking=_is_ticking(plane))
+        pause = longest_pause(plane.stack.parameters)
+        sentence = screen.what_happens_next(run, step, view, now, is_ticking=_is_ticking(plane), pause=pause)
         moments = tell(record, says)
         lines = _tail(plane, handles(record))
         if as_json:
@@ -278,7 +279,8 @@ def _active(plane: Plane, where: Where) -> Iterator[tuple[Run, Next | None, View
 
 
 def _active_screen(plane: Plane, where: Where) -> RenderableType:
-    return screen.active_table(list(_active(plane, where)), plane.clock.now())
+    pause = longest_pause(plane.stack.parameters)
+    return screen.active_table(list(_active(plane, where)), plane.clock.now(), pause)
 
 
 def _active_json(plane: Plane, where: Where) -> list[dict[str, Any]]:

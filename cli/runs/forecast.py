@@ -5,15 +5,19 @@ nothing changes, time only makes more of it due. So the first moment at which th
 by halving, and no rule of the plan is written down here a second time.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from control.plan import Observed, Operation, Seen, decide, is_over
+from control.pulse import slots
 from control.repairing import Repair, decide_repair
 from execution_plane.keptn.look import Look
 from execution_plane.ledger.runs import Run, State
+from execution_plane.settings import period_of
 from execution_plane.steps import StepStatus
 
+ALL_DAY = re.compile(r"cron\(\S+ (\* \* \* \? \*|\* \? \* \* \*)\)|rate\(.*")
 FARTHEST = 30 * 24 * 3600.0  # seconds; the longest deadline is two weeks
 EXACTLY = 0.5  # seconds
 
@@ -63,6 +67,17 @@ FINDS: Mapping[Repair, str] = {
 }
 OVER = "closes the run: Keptn says that the task is over"
 UNPROVED = "asks for the task itself; once Keptn has not had it twice, it closes the run"
+
+
+def longest_pause(parameters: Mapping[str, str]) -> int | None:
+    """Seconds within which a stack with these parameters polls again; None if it has hours or days without
+    polls, or nothing is known of it.
+    """
+    expression = parameters.get("ScheduleExpression", "")
+    if not ALL_DAY.fullmatch(expression):
+        return None
+    found = slots(0, int(parameters.get("PollIntervalSeconds", "0")), period_of(expression))
+    return max(round(slot.ends - slot.due) for slot in found)
 
 
 def next_step(run: Run, view: View, now: float) -> Next | None:

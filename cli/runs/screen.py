@@ -75,8 +75,12 @@ class Listing:
                     yield Padding(cell, (0, 0, 0, SHORT_ID + 2))
 
 
-def active_table(rows: Sequence[tuple[Run, Next | None, View]], now: float) -> RenderableType:
-    """The active runs, with what the poller does next about each if nothing changes."""
+def active_table(
+    rows: Sequence[tuple[Run, Next | None, View]], now: float, pause: int | None = None
+) -> RenderableType:
+    """The active runs, with what the poller does next about each if nothing changes; it polls again within
+    `pause` seconds, where that is known.
+    """
     table = Listing(
         [
             ("event", False),
@@ -95,7 +99,7 @@ def active_table(rows: Sequence[tuple[Run, Next | None, View]], now: float) -> R
             place(run),
             f"{state_of(run)}{again}",
             duration(now - run.claimed_at),
-            _next_in_short(run, step, view, now),
+            _next_in_short(run, step, view, now, pause),
         )
     return table if rows else Text("No run is active.")
 
@@ -145,8 +149,18 @@ def story(
     return Group(*parts, Text(f"\n{printable(next_line)}", "bold"))
 
 
-def what_happens_next(run: Run, step: Next | None, view: View, now: float, *, is_ticking: bool = True) -> str:
-    """One sentence: how the run stands, and what the poller does if nothing changes, from when on."""
+def what_happens_next(
+    run: Run,
+    step: Next | None,
+    view: View,
+    now: float,
+    *,
+    is_ticking: bool = True,
+    pause: int | None = None,
+) -> str:
+    """One sentence: how the run stands, and what the poller does if nothing changes, from when on; it polls
+    again within `pause` seconds, where that is known.
+    """
     how = stands(run, view, now)
     if run.expires_at:
         until = clock_time(run.expires_at)
@@ -156,9 +170,13 @@ def what_happens_next(run: Run, step: Next | None, view: View, now: float, *, is
     if not is_ticking:
         return f"Now {how}. The schedule is disabled: once it is enabled, the poller {does(step, run, view)}."
     if step.at <= now:
-        return f"Now {how}. At its next poll, the poller {does(step, run, view)}."
+        return f"Now {how}. At its next poll{_within(pause)}, the poller {does(step, run, view)}."
     when = f"{clock_time(step.at, near=now)} UTC (in {duration(step.at - now)})"
     return f"Now {how}. If nothing changes until {when}, the poller {does(step, run, view)}."
+
+
+def _within(pause: int | None) -> str:
+    return f", within {duration(pause)}" if pause else ""
 
 
 def log_lines(lines: Sequence[Line]) -> RenderableType:
@@ -185,10 +203,10 @@ def put_finding(finding: Finding) -> None:
     put(table)
 
 
-def _next_in_short(run: Run, step: Next | None, view: View, now: float) -> str:
+def _next_in_short(run: Run, step: Next | None, view: View, now: float, pause: int | None) -> str:
     if step is None:
         return "closed once Keptn no longer lists it"
-    when = "at the next poll" if step.at <= now else f"{clock_time(step.at, near=now)}"
+    when = f"at the next poll{_within(pause)}" if step.at <= now else f"{clock_time(step.at, near=now)}"
     return f"{when}: {does(replace(step, reason=''), run, view)}"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from cli.runs.aws import Missing, ask
 from cli.runs.doctor.finding import Finding, fine, problem, unknown
+from cli.runs.forecast import ALL_DAY
 from cli.runs.plane import Plane
 from cli.runs.words import clock_time
 
@@ -22,7 +23,6 @@ RECENT = 900.0  # seconds in which invocations are looked for
 STALE = 600.0  # seconds without one after which the poller no longer runs, as TicksMissingAlarm has it
 LONGEST_REST = 4 * 86_400.0  # seconds: a long weekend
 AHEAD = 3600.0  # seconds by which this machine's clock may be behind
-ALL_DAY = re.compile(r"cron\(\S+ (\* \* \* \? \*|\* \? \* \* \*)\)|rate\(.*")
 RATE = re.compile(r"rate\((\d+) minutes?\)")
 CAUSES = ": see schedule, timers, functions and concurrency, and whether the schedule's role may send timers"
 FAILED = '"ERROR" "kind"'  # only an invocation that failed logs an error with its exception's kind

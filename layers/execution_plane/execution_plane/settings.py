@@ -106,7 +106,7 @@ class PollerSettings:
             match=_match(environ.get("MATCH_PROPERTY", ""), environ.get("MATCH_VALUE", "")),
             poll_interval=_read(environ, "PollIntervalSeconds", _interval, default="5"),
             poll_interval_busy=_read(environ, "PollIntervalBusySeconds", _whole_number(0, 60), default="1"),
-            schedule_period=_read(environ, "ScheduleExpression", _period, default="rate(1 minute)"),
+            schedule_period=_read(environ, "ScheduleExpression", period_of, default="rate(1 minute)"),
             timer_queue_url=environ.get("TIMER_QUEUE_URL") or None,
             run_deadline=_read(environ, "RunDeadlineSeconds", _whole_number(60, 1_209_600), default="3600"),
             drain=_read(environ, "Drain", _switch, default="false"),
@@ -351,8 +351,8 @@ def _interval(value: str) -> int:
     return _whole_number(0, 300)(value)
 
 
-def _period(value: str) -> int:
-    """Seconds from one tick of a schedule to the next, within its hours."""
+def period_of(value: str) -> int:
+    """Seconds from one tick of a schedule to the next, within its hours. Raises ValueError."""
     found = re.match(r"rate\(([1-5]) minutes?\)$|cron\([0-9*-]+(?:/([1-5]))? ", value)
     if not found:
         raise ValueError("it must be rate(1 minute) up to rate(5 minutes), or a cron expression")

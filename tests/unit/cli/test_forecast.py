@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.runs.forecast import DOES, FINDS, OVER, UNPROVED, View, does, next_step, stands
+from cli.runs.forecast import (
+    DOES,
+    FINDS,
+    OVER,
+    UNPROVED,
+    View,
+    does,
+    longest_pause,
+    next_step,
+    stands,
+)
 from cli.runs.screen import what_happens_next
 from control.plan import Observed, Operation, Seen, decide, is_over
 from control.repairing import Repair, decide_repair
@@ -40,6 +50,35 @@ def planned(row: Run, view: View, at: float) -> Operation | None:
 def test_whatever_the_plan_can_do_about_a_run_can_be_said() -> None:
     assert DOES.keys() == set(Operation)
     assert FINDS.keys() == set(Repair)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "interval", "pause"),
+    [
+        ("rate(1 minute)", "5", 5),
+        ("rate(5 minutes)", "0", 300),
+        ("cron(0/2 * * * ? *)", "300", 120),
+        ("cron(* 8-18 ? * MON-FRI *)", "5", None),
+    ],
+)
+def test_a_poll_comes_within_a_slot_unless_the_plane_rests(
+    schedule: str, interval: str, pause: int | None
+) -> None:
+    parameters = {"ScheduleExpression": schedule, "PollIntervalSeconds": interval}
+
+    assert longest_pause(parameters) == pause
+
+
+def test_what_is_due_is_done_within_a_slot() -> None:
+    row = done(finishes=0, reported_at=None)
+
+    sentence = what_happens_next(row, next_step(row, View(), NOW), View(), NOW, pause=5)
+
+    assert "At its next poll, within 5 s, the poller sends its finished." in sentence
+
+
+def test_of_a_stack_whose_parameters_nobody_tells_no_pause_is_known() -> None:
+    assert longest_pause({}) is None
 
 
 @pytest.mark.parametrize(("row", "action"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
