@@ -333,6 +333,46 @@ def test_a_poll_out_of_turn_is_one_poll_and_sets_no_timers(world: World, plane: 
     assert schedule.queue.messages == []
 
 
+def test_timers_that_sqs_loses_cost_no_more_than_the_time_until_the_next_tick(
+    world: World, plane: Plane
+) -> None:
+    lambda_works(plane)
+    schedule = Schedule(plane)
+    after(world, 1, schedule.queue.messages.clear)
+    after(world, 5, lambda: tasks.append(world.trigger()))
+    tasks: list[str] = []
+    times = polls(plane)
+
+    schedule.run(60)
+    assert times == [0]
+    assert world.keptn.counts(tasks[0]) == (0, 0)
+
+    schedule.run(30)
+    assert times[1] == 60
+    assert world.keptn.counts(tasks[0]) == (1, 1)
+
+
+def test_a_mapping_that_is_disabled_for_ten_minutes_is_followed_by_no_burst_and_loses_nothing_under_way(
+    world: World, plane: Plane
+) -> None:
+    task = world.trigger()
+    schedule = Schedule(plane)
+    schedule.run(3)
+    assert plane.run(task).state is State.CLAIMED
+    schedule.is_enabled = False
+    lambda_works(plane)
+    schedule.run(600)
+    assert world.keptn.counts(task) == (1, 1)
+    assert plane.run(task).state is State.DONE
+    times = polls(plane)
+
+    schedule.is_enabled = True
+    schedule.run(20)
+
+    assert plane.run(task).state is State.CLOSED
+    assert max(len([at for at in times if begin <= at < begin + 5]) for begin in range(20)) <= 5
+
+
 def test_timers_that_come_late_poll_until_their_slot_ends_and_after_that_not_at_all(
     world: World, plane: Plane
 ) -> None:
