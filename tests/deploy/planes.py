@@ -1,5 +1,6 @@
 """Stacks that serve a local Keptn, and what becomes of its tasks."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -43,7 +44,21 @@ def deploy(sam: SamCli, name: str, region: str, given: Mapping[str, str], token:
     stack.deploy(given)
     if secret := stack.outputs().get("ApiTokenSecretArn"):
         stack.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=token)
+    let_timers_be_set(stack)
     return stack
+
+
+def let_timers_be_set(stack: Stack) -> None:
+    """The emulator takes SendMessageBatch for an action of its own, which AWS holds to sqs:SendMessage (AWS
+    service authorization reference, "Actions defined by Amazon SQS").
+    """
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessageBatch", "Resource": "*"}
+    _, role = stack.resources()["PollerRole"]
+    stack.client("iam").put_role_policy(
+        RoleName=role,
+        PolicyName="timers",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
 
 
 class Sequence:

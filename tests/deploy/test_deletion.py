@@ -1,13 +1,31 @@
 """`sam delete` of a stack with a run under way, what stays of it, and who goes on with that."""
 
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from local.keptn.faults import Delay
 from local.keptn.server import KeptnServer
+from tests.deploy.conftest import python
+from tests.deploy.emulator import Emulator
 from tests.deploy.planes import Sequence, deploy, parameters
-from tests.deploy.sam_cli import SamCli, Stack
+from tests.deploy.sam_cli import SECONDS, SamCli, Stack
 from tests.support.waiting import until
 
 REGION = "eu-central-1"
+HEARTBEAT = r"/uniform/registration/[^/]+/ping$"
+SLOW = 8.0  # seconds for which a heartbeat is under way: until the stack is being deleted
+
+
+@pytest.fixture
+def without_iam(sam: SamCli, tmp_path: Path) -> Iterator[SamCli]:
+    """An account where a deleted role is good for a while yet, as AWS has it until all know of that."""
+    with Emulator(python(), tmp_path / "aws", enforces_iam=False) as running:
+        yield replace(sam, aws=running)
 
 
 def test_a_deleted_stack_reports_what_it_has_under_way_and_another_goes_on_with_its_ledger(
@@ -37,6 +55,38 @@ def test_a_deleted_stack_reports_what_it_has_under_way_and_another_goes_on_with_
     assert until(lambda: states(heir, outputs["LedgerTableName"]) == {"closed"}, seconds=60)
     heir.remove()
     assert everything_of(stack) == {outputs["LedgerTableName"], outputs["LifecycleLogGroupName"]}
+
+
+def test_a_poller_that_outlives_its_stack_leaves_no_integration_behind(
+    without_iam: SamCli, keptn: KeptnServer, let_go: Path
+) -> None:
+    """The emulator ends a deleted function's invocations, where AWS lets them end: so somebody does here what
+    the last poller would, whose heartbeat is answered with "not found".
+    """
+    stack = deploy(without_iam, "outlived", REGION, parameters(keptn), keptn.token)
+    sequence = Sequence(keptn, "holding", {"hold": {"until": str(let_go)}})
+    stack.tick()
+    assert sequence.comes_to(1, 0)
+    (known,) = keptn.keptn.uniform.integrations()
+    heartbeat = keptn.keptn.faults.add(Delay(SLOW), HEARTBEAT, "PUT", times=1)
+    assert until(lambda: heartbeat.seen > 0)
+    with ThreadPoolExecutor() as pool:
+        registered_anew = pool.submit(register_once_it_is_gone, keptn, known)
+        stack.remove()
+    let_go.touch()
+
+    assert registered_anew.result()
+    assert keptn.keptn.uniform.integrations() == []
+    assert sequence.counts() == (1, 1)
+
+
+def register_once_it_is_gone(keptn: KeptnServer, known: Mapping[str, Any]) -> bool:
+    """As a poller does that has just learnt that Keptn has forgotten its integration."""
+    uniform = keptn.keptn.uniform
+    if not until(lambda: uniform.integrations() == [], SECONDS):
+        return False
+    _, is_new = uniform.register({name: value for name, value in known.items() if name != "id"})
+    return is_new
 
 
 def everything_of(stack: Stack) -> set[str]:

@@ -119,6 +119,7 @@ def test_five_answers_deploy_a_plane_that_reads_another_secret(clone: SamCli, ke
     file.write_text(file.read_text().replace("EventTypes =", f"{once}\nEventTypes ="))
     shown = make_deploy(clone, stack.name, [])
     assert f"The parameters are those in {file.name}" in shown
+    assert "PollWindowSeconds is no parameter any more, and is left out" in shown
     (printed,) = re.findall(r"^  (\S+ remote invoke .*)$", shown, re.MULTILINE)
     report = json.loads(clone(*shlex.split(printed)[1:]))
     assert (report["polls"], report["polls_failed"]) == (1, 0)

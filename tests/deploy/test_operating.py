@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from local.keptn.server import KeptnServer
 from tests.deploy.conftest import JOB_CONFIG, SHIPYARD
-from tests.deploy.planes import TYPES, Sequence, deploy, parameters, serving
+from tests.deploy.planes import TICKS_SECONDS, TYPES, Sequence, deploy, parameters, serving
 from tests.deploy.sam_cli import SamCli, Stack
 from tests.support.application import ROOT
 from tests.support.waiting import until
@@ -55,13 +54,13 @@ class Operator:
 
     def __call__(self, *arguments: str) -> Said:
         done = subprocess.run(
-            [sys.executable, "-m", "cli", *arguments, "--stack", self.stack.name],
+            [str(ROOT / "plane"), *arguments, "--stack", self.stack.name],
             cwd=ROOT,
             env=self.variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         return Said(done.returncode, done.stdout, done.stderr)
@@ -129,7 +128,6 @@ def somebody(stack: Stack, sam: SamCli, name: str, actions: list[str]) -> Operat
         "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         "AWS_DEFAULT_REGION": REGION,
-        "PYTHONPATH": "layers/execution_plane:functions/poller:functions/worker",
     }
     return Operator(stack, variables)
 
@@ -142,7 +140,7 @@ def begun(stack: Stack, keptn: KeptnServer, name: str, data: dict[str, Any]) -> 
         stack.tick()
         return bool(sequence.events("started"))
 
-    assert until(is_started, 60, pause=1.0)
+    assert until(is_started, TICKS_SECONDS, pause=2.0)
     return str(sequence.events("triggered")[0]["id"])
 
 
@@ -180,7 +178,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(
 
     let_go.touch()
 
-    assert until(lambda: is_closed(stack, operator, held), 60)
+    assert until(lambda: is_closed(stack, operator, held), TICKS_SECONDS)
     story = operator("show", held, "--json").told
     writers = [moment["who"] for moment in story["history"]]
     assert {"Keptn", "poller", "worker"} == set(writers)
@@ -200,7 +198,7 @@ def test_a_run_that_hangs_is_ended_with_one_finished(
     assert ended == Said(0, "Ended. The next poll sends Keptn its finished, errored.\n", "")
     assert operator("end", held, "--reason", "it hangs", "--yes").code == 1
 
-    assert until(lambda: is_closed(stack, operator, held), 60)
+    assert until(lambda: is_closed(stack, operator, held), TICKS_SECONDS)
     let_go.touch()
 
     assert keptn.keptn.counts(held) == (1, 1)
@@ -214,13 +212,13 @@ def test_a_run_that_waits_for_its_container_is_ended_with_it(
     stack: Stack, operator: Operator, keptn: KeptnServer
 ) -> None:
     task = begun(stack, keptn, "loading", {})
-    assert until(lambda: operator("show", task, "--json").told["container"] != "", 60)
+    assert until(lambda: operator("show", task, "--json").told["container"] != "", TICKS_SECONDS)
     assert "waits for its container" in operator("list").out
     assert "Now its container runs." in operator("show", task).out
 
     assert operator("end", task, "--reason", "too much load", "--yes").code == 0
 
-    assert until(lambda: is_closed(stack, operator, task), 60)
+    assert until(lambda: is_closed(stack, operator, task), TICKS_SECONDS)
     assert keptn.keptn.counts(task) == (1, 1)
     ecs = stack.client("ecs")
     assert ecs.list_tasks(cluster=stack.name, desiredStatus="RUNNING")["taskArns"] == []
@@ -242,7 +240,7 @@ def test_a_drained_plane_takes_nothing_until_it_is_resumed(
     assert operator("resume").out == "The plane takes new tasks from its next tick on.\n"
 
     stack.tick()
-    assert sequence.comes_to(1, 1, 60)
+    assert sequence.comes_to(1, 1)
 
 
 def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(
