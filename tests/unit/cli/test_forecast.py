@@ -74,7 +74,7 @@ def test_what_is_due_is_done_within_a_slot() -> None:
 
     sentence = what_happens_next(row, next_step(row, View(), NOW), View(), NOW, pause=5)
 
-    assert "At its next poll, within 5 s, the poller sends its finished." in sentence
+    assert "At its next poll, within 5 s, the poller sends its finished" in sentence
 
 
 def test_of_a_stack_whose_parameters_nobody_tells_no_pause_is_known() -> None:
