@@ -25,7 +25,13 @@ def _triggered(event_id: str, size: int) -> dict[str, Any]:
         "shkeptnspecversion": "0.2.4",
         "contenttype": "application/json",
         "time": "2026-09-21T12:00:00.000Z",
-        "data": {"project": "podtato", "stage": "dev", "service": "head", "values": values},
+        "data": {
+            "project": "podtato",
+            "stage": "dev",
+            "service": "head",
+            "sayhello": {"location": "the bench"},
+            "values": values,
+        },
     }
     # Many small values: they take more memory than one long text of as many bytes.
     length = len(json.dumps(event))

@@ -1,4 +1,6 @@
-"""How fast the poller dispatches many new events, beside a plain sequential loop of the same calls."""
+"""How fast the poller dispatches many new events, beside a plain sequential loop of the same calls; and what
+the processor does for each event.
+"""
 
 from collections.abc import Iterator
 
@@ -13,8 +15,8 @@ TITLE = f"(b) {EVENTS:,} new events, beside a loop of look, put and invoke; stub
 
 
 def measure() -> Iterator[Figure]:
-    """Events per second; what the controller asked for, and its processor's time, which decides how fast a
-    function is that has a share of one: AWS gives it by memory.
+    """Events per second; what the controller asked for, and the processor's time of controller and worker,
+    which decides how fast a function is that has a share of one: AWS gives it by memory.
     """
     with stub_server(Behaviour(delay=DELAY, events=EVENTS)) as stub:
         answer = answer_of("bench.subjects.new_events", poller_environment(stub.url))
@@ -22,7 +24,11 @@ def measure() -> Iterator[Figure]:
     yield Figure("events dispatched per second", ours, loop, at_least=5, bounds_ratio=True)
     for kind, most in (("list", 1), ("look", EVENTS // 250), ("PutItem", EVENTS), ("invoke", EVENTS)):
         yield Figure(f"requests: {kind}", answer["counts"][kind], most, at_most=most)
-    cpu = 1000 * answer["cpu"] / EVENTS
-    yield Figure("processor's time for each event", cpu, unit="ms")
-    for megabytes in (256, 512, 1024):
-        yield Figure(f"at {megabytes:,} MB", cpu * WHOLE_PROCESSOR / megabytes, unit="ms")
+    for who, seconds, events in (
+        ("poller", answer["cpu"], EVENTS),
+        ("worker", answer["worker_cpu"], answer["worked"]),
+    ):
+        cpu = 1000 * seconds / events
+        yield Figure(f"{who}: processor's time for each event", cpu, unit="ms")
+        for megabytes in (256, 512, 1024):
+            yield Figure(f"{who}: at {megabytes:,} MB", cpu * WHOLE_PROCESSOR / megabytes, unit="ms")

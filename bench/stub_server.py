@@ -5,7 +5,9 @@ is asked.
 """
 
 import asyncio
+import base64
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -21,6 +23,11 @@ from bench.events import EVENT_TYPE, triggered_events
 
 NOTES = "/notes"
 PAGE = 1000  # items in an answer to a query; DynamoDB gives up to 1 MiB
+SETS = re.compile(r"#?(\w+) = (:\w+)")  # in an update; all names are attributes' own
+JOB_CONFIG = f"""\
+apiVersion: v2
+actions: [{{name: Greet, events: [{{name: {EVENT_TYPE}}}], tasks: [{{name: Hello, function: say_hello}}]}}]
+"""
 
 
 @dataclass(frozen=True)
@@ -78,9 +85,11 @@ class _Answers:
     def __init__(self, behaviour: Behaviour) -> None:
         events = triggered_events(behaviour.events, behaviour.event_bytes)
         self._listing = _ok({"events": events, "nextPageKey": "0", "totalCount": len(events)})
-        self._ids = [event["id"] for event in events]
+        self._events = {event["id"]: event for event in events}
         self._no_events = _ok({"events": [], "nextPageKey": "0", "totalCount": 0})
         self._items: dict[str, Any] = {}
+        self._job_configs: dict[str, Any] = {}
+        """What is known of them; other notes are forgotten, so that each plane begins anew."""
         self._subscriptions: list[Any] = []
         self._counts: Counter[str] = Counter()
         self._first: dict[str, float] = {}
@@ -97,6 +106,11 @@ class _Answers:
         self._first.setdefault(kind, monotonic())
         if kind == "list":
             return self._listing if f"/{EVENT_TYPE}" in path else self._no_events
+        if kind == "fetch":
+            asked = parse_qs(urlsplit(path).query)["eventID"][0]
+            return _ok({"events": [self._events[asked]], "nextPageKey": "0"})
+        if kind == "resource":
+            return _ok({"resourceContent": base64.b64encode(JOB_CONFIG.encode()).decode()})
         if kind == "register":
             self._subscriptions = json.loads(body)["subscriptions"]
             return _ok({"id": "bench"})
@@ -111,11 +125,24 @@ class _Answers:
         if kind == "PutItem":
             item = json.loads(body)["Item"]
             self._items[item["event_id"]["S"]] = item
+        if kind == "GetItem":
+            key = json.loads(body)["Key"]["event_id"]["S"]
+            return _ok({"Item": self._items.get(key) or self._job_configs.get(key, {})})
         if kind == "UpdateItem":
-            return _ok({"Attributes": self._items.get(json.loads(body)["Key"]["event_id"]["S"], {})})
+            return _ok({"Attributes": self._updated(json.loads(body))})
         if kind == "GetSecretValue":
             return _ok({"Name": "token", "SecretString": "token"})
         return _ok({}, "202 Accepted" if kind == "invoke" else "200 OK")
+
+    def _updated(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """An item after an update, whose condition is taken to hold."""
+        event_id, values = asked["Key"]["event_id"]["S"], asked["ExpressionAttributeValues"]
+        sets = {name: values[value] for name, value in SETS.findall(asked["UpdateExpression"])}
+        if event_id.startswith("job config"):
+            self._job_configs.setdefault(event_id, {})
+        item: dict[str, Any] = self._items.get(event_id) or self._job_configs.get(event_id, {})
+        item.update(sets)
+        return item
 
     def _look(self, path: str) -> dict[str, Any]:
         """The sequence of a context, which is its event's id, or a page of all that are under way."""
@@ -123,9 +150,9 @@ class _Answers:
         if "keptnContext" in asked:
             return {"sequenceExecutions": [_execution(asked["keptnContext"])]}
         begin, size = int(asked["nextPageKey"]), int(asked["pageSize"])
-        page = [_execution(event_id) for event_id in self._ids[begin : begin + size]]
-        more = {"nextPageKey": begin + size} if begin + size < len(self._ids) else {}
-        return {"sequenceExecutions": page, "totalCount": len(self._ids), **more}
+        page = [_execution(event_id) for event_id in list(self._events)[begin : begin + size]]
+        more = {"nextPageKey": begin + size} if begin + size < len(self._events) else {}
+        return {"sequenceExecutions": page, "totalCount": len(self._events), **more}
 
     def _query(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The next page of what was put, as if it were all active."""
@@ -139,7 +166,10 @@ class _Answers:
 
 def _kind(method: str, path: str) -> str:
     kinds = {
+        ("GET", "eventID="): "fetch",
         ("GET", "/event/triggered/"): "list",
+        ("GET", "/resource-service/"): "resource",
+        ("POST", "/event"): "send",
         ("GET", "/sequence-execution"): "look",
         ("POST", "/invocations"): "invoke",
         ("GET", "/uniform/registration"): "registered",

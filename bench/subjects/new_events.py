@@ -1,12 +1,13 @@
-"""New events: dispatched by the controller, then by a plain loop of the same calls with the same clients.
+"""New events: dispatched by the controller, some worked on by a worker, and dispatched by a plain loop.
 
-The answer is the seconds of each, and the controller's processor seconds and requests. What is made or read
-at first use is the controller's to pay.
+The answer is the seconds of controller and loop, the controller's requests, and the processor seconds of
+controller and worker. What is made or read at first use is theirs to pay.
 """
 
 import json
 import os
 from time import perf_counter, process_time
+from uuid import UUID
 
 from bench.events import EVENT_TYPE
 from bench.stub_server import Stub
@@ -17,8 +18,10 @@ from execution_plane.keptn.events import read_triggered
 from execution_plane.ledger.runs import Run
 from execution_plane.shared_clients import SharedClients, aws_client
 from poller import build
+from worker import build as build_worker
 
 HOUR = 3600.0
+WORKED = 200  # events, of which each takes a worker ten requests
 
 
 def main() -> None:
@@ -30,6 +33,13 @@ def main() -> None:
     controller.cycle(Deadline.after(clock, HOUR), report)
     by_controller, cpu = perf_counter() - begin, process_time() - begin_cpu
     counts = stub.notes().counts
+
+    _, worker, _ = build_worker()
+    begin_cpu = process_time()
+    done = [worker.handle(str(UUID(int=number + 1)), Deadline.after(clock, HOUR)) for number in range(WORKED)]
+    worker_cpu = process_time() - begin_cpu
+    if {*done} != {"done: succeeded, pass"}:
+        raise RuntimeError(f"the worker's tasks came to {', '.join({*done})}")
 
     clients = SharedClients.from_environment()
     dispatcher = Dispatcher(lambda: aws_client("lambda"), settings.worker_function)
@@ -43,7 +53,8 @@ def main() -> None:
     by_loop = perf_counter() - begin
     if report.steps != len(refs):
         raise RuntimeError(f"the controller claimed {report.steps} of {len(refs)} events")
-    print(json.dumps({"controller": by_controller, "loop": by_loop, "cpu": cpu, "counts": counts}))
+    answer = {"controller": by_controller, "loop": by_loop, "cpu": cpu, "counts": counts}
+    print(json.dumps({**answer, "worker_cpu": worker_cpu, "worked": WORKED}))
 
 
 main()
