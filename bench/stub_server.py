@@ -104,6 +104,10 @@ class _Answers:
         kind = operation or _kind(method, path)
         self._counts[kind] += 1
         self._first.setdefault(kind, monotonic())
+        return self._of_keptn(kind, path, body) or self._of_aws(kind, body)
+
+    def _of_keptn(self, kind: str, path: str, body: bytes) -> bytes:
+        """Keptn's answer; none to a request of AWS's."""
         if kind == "list":
             return self._listing if f"/{EVENT_TYPE}" in path else self._no_events
         if kind == "fetch":
@@ -120,6 +124,9 @@ class _Answers:
             return _ok([])
         if kind == "look":
             return _ok(self._look(path))
+        return b""
+
+    def _of_aws(self, kind: str, body: bytes) -> bytes:
         if kind == "Query":
             return _ok(self._query(json.loads(body)))
         if kind == "PutItem":

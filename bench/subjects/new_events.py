@@ -15,7 +15,7 @@ from control.controller import TickReport
 from control.dispatch import Dispatcher
 from execution_plane.clock import Deadline
 from execution_plane.keptn.events import read_triggered
-from execution_plane.ledger.runs import Run
+from execution_plane.ledger.runs import Origin, Run
 from execution_plane.shared_clients import SharedClients, aws_client
 from poller import build
 from worker import build as build_worker
@@ -34,9 +34,10 @@ def main() -> None:
     by_controller, cpu = perf_counter() - begin, process_time() - begin_cpu
     counts = stub.notes().counts
 
-    _, worker, _ = build_worker()
+    worker = build_worker()
     begin_cpu = process_time()
-    done = [worker.handle(str(UUID(int=number + 1)), Deadline.after(clock, HOUR)) for number in range(WORKED)]
+    events = [str(UUID(int=number + 1)) for number in range(WORKED)]
+    done = [worker.handle(event_id, Deadline.after(clock, HOUR), Origin()) for event_id in events]
     worker_cpu = process_time() - begin_cpu
     if {*done} != {"done: succeeded, pass"}:
         raise RuntimeError(f"the worker's tasks came to {', '.join({*done})}")
