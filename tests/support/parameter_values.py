@@ -37,6 +37,7 @@ SCHEDULES_TAKEN = (
 )
 REFUSED: tuple[tuple[str, str], ...] = (
     *(("ScheduleExpression", schedule) for schedule in SCHEDULES_REFUSED),
+    *(("PollIntervalSeconds", value) for value in ("", "1", "05", "301", "5.5")),
     ("KeptnApiUrl", "keptn.example.com/api"),
     ("KeptnApiUrl", "https://user@keptn.example.com/api"),
     ("KeptnApiUrl", "https://keptn.example.com/api?x=1"),
@@ -94,6 +95,7 @@ REFUSED: tuple[tuple[str, str], ...] = (
 )
 TAKEN: tuple[tuple[str, str], ...] = (
     *(("ScheduleExpression", schedule) for schedule in SCHEDULES_TAKEN),
+    *(("PollIntervalSeconds", value) for value in ("0", "2", "99", "300")),
     ("KeptnApiUrl", "https://keptn.example.com/api"),
     ("KeptnApiUrl", "http://10.0.0.1:8080/prefix/api/"),
     (
