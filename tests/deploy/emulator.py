@@ -17,6 +17,7 @@ from botocore.config import Config
 from tests.support.waiting import until
 
 ADMINISTRATOR = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+TERMINAL_SIZE = {"COLUMNS", "LINES"}  # what runs tests side by side sets both; a user has a terminal
 START_SECONDS = 60
 NOWHERE = "http://127.0.0.1:9"  # nobody listens there
 
@@ -99,7 +100,11 @@ class Emulator:
         """This process's, but with this AWS and no other: by the variable, and without it by the file."""
         configuration = self._scratch / "aws.cfg"
         configuration.write_text(f"[default]\nendpoint_url = {self.url}\n")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("AWS_") and name not in TERMINAL_SIZE
+        }
         return {
             **kept,
             **ADMINISTRATOR,
